@@ -25,7 +25,7 @@ from shared.auth.bearer import is_near
 from shared.auth.setup import register_authentication, register_limits, register_sessions
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
-from shared.http.pages.sign_in import CookiePolicy
+from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.http_clients import http_client
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector

@@ -18,6 +18,7 @@ from shared.clock import Clock, SystemClock
 from shared.http.health import GaugeRefresh
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
+from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.read_model.keys import HOME
@@ -63,6 +64,7 @@ def register_services(registry: svcs.Registry) -> None:
     register_authentication(registry, settings)
     register_limits(registry, settings, api="write", keyspace=HOME)
     register_sessions(registry, settings, keyspace=HOME)
+    registry.register_value(CookiePolicy, CookiePolicy.at(settings.write_url))
     register_origins(registry, settings)
     register_postgres_of(settings, registry)
 

@@ -28,11 +28,12 @@ from shared.http.health import GaugeRefresh, ReadinessDetails, json
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
 from shared.http.pages import csrf_check as guard
-from shared.http.pages.sign_in import SIGN_IN, SIGN_OUT, CookiePolicy
+from shared.http.pages.sign_in import OPEN_PATHS
+from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
-POLICY = Policy(OPS, open=frozenset({SIGN_IN, SIGN_OUT, *pages.ASSETS}), pages=pages.SIGN_IN.policy)
+POLICY = Policy(OPS, open=OPEN_PATHS | frozenset(pages.ASSETS), pages=pages.SIGN_IN.policy)
 
 
 def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:

@@ -10,7 +10,8 @@ from shared.http.containers import Services
 from shared.http.pages.answers import ASSET_HEADERS, PAGE_HEADERS
 from shared.http.pages.csrf_check import require_local_host
 from shared.http.pages.documentation import linked
-from shared.http.pages.sign_in import SignIn, SignInPage
+from shared.http.pages.sign_in import SignIn
+from shared.http.pages.sign_in_answers import SignInPage
 from shared.http.problems import Rejection
 from shared.http.requests import root_of
 from shared.problems import Problem

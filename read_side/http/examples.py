@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.http.openapi.examples import EXAMPLE_ID
+from shared.http.openapi.examples import EXAMPLE_GROUP, EXAMPLE_ID
 from shared.read_model.records import (
     AccountCounts,
     ActivityRecord,
@@ -15,7 +15,7 @@ from shared.read_model.records import (
     StatsRecord,
 )
 
-_ACCOUNT, _GROUP = UUID(EXAMPLE_ID), UUID("01a22846-2a10-7c3e-8f5b-0d6c1e9a7b42")
+_ACCOUNT, _GROUP = UUID(EXAMPLE_ID), UUID(EXAMPLE_GROUP)
 _REGISTERED, _CHANGED = datetime(2026, 11, 25, 9, 30, tzinfo=UTC), datetime(2026, 11, 26, 14, tzinfo=UTC)
 
 EXAMPLES = (

@@ -1,6 +1,5 @@
 """The read API, and the people page in front of it."""
 
-import svcs
 from litestar.types import ASGIApp, HTTPScope
 
 from read_side.http.app import Front, read_api
@@ -11,7 +10,8 @@ from read_side.pages.routes import ASSETS, HANDLERS, people
 from read_side.pages.viewing import ON_REFUSAL
 from shared.http.containers import Register
 from shared.http.pages.csrf_check import PROBLEMS
-from shared.http.pages.sign_in import SIGN_IN, SIGN_OUT, CookiePolicy, SignIn, SignInPage
+from shared.http.pages.sign_in import OPEN_PATHS, SignIn
+from shared.http.pages.sign_in_answers import SignInPage
 from shared.http.parsing.negotiation import prefers_html
 
 
@@ -35,7 +35,7 @@ PEOPLE_PAGE = Front(
     answer=people,
     on_refusal=ON_REFUSAL,
     handlers=(*HANDLERS, *FormRoutes(SIGNING_IN.policy).handlers, *SIGNING_IN.handlers),
-    open=frozenset({SIGN_IN, SIGN_OUT, *ASSETS}),
+    open=OPEN_PATHS | frozenset(ASSETS),
     pages=SIGNING_IN.policy,
     problems=(*PROBLEMS, *changing.PROBLEMS),
 )
@@ -43,8 +43,4 @@ PEOPLE_PAGE = Front(
 
 def directory(*registers: Register) -> ASGIApp:
     """The read API with the people page; see `read_api`. Browsers sign in where `Sessions` are registered."""
-    return read_api(_register_defaults, *registers, front=PEOPLE_PAGE)
-
-
-def _register_defaults(registry: svcs.Registry) -> None:
-    registry.register_value(CookiePolicy, CookiePolicy())
+    return read_api(*registers, front=PEOPLE_PAGE)

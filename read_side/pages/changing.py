@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 from read_side.commands import CommandRefused, CommandSender, Done, SentCommand
 from read_side.pages import forms
 from read_side.pages.documents import document
-from read_side.pages.forms import ACTIONS, FormField, Value
+from read_side.pages.forms import ACTIONS, CREATIONS, Creation, FormField, Value
 from read_side.pages.reading import PageReads, segment
 from read_side.pages.viewing import ON_REFUSAL, AnyRequest, read_person, shown, viewer_of
 from shared.auth.principal import COMMANDS
@@ -18,7 +18,7 @@ from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.middleware.auth import PagePolicy, credential, require_scope
 from shared.http.pages.csrf_check import FORM_GUARDS
-from shared.http.parsing.forms import form_of
+from shared.http.parsing.forms import Form, form_of
 from shared.http.problems import Rejection
 from shared.http.requests import request_id, root_of
 from shared.problems import INVALID, Problem
@@ -61,6 +61,25 @@ class Filled(NamedTuple):
     version: str = ""
 
 
+class FormOrder(NamedTuple):
+    """
+    What a form orders, of whom.
+
+    :param whose: the fields that the form does not show.
+    """
+
+    name: str
+    fields: tuple[FormField, ...]
+    filled: Filled
+    whose: Mapping[str, str] = {}
+
+    def command(self) -> SentCommand:
+        """:raises Repeated: a name stands twice in what has names."""
+        meant = {**self.whose, **forms.command_fields(self.filled.values, self.fields)}
+        version = self.filled.version
+        return SentCommand(self.name, meant, self.filled.key, int(version) if version.isdecimal() else None)
+
+
 class FormRoutes:
     """
     The routes that change something.
@@ -70,20 +89,21 @@ class FormRoutes:
 
     def __init__(self, pages: PagePolicy) -> None:
         self._pages = pages
-        self.handlers = (self._register(), self._change())
+        self.handlers = (self._create(), self._change())
 
-    def _register(self) -> Any:
+    def _create(self) -> Any:
         @post("/", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
-        async def register(request: AnyRequest, services: Services) -> Response[bytes]:
+        async def create(request: AnyRequest, services: Services) -> Response[bytes]:
             sender, form = _sender(request, services), await form_of(request)
-            fields = forms.REGISTRATION
-            filled = Filled(forms.values_in(form, fields), form.one("key") or new_key())
-            outcome = await self._outcome(request, sender, "register-account", whose={}, fields=fields, filled=filled)
+            creation = creation_of(new := form.one("new"))
+            filled = Filled(forms.values_in(form, creation.fields), form.one("key") or new_key())
+            order = FormOrder(creation.command, creation.fields, filled)
+            outcome = await self._outcome(request, sender, order)
             if isinstance(outcome, FormFailure):
-                return registration(request, filled, outcome)
-            return _to(request, str(filled.values["handle"]), outcome)
+                return creating(request, new, filled, outcome)
+            return _to(request, creation.path, str(filled.values[creation.key]), outcome)
 
-        return register
+        return create
 
     def _change(self) -> Any:
         @post("/people/{handle:str}", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
@@ -94,49 +114,46 @@ class FormRoutes:
             fields = forms.shown_fields(action.fields, sees_private=viewer_of(request).sees_private)
             filled = Filled(forms.values_in(form, fields), form.one("key") or new_key(), form.one("version"))
             whose = {"account": form.one("account") or f"@{handle}"}
-            outcome = await self._outcome(request, sender, action.command, whose=whose, fields=fields, filled=filled)
+            outcome = await self._outcome(request, sender, FormOrder(action.command, fields, filled, whose))
             if isinstance(outcome, FormFailure):
                 return await editing(request, handle, (name, filled, outcome))
-            return _to(request, str(filled.values.get("handle") or handle), outcome)
+            return _to(request, "people/", str(filled.values.get("handle") or handle), outcome)
 
         return change
 
-    async def _outcome(
-        self,
-        request: AnyRequest,
-        sender: CommandSender,
-        name: str,
-        *,
-        whose: Mapping[str, str],
-        fields: tuple[FormField, ...],
-        filled: Filled,
-    ) -> Done | FormFailure:
+    async def _outcome(self, request: AnyRequest, sender: CommandSender, order: FormOrder) -> Done | FormFailure:
         """Have a form carried out, or say why that cannot be done."""
         try:
-            meant = {**whose, **forms.command_fields(filled.values, fields)}
-            if name == "add-group-member" and meant["role"] is None:
-                del meant["role"]  # there is always one; it has a default
-            if_match = int(filled.version) if filled.version.isdecimal() else None
             return await sender.send(
-                SentCommand(name, meant, filled.key, if_match),
+                order.command(),
                 credential=credential(request.scope, self._pages),
                 request_id=request_id(request.scope) or "",
             )
         except forms.Repeated as repeated:
-            by_field, more = forms.errors_by_field([repeated.error], fields)
+            by_field, more = forms.errors_by_field([repeated.error], order.fields)
             return FormFailure(INVALID.status, INVALID.title, "", by_field, tuple(more))
-        except CommandRefused as refused:
-            by_field, more = forms.errors_by_field(refused.errors, fields)
-            if place := _PLACES.get(refused.problem):
-                by_field.setdefault(place, refused.detail)
-            text = _TEXTS.get(refused.problem) or ("" if by_field else refused.detail)
-            return FormFailure(refused.status, refused.title, text, by_field, tuple(more), refused.problem)
+        except CommandRefused as refusal:
+            return _refused(refusal, order.fields)
         except Unavailable as error:
             return FormFailure(NO_WRITE_API.status, "The write API is away", f"{error}. {AWAY}")
 
 
+def _refused(refusal: CommandRefused, fields: tuple[FormField, ...]) -> FormFailure:
+    by_field, more = forms.errors_by_field(refusal.errors, fields)
+    if place := _PLACES.get(refusal.problem):
+        by_field.setdefault(place, refusal.detail)
+    text = _TEXTS.get(refusal.problem) or ("" if by_field else refusal.detail)
+    return FormFailure(refusal.status, refusal.title, text, by_field, tuple(more), refusal.problem)
+
+
 _TEXTS = {"version-mismatch": CONFLICT, "idempotency-mismatch": DONE_BEFORE}
-_PLACES = {"email-taken": "email", "handle-taken": "handle", "group-not-found": "group", "member-not-found": "group"}
+_PLACES = {
+    "email-taken": "email",
+    "handle-taken": "handle",
+    "slug-taken": "slug",
+    "group-not-found": "group",
+    "member-not-found": "group",
+}
 """The fields that refusals are about which name none."""
 
 
@@ -145,12 +162,28 @@ def new_key() -> str:
     return uuid7().hex
 
 
-def registration(request: AnyRequest, filled: Filled, failure: FormFailure | None = None) -> Response[bytes]:
-    """Show the form by which a person is registered."""
+def creation_of(new: str) -> Creation:
+    """:raises Rejection: there is no such form."""
+    if (creation := CREATIONS.get(new)) is None:
+        raise Rejection(INVALID, f"There is no form for a new {new!r}")
+    return creation
+
+
+def creating(
+    request: AnyRequest, new: str, filled: Filled | None = None, failure: FormFailure | None = None
+) -> Response[bytes]:
+    """
+    Show the form by which a person is registered, or a group created.
+
+    :param filled: as it was sent, if it was.
+    """
+    creation = creation_of(new)
+    filled = filled or Filled(forms.values_in(Form(()), creation.fields), new_key())
     page = document(
-        "register.html",
+        "create.html",
         viewer=viewer_of(request),
-        fields=forms.REGISTRATION,
+        new=new,
+        creation=creation,
         filled=_again(filled, failure),
         failure=failure,
     )
@@ -213,7 +246,7 @@ def _sender(request: AnyRequest, services: Services) -> CommandSender:
     return sender
 
 
-def _to(request: AnyRequest, handle: str, done: Done) -> Response[bytes]:
+def _to(request: AnyRequest, path: str, key: str, done: Done) -> Response[bytes]:
     """Lead to the record, as soon as the read model has it."""
-    where = f"{root_of(request.scope)}people/{segment(handle)}?min_position={done.position}"
+    where = f"{root_of(request.scope)}{path}{segment(key)}?min_position={done.position}"
     return Response(b"", status_code=303, media_type="text/html", headers={"Location": where})

@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from read_side.pages import figures
-from shared.auth.principal import ANONYMOUS, COMMANDS, PRIVATE, Principal
+from shared.auth.principal import ANONYMOUS, COMMANDS, EXPORT, PRIVATE, Principal
 from shared.http.pages.documentation import ROOT, STYLE
 from shared.http.pages.templating import templates_of
 
@@ -36,17 +36,19 @@ class Viewer(NamedTuple):
     :param name: whom they are signed in as; None where nobody signs in.
     :param sees_private: e-mail addresses, external ids and attributes.
     :param changes: people and groups.
+    :param exports: everything.
     """
 
     name: str | None
     sees_private: bool
     changes: bool
+    exports: bool
 
     @classmethod
     def of(cls, principal: Principal, *, has_write_api: bool) -> "Viewer":
         name = None if principal is ANONYMOUS else principal.subject
         scopes = principal.scopes
-        return cls(name, PRIVATE in scopes, COMMANDS in scopes and has_write_api)
+        return cls(name, PRIVATE in scopes, COMMANDS in scopes and has_write_api, EXPORT in scopes)
 
 
 def document(template: str, **context: Any) -> bytes:

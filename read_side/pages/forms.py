@@ -1,6 +1,6 @@
 """The forms of the page: which fields they have, what a browser sends of them, and which command that makes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from shared.http.parsing.forms import Form
@@ -18,6 +18,7 @@ class FormField(NamedTuple):
     A field as it is shown.
 
     :param kind: of the input; `area` has lines, `lines` has one value a line, `pairs` has names and values.
+    :param has_default: what is empty is not sent, rather than none.
     """
 
     name: str
@@ -26,6 +27,7 @@ class FormField(NamedTuple):
     hint: str = ""
     is_required: bool = False
     is_private: bool = False
+    has_default: bool = False
 
 
 NAME = FormField("display_name", "Name", is_required=True)
@@ -56,7 +58,37 @@ REGISTRATION = (
 HANDLE = (FormField("handle", "Handle", is_required=True),)
 EMAIL = (FormField("email", "E-mail address", "email", is_required=True),)
 REASON = (FormField("reason", "Reason", hint="It is kept, and shown in the activity"),)
-MEMBERSHIP = (FormField("group", "Group", hint="Its slug", is_required=True), FormField("role", "Role"))
+MEMBERSHIP = (
+    FormField("group", "Group", hint="Its slug", is_required=True),
+    FormField("role", "Role", has_default=True),
+)
+GROUP = (
+    FormField("name", "Name", is_required=True),
+    FormField("slug", "Slug", hint="Its address: small letters, digits and . _ -", is_required=True),
+    FormField("description", "Description", "area"),
+)
+
+
+class Creation(NamedTuple):
+    """
+    What a form of something new orders.
+
+    :param key: the field by which it is found at `path` then.
+    """
+
+    command: str
+    fields: tuple[FormField, ...]
+    title: str
+    button: str
+    path: str
+    key: str
+
+
+CREATIONS: Mapping[str, Creation] = {
+    "person": Creation("register-account", REGISTRATION, "Register a person", "Register", "people/", "handle"),
+    "group": Creation("create-group", GROUP, "Create a group", "Create", "people/groups/", "slug"),
+}
+"""By what is new."""
 
 
 class Action(NamedTuple):
@@ -104,7 +136,8 @@ def command_fields(values: Mapping[str, Value], fields: Iterable[FormField]) -> 
 
     :raises Repeated: a name stands twice in what has names.
     """
-    return {each.name: _meant(each, values[each.name]) for each in fields}
+    meant = {each: _meaning(each)(each, values[each.name]) for each in fields}
+    return {each.name: value for each, value in meant.items() if value is not None or not each.has_default}
 
 
 class Repeated(ValueError):
@@ -141,12 +174,25 @@ def _sent(field: FormField, form: Form) -> Value:
     return form.one(field.name)
 
 
-def _meant(field: FormField, value: Value) -> Any:
-    if isinstance(value, list):
-        names = [name for name, _ in value]
-        if repeated := next((name for name in names if names.count(name) > 1), None):
-            raise Repeated(field.name, repeated)
-        return dict(value)
-    if field.kind == "lines":
-        return [line.strip() for line in value.split("\n") if line.strip()]
+def _pairs(field: FormField, value: Any) -> dict[str, str]:
+    names = [name for name, _ in value]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise Repeated(field.name, repeated)
+    return dict(value)
+
+
+def _lines(_: FormField, value: Any) -> list[str]:
+    return [line.strip() for line in value.split("\n") if line.strip()]
+
+
+def _text(field: FormField, value: Any) -> str | None:
     return value if value.strip() or field.is_required else None
+
+
+def _meaning(field: FormField) -> Callable[[FormField, Any], Any]:
+    """What a command says of a value."""
+    return _MEANINGS.get(field.kind, _text)
+
+
+_MEANINGS: Mapping[str, Callable[[FormField, Any], Any]] = {"pairs": _pairs, "lines": _lines}
+"""By the kind of a field; of all others it is text."""

@@ -12,13 +12,11 @@ from litestar.params import FromPath
 from read_side.http.problems import PROFILE_NOT_FOUND
 from read_side.http.resources.activity import ActivityPage
 from read_side.http.resources.groups import GroupPage, MemberPage
-from read_side.pages import forms
-from read_side.pages.changing import Filled, editing, new_key, registration
+from read_side.pages.changing import creating, editing
 from read_side.pages.documents import STYLESHEET, asset, document, style
 from read_side.pages.reading import PageReads, segment
 from read_side.pages.viewing import ON_REFUSAL, AnyRequest, kept, read_person, shown, viewer_of
 from shared.http.pages.answers import ASSET_HEADERS
-from shared.http.parsing.forms import Form
 from shared.http.problems import Rejection
 from shared.read_model.records import GroupRecord, PublicProfileRecord
 
@@ -37,8 +35,8 @@ class ListedPeople(msgspec.Struct, frozen=True):
 async def people(request: AnyRequest) -> Response[bytes]:
     """List people: the same list as `GET /profiles`, asked in the same words."""
     reads = PageReads(request)
-    if reads.value("register"):
-        return registration(request, Filled(forms.values_in(Form(()), forms.REGISTRATION), new_key()))
+    if new := reads.value("new"):
+        return creating(request, new)
     found = await reads.get("/profiles", ListedPeople, reads.sent)
     q = reads.value("q")
     groups = await reads.get("/groups", GroupPage, [("q", q), ("limit", str(GROUPS_SHOWN))])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from shared.auth.bearer import TOKEN
-from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ, SCOPES
+from shared.auth.principal import COMMANDS, EXPORT, OPS, PRIVATE, READ, SCOPES
 from shared.auth.signing_keys import KeyDirectory, SigningKey
 from shared.auth.tokens import issue, sign_in_audience
 from shared.private_files import write_private
@@ -19,8 +19,9 @@ FOREVER = timedelta(days=3_650)
 
 LINK_TTL = timedelta(minutes=15)
 TO_OPS_PAGE = (OPS,)
-TO_PEOPLE_PAGE = (READ, PRIVATE, COMMANDS)
-"""What those may do whom `muster up` lets in at a page: everything there."""
+TO_PEOPLE_PAGE = (READ, PRIVATE, COMMANDS, EXPORT)
+TO_DOCS = (COMMANDS,)
+"""What those may do whom `muster up` lets in at a page: everything there. `TO_DOCS` is for those of the write API."""
 
 
 class LocalAccess(NamedTuple):
@@ -29,8 +30,8 @@ class LocalAccess(NamedTuple):
     key: SigningKey
     audience: str
 
-    def sign_in_link(self, url: str, *, scopes: Collection[str]) -> str:
-        return sign_in_link(url, scopes=scopes, key=self.key, subject=SUBJECT, audience=self.audience)
+    def sign_in_link(self, url: str, *, scopes: Collection[str], next: str = "") -> str:
+        return sign_in_link(url, scopes=scopes, key=self.key, subject=SUBJECT, audience=self.audience, next=next)
 
 
 @contextlib.contextmanager
@@ -54,12 +55,15 @@ def local_access(settings: Settings) -> Iterator[LocalAccess]:
             file.unlink(missing_ok=True)
 
 
-def sign_in_link(url: str, *, scopes: Collection[str], key: SigningKey, subject: str, audience: str) -> str:
+def sign_in_link(
+    url: str, *, scopes: Collection[str], key: SigningKey, subject: str, audience: str, next: str = ""
+) -> str:
     """
     Make a link that signs a browser in at the page of an API: once, and only soon.
 
     :param url: of the API.
     :param scopes: what the browser may do there.
+    :param next: where it leads, relative to the root of the API.
     """
     token = issue(key, scopes=scopes, subject=subject, ttl=LINK_TTL, audience=sign_in_audience(audience))
-    return f"{url}/sign-in?{urlencode({'token': token.text})}"
+    return f"{url}/sign-in?{urlencode({'token': token.text, **({'next': next} if next else {})})}"

@@ -26,6 +26,9 @@ _ALGORITHMS: Mapping[tuple[str, str | None], str] = {
 }
 """The one algorithm for each kind of key, by its `kty` and `crv`."""
 
+_NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError)
+"""What is raised where an issuer does not answer, or not as it should."""
+
 log = structlog.get_logger()
 
 
@@ -45,8 +48,8 @@ class UnknownKey(Exception):
     """The issuer has no such key."""
 
 
-class KeysNotByHttps(ValueError):
-    """The issuer publishes its keys where they could be replaced on their way."""
+class NotByHttps(ValueError):
+    """The issuer names an address where an answer could be replaced on its way."""
 
 
 class IssuerKey(NamedTuple):
@@ -98,6 +101,22 @@ class OpenIdIssuer:
             else Unavailable("The issuer does not answer, and the key of the token is not known yet")
         )
 
+    @property
+    def patience(self) -> float:
+        """Seconds within which it is to answer."""
+        return self._limits.answer
+
+    async def endpoint(self, name: str) -> str:
+        """
+        Return one of the issuer's addresses by its name in the metadata.
+
+        :raises Unavailable: the issuer does not answer, or has none that could be trusted.
+        """
+        try:
+            return await self._address(name)
+        except _NO_ANSWER as error:
+            raise Unavailable("The issuer does not say where browsers sign in") from error
+
     async def refresh(self) -> None:
         """Fetch the keys again once they are too old; a failed attempt is repeated after a pause."""
         now, limits = self._clock(), self._limits
@@ -108,24 +127,24 @@ class OpenIdIssuer:
     async def _ask(self) -> None:
         self._asked_at = self._clock()
         try:
-            keys = _usable((await self._json(await self._keys_url()))["keys"][: self._limits.keys])
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:
+            keys = _usable((await self._json(await self._address("jwks_uri")))["keys"][: self._limits.keys])
+        except _NO_ANSWER as error:
             log.warning("the issuer cannot be asked for its keys", issuer=self.url, error=type(error).__name__)
             return
         self.keys, self._answered_at = keys, self._asked_at
 
-    async def _keys_url(self) -> str:
+    async def _address(self, name: str) -> str:
         """
-        Return where the keys are; by https, as OpenID Connect Discovery 1.0, section 3, has it.
+        Return one of the issuer's addresses; by https, as OpenID Connect Discovery 1.0, section 3, has it.
 
         :raises ValueError: the answer is of another issuer.
-        :raises KeysNotByHttps: the keys could be replaced on their way.
+        :raises NotByHttps: what is there could be replaced on its way.
         """
         metadata = await self._json(self.url.rstrip("/") + DISCOVERY)
         if metadata["issuer"] != self.url:
             raise ValueError("it is another issuer")
-        if not is_trusted(url := str(metadata["jwks_uri"])):
-            raise KeysNotByHttps
+        if not is_trusted(url := str(metadata[name])):
+            raise NotByHttps
         return url
 
     async def _json(self, url: str) -> Any:

@@ -6,6 +6,7 @@ import httpx
 import svcs
 
 from shared.auth.authentication import Authentication, AuthenticationLimits, NoAuthentication, TokenAuthentication
+from shared.auth.code_flow import CodeFlow, OpenIdClient
 from shared.auth.openid import OpenIdIssuer, OpenIdLimits
 from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
 from shared.auth.sessions import Sessions
@@ -36,6 +37,10 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     except KeysUnusable as error:
         raise SettingsError(str(error)) from error
     registry.register_value(Authentication, authentication, on_registry_close=client.aclose if client else None)
+    if issuer and client and settings.openid_client:
+        secret = settings.openid_secret.reveal() if settings.openid_secret else None
+        us = OpenIdClient(settings.openid_client, secret, settings.openid_scope)
+        registry.register_value(CodeFlow, CodeFlow(issuer, us, http=client))
 
 
 def _issuer_client(url: str) -> httpx.AsyncClient:

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from shared.auth.local_access import LINK_TTL, TO_OPS_PAGE, sign_in_link
-from shared.auth.principal import OPS, SCOPES
+from shared.auth.principal import COMMANDS, OPS, READ, SCOPES
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
@@ -20,6 +20,9 @@ from shared.wording import suggestion
 
 OPERATOR = "operator"
 LONGEST_TTL = timedelta(days=3_650)
+
+_PAGES = {OPS: ("ops_url", ""), READ: ("read_url", ""), COMMANDS: ("write_url", "docs")}
+"""Where a link leads, by the first of these scopes that it has: the setting, and the path."""
 
 _TTL = re.compile(r"(\d{1,9})([smhd])").fullmatch
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -91,7 +94,7 @@ def make(
     :param subject: who it speaks for, in events and for idempotency keys; never a person's name or address.
     :param ttl: for how long it is good, such as 90s, 15m, 12h or 30d.
     :param link: print an address that signs a browser in instead, once, within 15 minutes: at the ops page, or with
-        scopes other than ops at the people page.
+        scopes other than ops at the people page, or with commands alone at the docs of the write API.
     :param json: print one JSON document.
     """
     settings = _settings()
@@ -99,8 +102,9 @@ def make(
     _require_subject(subject)
     if link:
         scopes = _scopes(scope) if scope else TO_OPS_PAGE
-        url = settings.with_addresses().required("ops_url" if OPS in scopes else "read_url")
-        address = sign_in_link(url, scopes=scopes, key=key, subject=subject, audience=settings.audience)
+        page, where = next((each for scope, each in _PAGES.items() if scope in scopes), _PAGES[READ])
+        url = settings.with_addresses().required(page)
+        address = sign_in_link(url, scopes=scopes, key=key, subject=subject, audience=settings.audience, next=where)
         _print(address, {"link": address, "subject": subject, "seconds": LINK_TTL.seconds}, as_json=json)
         say(f"good once, for {LINK_TTL.seconds // 60} minutes")
         return

@@ -28,6 +28,7 @@ def up(
     ops_port: Port | None = None,
     workers: Workers | None = None,
     fresh: bool = False,
+    demo: bool = False,
 ) -> None:
     """
     Start PostgreSQL, Valkey, the migrations and the four processes, and keep them running until Ctrl-C.
@@ -39,6 +40,7 @@ def up(
     :param ops_port: port of the ops API; 0 for any that is free.
     :param workers: processes of the write API, and of the read API, instead of MUSTER_WORKERS; one a core is enough.
     :param fresh: empty the embedded servers first; never touches your own.
+    :param demo: fill a new home with sample people and groups, to look at.
     """
     given = {
         "write_port": write_port,
@@ -53,7 +55,7 @@ def up(
 
     from shared.dev_stack.up import run  # noqa: PLC0415 - likewise
 
-    asyncio.run(run(settings, fresh=fresh))
+    asyncio.run(run(settings, fresh=fresh, demo=demo))
 
 
 def doctor(*, json: bool = False) -> int:

@@ -41,10 +41,11 @@ class SupervisedProgram(Protocol):
 
 
 class MusterProcess:
-    """One of Muster's own processes, just as it runs in production: `muster <name>`."""
+    """One of Muster's own processes, just as it runs in production: `muster <name> <arguments>`."""
 
-    def __init__(self, name: str, *, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, name: str, *arguments: str, environ: Mapping[str, str], log: Path) -> None:
         self.name = name
+        self._arguments = arguments
         self.log = log
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +59,7 @@ class MusterProcess:
     def relaunch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ending_with_parent([sys.executable, console_script(), self.name]),
+                ending_with_parent([sys.executable, console_script(), self.name, *self._arguments]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +12,11 @@ import httpx
 import msgspec
 
 from shared.auth.bearer import TOKEN
-from shared.auth.local_access import LINK_TTL, TO_OPS_PAGE, TO_PEOPLE_PAGE, LocalAccess, local_access
+from shared.auth.local_access import LINK_TTL, TO_DOCS, TO_OPS_PAGE, TO_PEOPLE_PAGE, LocalAccess, local_access
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, say
+from shared.dev_stack.demo import fill
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, free_port, last_words
@@ -50,10 +50,11 @@ class Stack(NamedTuple):
         return [server for server in (self.postgres, self.redis) if server is not None]
 
 
-async def run(settings: Settings, *, fresh: bool) -> None:
+async def run(settings: Settings, *, fresh: bool, demo: bool = False) -> None:
     """
     Run everything until SIGINT or SIGTERM.
 
+    :param demo: fill a home in which nobody is yet.
     :raises ExtraMissing: there is no program of a server that is to run.
     :raises HomeError: the state directory cannot be used.
     :raises UpError: it cannot be started.
@@ -67,7 +68,7 @@ async def run(settings: Settings, *, fresh: bool) -> None:
     os.umask(UMASK)  # of what the servers and processes write, too
     with contextlib.suppress(asyncio.CancelledError), locked(settings.home):
         _close(settings.home)
-        await _run(with_free_ports(settings), fresh=fresh)
+        await _run(with_free_ports(settings), fresh=fresh, demo=demo)
 
 
 def _require_programs(settings: Settings) -> None:
@@ -117,12 +118,12 @@ def with_free_ports(settings: Settings) -> Settings:
     return chosen
 
 
-async def _run(settings: Settings, *, fresh: bool) -> None:
+async def _run(settings: Settings, *, fresh: bool, demo: bool) -> None:
     stack = _stack(settings)
     if fresh:
         for server in stack.servers:  # those that the settings name are none of them
             server.empty()
-    (settings.home / "logs").mkdir(exist_ok=True)
+    (logs := settings.home / "logs").mkdir(exist_ok=True)
     supervisor = Supervisor(say=say)
     async with contextlib.AsyncExitStack() as cleanup:
         for server in stack.servers:
@@ -131,13 +132,19 @@ async def _run(settings: Settings, *, fresh: bool) -> None:
         environ = _environment(settings, addresses)
         cleanup.enter_context(_written(addresses, settings.home))
         access = cleanup.enter_context(_local_access(settings))
-        migrate, write, read, project, react = _processes(environ, logs=settings.home / "logs")
+        migrate, write, read, project, react = _processes(environ, logs=logs)
         await cleanup.enter_async_context(_launched(read))  # knows no PostgreSQL, so it need not wait for its tables
         await _migrated(supervisor, migrate)
         await cleanup.enter_async_context(_launched(write, project, react))
         cleanup.callback(say, "stopping")
         programs: list[SupervisedProgram] = [*stack.servers, write, read, project, react]
-        await _supervise(supervisor, programs, addresses, ready=partial(announce, addresses, settings, access))
+
+        async def ready() -> None:
+            if demo:
+                await fill(supervisor, settings, read=addresses.read, environ=environ, logs=logs)
+            announce(addresses, settings, access)
+
+        await _supervise(supervisor, programs, addresses, ready=ready)
 
 
 def _stack(settings: Settings) -> Stack:
@@ -206,14 +213,18 @@ async def _launched(*processes: MusterProcess) -> AsyncIterator[None]:
 
 
 async def _supervise(
-    supervisor: Supervisor, programs: Sequence[SupervisedProgram], addresses: Addresses, *, ready: Callable[[], None]
+    supervisor: Supervisor,
+    programs: Sequence[SupervisedProgram],
+    addresses: Addresses,
+    *,
+    ready: Callable[[], Awaitable[None]],
 ) -> None:
     """Keep everything running, and call `ready` once it serves; return only by being cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for program in programs:
             tasks.create_task(supervisor.keep(program))
         await asyncio.gather(*map(_ready, (addresses.write, addresses.read, addresses.ops)))
-        ready()
+        await ready()
 
 
 async def _ready(url: str) -> None:
@@ -282,5 +293,7 @@ def announce(addresses: Addresses, settings: Settings, access: LocalAccess | Non
             f"  {access.sign_in_link(addresses.read, scopes=TO_PEOPLE_PAGE)}",
             "  and to the ops page:",
             f"  {access.sign_in_link(addresses.ops, scopes=TO_OPS_PAGE)}",
+            "  and to the API docs:",
+            f"  {access.sign_in_link(addresses.write, scopes=TO_DOCS, next='docs')}",
         ]
     print_line("\n".join(lines))

@@ -12,14 +12,15 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from shared.http.containers import Register, provide_services, registry_lifespan
+from shared.http.docs.routes import Docs
 from shared.http.health import HEALTH_HANDLERS
 from shared.http.limits import HttpLimits
-from shared.http.middleware.auth import AUTH_PROBLEMS, AuthMiddleware, Inside, Policy
+from shared.http.middleware.auth import AUTH_PROBLEMS, AuthMiddleware, Inside, PagePolicy, Policy
 from shared.http.middleware.cors import CorsMiddleware
 from shared.http.middleware.exchange import RequestScope
 from shared.http.middleware.framing import MessageFraming
+from shared.http.pages.answers import PAGE_HEADERS
 from shared.http.pages.documentation import (
-    documentation_page,
     index,
     index_page,
     linked,
@@ -27,6 +28,7 @@ from shared.http.pages.documentation import (
     problems_page,
     read_icon,
 )
+from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.http.parsing.bodies import BodyReader
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
@@ -44,6 +46,7 @@ def assemble(
     problems: Iterable[Problem],
     document: Mapping[str, Any],
     policy: Policy,
+    readers: PagePolicy | None = None,
     lifespan: Sequence[Lifespan] = (),
     inside: Inside = lambda app: app,
 ) -> ASGIApp:
@@ -54,6 +57,7 @@ def assemble(
     :param problems: those the service adds to the common ones.
     :param document: its OpenAPI document.
     :param policy: what a caller needs; callers are known by the `Authentication` that is registered.
+    :param readers: how browsers come to the documentation; by default, as to the pages.
     :param lifespan: what runs as long as the service does, with the registry at `app.state.registry`.
     :param inside: makes what answers known callers of the framework's application, which it may pass by.
     """
@@ -61,12 +65,13 @@ def assemble(
     framed = MessageFraming(authenticated)
     cors = CorsMiddleware(framed)
     documented = (*COMMON_PROBLEMS, *AUTH_PROBLEMS, *problems)
+    docs = Docs(document, readers or policy.pages, authenticated)
     app = Litestar(
-        [*handlers, *HEALTH_HANDLERS, *_documentation(document), *_problem_pages(documented)],
+        [*handlers, *HEALTH_HANDLERS, *_documents(document), *docs.handlers, *_problem_pages(documented)],
         dependencies={"services": Provide(provide_services)},
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[
-            registry_lifespan(_default_limits, *registers),
+            registry_lifespan(_defaults, *registers),
             _read_bodies,
             framed.lifespan,
             authenticated.lifespan,
@@ -80,8 +85,9 @@ def assemble(
     return RequestScope(app, framed, cors=cors)
 
 
-def _default_limits(registry: svcs.Registry) -> None:
+def _defaults(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, HttpLimits())
+    registry.register_value(CookiePolicy, CookiePolicy())
 
 
 @asynccontextmanager
@@ -119,25 +125,22 @@ _BY_ACCEPT = {"Vary": "accept"}
 
 
 def _page(page: bytes, request: Request[Any, Any, Any], *, headers: Mapping[str, str] | None = None) -> Response[bytes]:
-    return Response(linked(page, root_of(request.scope)), media_type="text/html", headers=headers)
+    about = {**PAGE_HEADERS, **(headers or {})}
+    return Response(linked(page, root_of(request.scope)), media_type="text/html", headers=about)
 
 
-def _documentation(document: Mapping[str, Any]) -> list[Any]:
-    as_json, as_page, icon = msgspec.json.encode(document), documentation_page(document), read_icon()
+def _documents(document: Mapping[str, Any]) -> list[Any]:
+    as_json, icon = msgspec.json.encode(document), read_icon()
 
     @get("/openapi.json")
     async def openapi_json() -> Response[bytes]:
         return Response(as_json, media_type="application/json")
 
-    @get("/docs")
-    async def docs(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return _page(as_page, request)
-
     @get("/favicon.ico")
     async def favicon() -> Response[bytes]:
         return Response(icon, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
-    return [openapi_json, docs, favicon]
+    return [openapi_json, favicon]
 
 
 def _problem_pages(problems: Sequence[Problem]) -> list[Any]:

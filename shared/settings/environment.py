@@ -153,6 +153,12 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """The directory of the keys that sign tokens; see `key_directory`."""
     issuer: Annotated[str | None, parse_issuer_url] = None
     audience: str = "muster"
+    openid_client: str | None = None
+    """The client as which browsers are signed in at the issuer; unset, they are not."""
+    openid_secret: Annotated[Secret | None, Secret] = None
+    """Of that client, if it has one."""
+    openid_scope: str = "openid profiles:read profiles:read.private commands export"
+    """What it asks for."""
     rate_limit: Annotated[Rate | None, Rate.parse] = None
     """Of requests, for each subject, at each API."""
     cors_origins: Annotated[AllowedOrigins | None, AllowedOrigins.parse] = None

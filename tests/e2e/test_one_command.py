@@ -41,14 +41,20 @@ async def test_one_command_and_everything_is_there(muster, stack):
 
 
 def test_each_link_that_is_announced_lets_in_once(stack):
-    mails, token, about, to_people, and_to, to_ops = stack.announced[3:]
+    mails, token, about, to_people, and_to, to_ops, and_docs, to_docs = stack.announced[3:]
 
     assert mails == f"mails  {stack.home / 'mail'}"
     assert token == f"token  {stack.home / 'token'}"
     assert about == "sign in to the people page, once, within 15 minutes:"
-    assert and_to == "and to the ops page:"
-    for link, inside in ((to_people, f"{stack.addresses.read}/profiles"), (to_ops, f"{stack.addresses.ops}/status")):
+    assert (and_to, and_docs) == ("and to the ops page:", "and to the API docs:")
+    for link, path, inside in (
+        (to_people, "/", f"{stack.addresses.read}/profiles"),
+        (to_ops, "/", f"{stack.addresses.ops}/status"),
+        (to_docs, "/docs", f"{stack.addresses.write}/docs/register_account"),
+    ):
         with httpx.Client(timeout=SECONDS) as browser:
-            assert browser.get(link, follow_redirects=True).url.path == "/"
-            assert browser.get(inside).status_code == 200
+            assert browser.get(link, follow_redirects=True).url.path == path
+            shown = browser.get(inside)
+            assert shown.status_code == 200
+            assert "Sign in</a>" not in shown.text
         assert httpx.get(link, timeout=SECONDS).status_code == 401

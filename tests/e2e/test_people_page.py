@@ -2,14 +2,17 @@
 
 import pytest
 
-from shared.auth.principal import COMMANDS, PRIVATE, READ
+from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.text import composed
 from tests.support.browser import CONTRAST, visited
+from tests.support.issuer import Issuer
+from tests.support.stack import service
 
 ALL = (READ, PRIVATE, COMMANDS)
 SHOWN = (
     "/?tag=pagetest",
-    "/?register=1",
+    "/?new=person",
+    "/?new=group",
     "/people/zoe.page?edit=1",
     "/people/zoe.page",
     "/people/long.page",
@@ -122,7 +125,8 @@ async def test_a_browser_signs_in_by_a_token_and_out_again(stack, read, browser)
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("heading", name="Sign in").wait_for()
     await context.add_cookies(cookies)
-    await page.goto(read)
+    answer = await page.goto(read)
+    assert answer.status == 401
     assert await page.get_by_role("heading", name="Sign in").is_visible()
     await context.close()
 
@@ -237,3 +241,37 @@ async def test_who_may_only_read_is_offered_nothing_else(read, browser):
         assert await page.get_by_role("link", name="Register a person").count() == 0
         await page.goto(f"{read}/people/zoe.page")
         assert await page.get_by_role("link", name="Edit").count() == 0
+
+
+async def test_a_group_is_created_and_everything_exported(read, browser):
+    async with visited(browser, read, scopes=(*ALL, EXPORT)) as page:
+        await page.get_by_role("link", name="Create a group").click()
+        await page.locator("#new-name").fill("Friends of Groups")
+        await page.locator("#new-slug").fill("page-friends")
+        await page.get_by_role("button", name="Create").click()
+        await page.get_by_role("heading", name="Friends of Groups").wait_for()
+        await page.goto(read)
+        async with page.expect_download() as begun:
+            await page.get_by_role("link", name="people as CSV").click()
+        table = await (await begun.value).path()
+        assert "zoe.page@example.org" in table.read_text()
+
+
+async def test_a_person_signs_in_at_the_issuer_which_is_another_site(stack, read, browser, tmp_path):
+    """And out again, without a script: the cookie of a session comes along although another site has led here."""
+    issuer = Issuer()
+    issuer.add_key("ed", "EdDSA")
+    settings = {"ISSUER": issuer.url, "OPENID_CLIENT": "muster-web", "REDIS_URL": stack.addresses.redis_url}
+    variables = {f"MUSTER_{name}": value for name, value in settings.items()}
+    with issuer.running():
+        async with service("read", tmp_path / "read.log", MUSTER_AUTH="on", **variables) as (url, _):
+            context = await browser.new_context(java_script_enabled=False)
+            page = await context.new_page()
+            await page.goto(f"{url.replace('127.0.0.1', 'localhost')}/people/zoe.page")
+            await page.get_by_role("link", name="Sign in with your organisation").click()
+            await page.get_by_role("heading", name="Zoë Lindqvist-Page").wait_for()
+            assert await page.get_by_text("Signed in as ada@issuer").is_visible()
+            await page.get_by_role("button", name="Sign out").click()
+            await page.get_by_role("heading", name="Sign in").wait_for()
+            await context.close()
+    issuer.close()

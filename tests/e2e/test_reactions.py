@@ -2,29 +2,14 @@
 
 import json
 import re
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 
 import pytest
 
 from tests.support.commands import muster
-from tests.support.stack import Child, until
+from tests.support.mails import mail_to
+from tests.support.stack import Child
 
 pytestmark = pytest.mark.anyio
-
-
-async def mail_to(stack, address: str) -> EmailMessage:
-    """The mail, once it is there."""
-
-    async def find():
-        for path in (stack.home / "mail").glob("*.eml"):
-            message = message_from_bytes(path.read_bytes(), policy=default)
-            if message["To"] == address:
-                return message
-        return None
-
-    return await until(find)
 
 
 async def register(stack, handle: str) -> dict:
@@ -35,7 +20,7 @@ async def register(stack, handle: str) -> dict:
 
 async def test_a_person_verifies_an_address_by_the_link_in_a_mail(stack):
     registered = await register(stack, "p2100")
-    text = (await mail_to(stack, "p2100@example.org")).get_body(("plain",)).get_content()
+    text = (await mail_to(stack.home, "p2100@example.org")).get_body(("plain",)).get_content()
     [link] = re.findall(r"^(http://\S+)\s*$", text, re.MULTILINE)
 
     async with stack.client() as client:
@@ -72,12 +57,12 @@ async def test_a_killed_process_goes_on_where_it_was(mortal_stack):
     await register(mortal_stack, "p2101")
     await mortal_stack.replaced(Child.REACT, instead_of=killed)
 
-    assert await mail_to(mortal_stack, "p2101@example.org")
+    assert await mail_to(mortal_stack.home, "p2101@example.org")
 
 
 async def test_no_log_says_to_whom_a_mail_went(stack):
     await register(stack, "p2102")
-    message = await mail_to(stack, "p2102@example.org")
+    message = await mail_to(stack.home, "p2102@example.org")
 
     log = (stack.home / "logs" / "react.log").read_text()
 

@@ -1,12 +1,9 @@
 """The whole of Muster with servers shared out as `docs/roles` has it: nothing that has to be done is refused."""
 
 import json
-import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from email import message_from_bytes
-from email.policy import default
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
@@ -25,9 +22,10 @@ from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
 from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load
+from tests.support.mails import mailed_token
 from tests.support.patience import SECONDS
 from tests.support.people import registration
-from tests.support.stack import MUSTER, environment, not_behind, service, until
+from tests.support.stack import MUSTER, environment, not_behind, service
 from write_side.use_cases import USE_CASES
 
 ADA, BOB = "@p1700.changed", "@p1701"
@@ -154,25 +152,13 @@ async def registered(running: Running, name: str) -> str:
     return str(answer.json()["id"])
 
 
-async def mailed_token(running: Running) -> str:
-    """What was mailed to the address that Ada has last."""
-
-    async def find() -> str | None:
-        for path in (running.home / "mail").glob("*.eml"):
-            message = message_from_bytes(path.read_bytes(), policy=default)
-            if message["To"] == "p1700@changed.example":
-                text = message.get_body(("plain",)).get_content()
-                return re.search(r"token=([^&\s]+)", text)[1]
-        return None
-
-    return await until(find)
-
-
 async def test_commands_of_every_kind_are_carried_out_and_seen(running):
     """By one who asks, and by several at once."""
     load = Load(running.addresses.write, seed=1700, kinds=EVERYTHING, commands=150, pause=0)
     for name, fields in COMMANDS:
-        sent = {"token": await mailed_token(running)} if name == "verify-email" else fields
+        sent = (
+            {"token": await mailed_token(running.home, "p1700@changed.example")} if name == "verify-email" else fields
+        )
         answer = await asked(running, "POST", f"{running.addresses.write}/commands/{name}", json=sent)
     fresh = {"headers": {"Muster-Min-Position": answer.headers["Muster-Position"]}}
     by_handle = await asked(running, "GET", f"{running.addresses.read}{QUESTIONS[0]}", **fresh)

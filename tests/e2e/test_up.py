@@ -246,6 +246,24 @@ def test_a_fresh_start_keeps_no_data_and_an_end_in_its_middle_no_process(tmp_pat
     assert list(data.glob("*/of-before")) == []
 
 
+def test_a_demo_fills_a_new_home_and_no_other(up):
+    """People, groups with members and what happened to them; a home that has people is left as it is."""
+    first = up("--demo")
+    with httpx.Client(base_url=first.addresses.read, headers=headers_for(first.addresses.read)) as client:
+        stats = client.get("/stats").json()
+        happened = client.get("/profiles?q=zoe+lindqvist").json()["items"][0]["groups"]
+    first.end()
+    second = up("--demo")
+    with httpx.Client(base_url=second.addresses.read, headers=headers_for(second.addresses.read)) as client:
+        again = client.get("/stats").json()
+
+    assert sum(stats["accounts"].values()) > 60
+    assert stats["groups"] >= 8
+    assert {each["role"] for each in happened} == {"head", "member"}
+    assert again == stats
+    assert "demo: there are people already, so nothing was changed; --home DIR names a new home\n" in second.said
+
+
 def test_doctor_names_what_fails_and_its_hint(tmp_path):
     """Each failure with what to do; the status tells that there is one."""
     with EmbeddedRedis(tmp_path / "redis", appendonly=False, options={"maxmemory-policy": "allkeys-lru"}) as valkey:

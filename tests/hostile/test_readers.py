@@ -22,7 +22,7 @@ from shared.auth.tokens import InvalidToken, unverified
 from shared.decoding.objects import decoder
 from shared.http import requests
 from shared.http.middleware import exchange
-from shared.http.middleware.auth import _cookie, _token, session_cookie
+from shared.http.middleware.auth import _token, cookie_name, cookie_of
 from shared.http.pages import csrf_check as guard
 from shared.http.parsing.bodies import require_media_type
 from shared.http.parsing.cursors import Cursor
@@ -119,7 +119,7 @@ HEADER_READERS = {
     "media type": (b"content-type", lambda scope: require_media_type(scope, "application/json")),
     "accepted": (b"accept", lambda scope: require_acceptable(scope, "application/json")),
     "token": (b"authorization", _token),
-    "session": (b"cookie", partial(_cookie, begin="muster_session")),
+    "session": (b"cookie", partial(cookie_of, begin="muster_session")),
     "host": (b"host", lambda scope: guard._is_loopback(requests.header(scope, b"host"))),
     "origin": (b"origin", lambda scope: guard._is_at(requests.header(scope, b"origin"), "localhost")),
     "known": (b"if-none-match", lambda scope: known_tag(scope, '"x"')),
@@ -149,7 +149,7 @@ def test_what_is_made_of_a_header_holds_nothing_else(value):
     with command_span("test", sent=text):
         trace = traceparent()
 
-    assert re.fullmatch(r"muster_session_[0-9]+", session_cookie("muster_session", text))
+    assert re.fullmatch(r"muster_session_[0-9]+", cookie_name("muster_session", text))
     assert sent_id is None or re.fullmatch(r"[\x21-\x7e]{1,128}", sent_id)
     assert trace is None or re.fullmatch(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", trace)
 

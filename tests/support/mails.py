@@ -1,9 +1,15 @@
 """Mails as files."""
 
+import re
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
 from uuid import UUID
 
+from tests.support.stack import until
 from write_side.adapters.mail.message import message_of
 from write_side.domain.values import EmailAddress
 from write_side.ports import Mail
@@ -14,3 +20,22 @@ def letter_to(to: EmailAddress, *, text: str) -> bytes:
     at = datetime(2026, 11, 30, tzinfo=UTC)
     mail = Mail(id=UUID(int=1), to=to, subject="About you", text=text, html=f"<p>{text}</p>", locale="en", at=at)
     return message_of(mail, sender=Address("", "muster", "example.org")).as_bytes()
+
+
+async def mail_to(home: Path, address: str) -> EmailMessage:
+    """What was mailed to an address, once it is in the folder of a home."""
+
+    async def find() -> EmailMessage | None:
+        for path in (home / "mail").glob("*.eml"):
+            message = message_from_bytes(path.read_bytes(), policy=default)
+            if message["To"] == address:
+                return message
+        return None
+
+    return await until(find)
+
+
+async def mailed_token(home: Path, address: str) -> str:
+    """The token by which an address is verified."""
+    text = (await mail_to(home, address)).get_body(("plain",)).get_content()
+    return re.search(r"token=([^&\s]+)", text)[1]

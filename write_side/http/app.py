@@ -10,7 +10,11 @@ from litestar.types import ASGIApp
 from shared.auth.principal import COMMANDS
 from shared.http.app import assemble, index_route
 from shared.http.containers import Register
+from shared.http.docs.routes import STYLESHEET
 from shared.http.middleware.auth import Policy
+from shared.http.pages import csrf_check
+from shared.http.pages.sign_in import OPEN_PATHS, SignIn
+from shared.http.pages.sign_in_answers import SignInPage
 from shared.runtime.tasks import Tasks
 from shared.server.shutdown import StopSignal, on_stop_signal
 from write_side.execution import refusals
@@ -20,6 +24,13 @@ from write_side.http.documentation import document
 from write_side.http.duplex import DiskRoom
 from write_side.http.limits import StreamedAnswerLimits
 from write_side.use_cases import USE_CASES
+
+READERS = SignIn(
+    SignInPage("These pages are for developers of clients.", "muster token --link --scope commands", STYLESHEET),
+    cookie="muster_docs",
+    has_page=lambda _: False,
+)
+"""How browsers come to the documentation; no command heeds their cookie."""
 
 
 class Background(dict[str, Callable[[], Coroutine[None, None, None]]]):
@@ -34,11 +45,17 @@ def write_api(*registers: Register) -> ASGIApp:
     """
     commands = DirectCommands(USE_CASES)
     return assemble(
-        handlers=[index_route(described := document()), stream.stream_route, *verify_email.HANDLERS],
+        handlers=[
+            index_route(described := document()),
+            stream.stream_route,
+            *verify_email.HANDLERS,
+            *READERS.handlers,
+        ],
         registers=(_default_limits, *registers),
-        problems=(*refusals.PROBLEMS, *stream.PROBLEMS),
+        problems=(*refusals.PROBLEMS, *stream.PROBLEMS, *csrf_check.PROBLEMS),
         document=described,
-        policy=Policy(COMMANDS, open=frozenset({"/", verify_email.PATH})),
+        policy=Policy(COMMANDS, open=OPEN_PATHS | {"/", verify_email.PATH}),
+        readers=READERS.policy,
         lifespan=[commands.lifespan, _background],
         inside=commands.around,
     )

@@ -1,6 +1,6 @@
 """The write API as its OpenAPI document describes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -15,6 +15,8 @@ from shared.problems import INVALID, NOT_JSON, OVERLOADED, TOO_LARGE
 from write_side.domain.values import value_schema
 from write_side.execution.messages import StreamedCommand
 from write_side.execution.refusals import problems_of
+from write_side.http.examples import COMMANDS as COMMAND_EXAMPLES
+from write_side.http.examples import REFERENCES, STREAMED
 from write_side.http.lines import AnsweredLine
 from write_side.http.stream import NDJSON
 from write_side.ports import Outcome
@@ -66,7 +68,7 @@ def document() -> dict[str, Any]:
         operations=[*map(_command, USE_CASES), _STREAM],
         scope=COMMANDS,
         schema_hook=value_schema,
-        examples=(_LINE, _ANSWER),
+        examples=(_ANSWER,),
     )
     for use_case in USE_CASES:
         properties = described["components"]["schemas"][use_case.command.__name__]["properties"]
@@ -93,13 +95,18 @@ def _command(use_case: UseCase) -> Operation:
         summary=use_case.summary,
         parameters=_HEADERS,
         body=use_case.command,
+        example=_example(use_case),
         answer=Outcome,
         answer_headers=_ANSWER_HEADERS,
         problems=tuple(dict.fromkeys((*_BODY_PROBLEMS, *problems_of(use_case)))),
     )
 
 
-_LINE = StreamedCommand("suspend-account", "my-first", '"3"')
+def _example(use_case: UseCase) -> Mapping[str, Any]:
+    needed = {name: text for name, text in REFERENCES.items() if name in use_case.command.__struct_fields__}
+    return COMMAND_EXAMPLES.get(use_case.name) or needed
+
+
 _ANSWER = AnsweredLine(line=1, status=200, id=UUID(EXAMPLE_ID), version=4, position=1042, replayed=False)
 _STREAM = Operation(
     name="stream_commands",
@@ -112,6 +119,7 @@ _STREAM = Operation(
     parameters=(_NO_MAIL,),
     body=StreamedCommand,
     body_media_type=NDJSON,
+    example=STREAMED,
     answer=AnsweredLine,
     answer_media_type=NDJSON,
     problems=(NOT_ACCEPTABLE, UNSUPPORTED_MEDIA_TYPE),

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import svcs
 from litestar import Litestar
@@ -11,6 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from shared.auth.authentication import Authentication
+from shared.auth.code_flow import CodeFlow
 from shared.auth.principal import Principal
 from shared.auth.rate_limits import RateLimiter
 from shared.auth.sessions import Sessions, is_name
@@ -21,8 +22,10 @@ from shared.http.requests import header, with_headers
 from shared.problems import Problem
 from shared.runtime.tasks import Tasks
 
-OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/problems", "/favicon.ico"})
-"""What every caller may read at every service; the pages under `/problems/` too."""
+OPEN = frozenset(
+    {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/pages/docs.css", "/problems", "/favicon.ico"}
+)
+"""What every caller may read at every service; the pages under `/docs/` and `/problems/` too."""
 
 UNAUTHORIZED = Problem(
     "unauthorized",
@@ -58,18 +61,24 @@ Inside: TypeAlias = Callable[[ASGIApp], ASGIApp]
 """Makes the layer between authentication and the framework's application."""
 
 
+class RefusedPage(Protocol):
+    """Makes the page for a browser that is not let in; None where a problem is the answer."""
+
+    def __call__(self, scope: HTTPScope, rejection: Rejection, *, by_issuer: bool) -> bytes | None:
+        """:param by_issuer: whether an OpenID issuer signs browsers in."""
+
+
 class PagePolicy(NamedTuple):
     """
     How browsers come to the pages of a service.
 
     :param cookie: how the name of the session's cookie begins.
-    :param refused: makes the page for a browser that is not let in; None where a problem is the answer.
     :param covers: tells which requests are for a page although their path is open: another answer is.
     :param headers: of that page.
     """
 
     cookie: str
-    refused: Callable[[HTTPScope, Rejection], bytes | None]
+    refused: RefusedPage
     covers: Callable[[HTTPScope], bool]
     headers: Mapping[str, str]
 
@@ -89,7 +98,7 @@ class Policy(NamedTuple):
 
     def is_open(self, scope: HTTPScope) -> bool:
         path = scope["path"]
-        if path in OPEN or path in self.open or path.startswith("/problems/"):
+        if path in OPEN or path in self.open or path.startswith(("/docs/", "/problems/")):
             return self.pages is None or not self.pages.covers(scope)
         return False
 
@@ -110,7 +119,7 @@ def require_scope(scope: Scope | MutableMapping[str, Any], needed: str) -> None:
 
 def credential(scope: Scope | MutableMapping[str, Any], pages: PagePolicy) -> str | None:
     """Return the token, or the name of the session, by which the caller of a page is known; None where none is."""
-    return _token(scope) or _cookie(scope, pages.cookie)
+    return _token(scope) or cookie_of(scope, pages.cookie)
 
 
 async def wait_for_rate_limit(scope: Scope | MutableMapping[str, Any]) -> None:
@@ -129,6 +138,7 @@ class AuthMiddleware:
         self._app: ASGIApp
         self._authentication: Authentication
         self._sessions: Sessions | None = None
+        self._by_issuer = False
         self._limiter: RateLimiter | None = None
 
     @asynccontextmanager
@@ -139,6 +149,7 @@ class AuthMiddleware:
             self._authentication = await container.aget_abstract(Authentication)
             if Sessions in app.state.registry:
                 self._sessions = await container.aget_abstract(Sessions)
+            self._by_issuer = CodeFlow in app.state.registry
             self._limiter = container.get(RateLimiter) if RateLimiter in app.state.registry else None
             async with Tasks() as tasks:
                 tasks.start(self._authentication.run(), name="keys and revoked tokens")
@@ -162,7 +173,7 @@ class AuthMiddleware:
             return authentication.anonymous
         if (token := _token(scope)) is not None:
             return authentication.known(token) or await self._verified(token)
-        name = _cookie(scope, self._policy.pages.cookie) if self._policy.pages else None
+        name = cookie_of(scope, self._policy.pages.cookie) if self._policy.pages else None
         if name and (principal := await self._signed_in(name)):
             return principal
         raise Rejection(UNAUTHORIZED, "No token was sent", headers=_refused("Bearer"))
@@ -207,12 +218,12 @@ class AuthMiddleware:
 
     async def _refuse(self, rejection: Rejection, scope: Any, send: Send) -> None:
         pages = self._policy.pages
-        if page := pages and pages.refused(scope, rejection):
+        if page := pages and pages.refused(scope, rejection, by_issuer=self._by_issuer):
             rejection.headers = {**pages.headers, **rejection.headers}
         await send_rejection(rejection, scope, send, page=page)
 
 
-def session_cookie(begin: str, host: str) -> str:
+def cookie_name(begin: str, host: str) -> str:
     """Name the cookie after the port: browsers do not keep the cookies of two ports apart."""
     port = host.rpartition(":")[2]
     return f"{begin}_{port if port.isdecimal() and port.isascii() else 80}"
@@ -224,9 +235,9 @@ def _token(scope: Any) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _cookie(scope: Any, begin: str) -> str | None:
-    """Return the session's name from the cookies, which are not checked otherwise (RFC 6265, section 4.2.1)."""
-    wanted = session_cookie(begin, header(scope, b"host") or "")
+def cookie_of(scope: Any, begin: str) -> str | None:
+    """Return a cookie of ours from all of them, which are not checked otherwise (RFC 6265, section 4.2.1)."""
+    wanted = cookie_name(begin, header(scope, b"host") or "")
     pairs = (each.strip().partition("=") for each in (header(scope, b"cookie") or "").split(";"))
     return next((value for name, _, value in pairs if name == wanted), None)
 

@@ -45,6 +45,7 @@ class Operation:
 
     :param name: of the function that a generated client has for it.
     :param scopes: what it needs besides the scope of the service.
+    :param example: of the body, where its schema is not example enough.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Operation:
     parameters: Sequence[Parameter] = ()
     body: Any = None
     body_media_type: str = "application/json"
+    example: Any = None
     problems: Sequence[Problem] = ()
     scopes: Sequence[str] = ()
     other_answers: Mapping[int, str] = field(default_factory=dict)
@@ -126,10 +128,10 @@ class _Schemas:
     def of(self, each: Any) -> Any:
         return self._by_type[repr(each)]
 
-    def content(self, media_type: str, kind: Any) -> dict[str, Any]:
+    def content(self, media_type: str, kind: Any, example: Any = None) -> dict[str, Any]:
         """Describe a body, with an example."""
         schema = self.of(kind)
-        return {media_type: {"schema": schema, "example": example_of(schema, self.components)}}
+        return {media_type: {"schema": schema, "example": example or example_of(schema, self.components)}}
 
 
 def _suit_generators(schema: dict[str, Any]) -> None:
@@ -174,7 +176,7 @@ def _describe(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         "responses": _answers(operation, schemas),
     }
     if operation.body is not None:
-        content = schemas.content(operation.body_media_type, operation.body)
+        content = schemas.content(operation.body_media_type, operation.body, operation.example)
         described["requestBody"] = {"required": True, "content": content}
     return described
 

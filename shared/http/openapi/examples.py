@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 EXAMPLE_ID = "01a22846-1825-7634-9a98-e38d020f9ed1"
+EXAMPLE_GROUP = "01a22846-2a10-7c3e-8f5b-0d6c1e9a7b42"
+"""The ids of the person and of the group that examples are about."""
+
 _OF_FORMATS = {"uuid": EXAMPLE_ID, "date-time": "2026-11-25T09:30:00Z"}
 _OF_TYPES: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": False, "null": None}
 

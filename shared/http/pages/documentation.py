@@ -1,11 +1,8 @@
-"""Pages for people: the documentation of a service, and what to do about each problem. They work offline."""
+"""Pages for people: what a service is, and what to do about each problem. They work offline."""
 
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
-
-import msgspec
-from markupsafe import Markup
 
 from shared.http.pages.templating import templates_of
 from shared.problems import Problem
@@ -31,11 +28,6 @@ def problem_page(problem: Problem) -> bytes:
 def problems_page(problems: Iterable[Problem]) -> bytes:
     """List all problems of a service."""
     return str(_pages.problems(problems)).encode()
-
-
-def documentation_page(document: Mapping[str, Any]) -> bytes:
-    """Show an OpenAPI document to people."""
-    return str(_pages.documentation(document)).encode()
 
 
 def index_page(document: Mapping[str, Any]) -> bytes:
@@ -64,11 +56,6 @@ def read_icon() -> bytes:
     return files(__package__).joinpath("icon.svg").read_bytes()
 
 
-def _as_json(schema: Mapping[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode()
-
-
 _templates = templates_of(__package__)
-_templates.globals |= {"style": Markup(STYLE), "root": ROOT}  # noqa: S704 - it is ours
-_templates.filters["as_json"] = _as_json
+_templates.globals["root"] = ROOT
 _pages: Any = _templates.get_template("pages.html").module

@@ -74,11 +74,13 @@ async def test_what_looks_at_links_before_people_do_does_not_use_them_up(client,
     assert (await client.get(fresh)).status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-in?token=", "/sign-in?token=x", "/sign-in?token=a.b.c"])
-async def test_what_is_no_link_lets_nobody_in(client, path):
-    answer = await client.get(path)
+@pytest.mark.parametrize(("token", "status"), [("", 200), ("?token=", 200), ("?token=x", 401), ("?token=a.b.c", 401)])
+async def test_what_is_no_link_lets_nobody_in(client, token, status):
+    """Without any token a person has come to sign in, and is told how."""
+    answer = await client.get(f"/sign-in{token}")
 
-    assert (answer.status_code, "Set-Cookie" in answer.headers) == (401, False)
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (status, False)
+    assert "muster token --link" in answer.text
 
 
 async def test_neither_an_old_link_nor_a_token_signs_in(client, keys):

@@ -64,7 +64,7 @@ def fields_of(answer, action=None):
 
 
 async def test_a_person_is_registered_and_shown_as_soon_as_they_are_there(client, sender):
-    form = fields_of(await client.get("/?register=1"))
+    form = fields_of(await client.get("/?new=person"))
     form |= {"handle": ["ada"], "email": ["ada@example.org"], "display_name": ["Ada"], "tags": ["one\r\n\r\ntwo"]}
 
     answer = await client.post("/", data=form)
@@ -82,6 +82,26 @@ async def test_a_person_is_registered_and_shown_as_soon_as_they_are_there(client
         "tags": ["one", "two"],
     }
     assert (await client.get(answer.headers["Location"].removeprefix("."))).status_code == 200
+
+
+async def test_a_group_is_created_and_shown(client, sender):
+    form = fields_of(await client.get("/?new=group"))
+    form |= {"name": ["Judiciary"], "slug": ["ssju"]}
+
+    answer = await client.post("/", data=form)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "./people/groups/ssju?min_position=7")
+    [(command, _)] = sender.sent
+    assert (command.name, command.key) == ("create-group", form["key"][0])
+    assert command.fields == {"name": "Judiciary", "slug": "ssju", "description": None}
+
+
+@pytest.mark.parametrize("new", ["", "planet"])
+async def test_there_are_forms_of_people_and_groups_alone(client, sender, new):
+    posted, shown = await client.post("/", data={"new": new}), await client.get("/?new=planet")
+
+    assert (posted.status_code, shown.status_code) == (422, 422)
+    assert sender.sent == []
 
 
 async def test_the_form_as_it_stands_changes_nothing(client, sender):
@@ -139,7 +159,14 @@ async def test_each_button_orders_its_command(client, sender, action, sent, expe
 )
 async def test_what_is_refused_is_said_at_its_field_and_nothing_is_lost(client, sender, refuse, field, said):
     sender._answer = refuse
-    typed = {"handle": "<b>", "email": 'x"y', "display_name": HOSTILE["markup"], "tags": "a\nb", "key": "same"}
+    typed = {
+        "handle": "<b>",
+        "email": 'x"y',
+        "display_name": HOSTILE["markup"],
+        "tags": "a\nb",
+        "key": "same",
+        "new": "person",
+    }
 
     answer = await client.post("/", data=typed)
 

@@ -80,7 +80,8 @@ def register_services(registry: svcs.Registry) -> None:
         registry.register_value(ReadProbe, ReadProbe(log=log, read=read, projections=names, limits=probing))
     projections = projections_of(settings)
     url = settings.required("redis_url")
-    given_up = PostgresGivenUpDeliveries(settings.required("database_url"))
+    folder = settings.mail_folder if settings.smtp_url is None else None
+    given_up = PostgresGivenUpDeliveries(settings.required("database_url"), mail_folder=folder)
     register_redis(
         registry,
         url=url,

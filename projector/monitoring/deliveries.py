@@ -48,12 +48,14 @@ class DeliveriesReport(msgspec.Struct, frozen=True, kw_only=True):
 
     :param deliveries: the oldest of those that were given up.
     :param webhooks: those that are paused first, then those that fail.
+    :param mail_folder: where mails are written to, if that is so, one file each: `<id of the delivery>.eml`.
     """
 
     waiting: int
     given_up: int
     deliveries: Sequence[GivenUpDelivery]
     webhooks: Sequence[WebhookStatus] = ()
+    mail_folder: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class DeliveryRetried(msgspec.Struct, frozen=True, kw_only=True):

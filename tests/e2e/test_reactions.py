@@ -69,3 +69,13 @@ async def test_no_log_says_to_whom_a_mail_went(stack):
     assert message["Message-ID"].strip("<>").partition("@")[0] in log
     assert "p2102" not in log
     assert "token" not in log
+
+
+async def test_operators_are_told_where_mails_are(stack):
+    await register(stack, "p2104")
+    await mail_to(stack, "p2104@example.org")
+
+    async with stack.client(stack.addresses.ops) as client:
+        report = (await client.get("/deliveries")).json()
+
+    assert report["mail_folder"] == str(stack.home / "mail")

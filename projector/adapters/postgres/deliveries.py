@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import LiteralString
 from uuid import UUID
 
+from msgspec import UNSET
 from psycopg.rows import class_row
 
 from projector.monitoring.deliveries import DeliveriesReport, GivenUpDelivery, WebhookStatus
@@ -31,7 +33,9 @@ _RETRY: LiteralString = """
 class PostgresGivenUpDeliveries:
     """Opens a connection for each question: they are asked while a page is looked at."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, mail_folder: Path | None = None) -> None:
+        """:param mail_folder: where mails are written to without a mail server; it may be on another machine."""
+        self._mail_folder = mail_folder
         self._connected = partial(connected, url, autocommit=True)
 
     async def read(self) -> DeliveriesReport:
@@ -42,7 +46,14 @@ class PostgresGivenUpDeliveries:
                 found = await (await cursor.execute(_GIVEN_UP, (SHOWN,))).fetchall() if given_up else []
                 webhook_rows = connection.cursor(row_factory=class_row(WebhookStatus))
                 webhooks = await (await webhook_rows.execute(_WEBHOOKS, (SHOWN,))).fetchall()
-        return DeliveriesReport(waiting=waiting, given_up=given_up, deliveries=found, webhooks=webhooks)
+        folder = self._mail_folder
+        return DeliveriesReport(
+            waiting=waiting,
+            given_up=given_up,
+            deliveries=found,
+            webhooks=webhooks,
+            mail_folder=str(folder) if folder and folder.is_dir() else UNSET,
+        )
 
     async def retry(self, id: UUID, *, now: datetime) -> bool:
         async with self._connected() as connection:

@@ -32,7 +32,7 @@ RETRY = f"/deliveries/{GIVEN_UP.id}/retry"
 
 @pytest.fixture
 def given_up():
-    return MemoryGivenUpDeliveries(GIVEN_UP, webhooks=[PAUSED])
+    return MemoryGivenUpDeliveries(GIVEN_UP, webhooks=[PAUSED], mail_folder="/var/lib/muster/mail")
 
 
 @pytest.fixture
@@ -66,6 +66,14 @@ async def test_a_webhook_is_shown_with_its_state_and_why(client):
         ("billing", "paused", PAUSED.why)
     ]
     assert PAUSED.why in page
+
+
+async def test_where_mails_are_written_to_is_shown(client):
+    """On the page too."""
+    report, page = (await client.get("/deliveries")).json(), (await client.get("/")).text
+
+    assert report["mail_folder"] == "/var/lib/muster/mail"
+    assert "<code>/var/lib/muster/mail</code>" in page
 
 
 async def test_it_is_retried_once(client, given_up):

@@ -14,22 +14,29 @@ import svcs
 import uuid_utils
 
 from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
+from projector.adapters.memory.log_pages import MemoryLogPages
+from projector.adapters.memory.timeline import MemoryTimelineStore
 from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.postgres.log_pages import PostgresLogPages
 from projector.adapters.processes.filler import RangeFillerInChild
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.server_check import ServerCheck
 from projector.adapters.redis.store import store_in_redis
+from projector.adapters.redis.timeline import RedisTimelineStore
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.declaring.projection import Projection
 from projector.declaring.retention import RetentionPolicy
 from projector.monitoring.deliveries import GivenUpDeliveries
+from projector.monitoring.event_effects import EventEffects
 from projector.monitoring.limits import MonitoringLimits
+from projector.monitoring.log_pages import LogPages
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
+from projector.monitoring.timeline import LastHour, TimelineStore
 from projector.processing.commit_order import CommitOrder
 from projector.processing.filling import Filler, RangeFiller
 from projector.processing.leadership import LeaderElection, Leadership
@@ -91,6 +98,7 @@ def register_services(registry: svcs.Registry) -> None:
         filler=_filler_in_children,
         deliveries=given_up,
     )
+    registry.register_value(LogPages, PostgresLogPages(settings.required("database_url")))
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 
@@ -124,6 +132,7 @@ def register_redis(
     server = ServerCheck(client, keyspace=keyspace, valid=settings.limits_of(ProcessorLimits).attest / 2)
     lease = RedisLease(client, keyspace=keyspace, limits=settings.limits_of(LeadershipLimits))
     registry.register_value(Lease, lease, on_registry_close=client.aclose, ping=_answers)
+    registry.register_value(TimelineStore, RedisTimelineStore(client, keyspace=keyspace))
     register_projector(
         registry,
         log=log,
@@ -190,6 +199,8 @@ def register_projector(
     registry.register_value(LeaderElection, election)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
     registry.register_value(GivenUpDeliveries, deliveries or MemoryGivenUpDeliveries())
+    registry.register_value(EventEffects, EventEffects(stores))
+    registry.register_value(LogPages, MemoryLogPages(log))
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
 
 
@@ -204,8 +215,12 @@ def _register_monitoring(
 ) -> None:
     """Register what operators see; what reads the status all the time has a session of its own with the log."""
     board, persistent = board_on(log=log), PersistentEventLog(log)
-    deliveries = svcs.Container(registry).get_abstract(GivenUpDeliveries)
-    history = StatusHistory(board_on(log=persistent), parked=parked, deliveries=deliveries, clock=clock, limits=limits)
+    if TimelineStore not in registry:
+        registry.register_value(TimelineStore, MemoryTimelineStore())
+    deliveries, store = svcs.Container(registry).get_abstract(GivenUpDeliveries, TimelineStore)
+    history = StatusHistory(
+        board_on(log=persistent), parked=parked, deliveries=deliveries, hour=LastHour(store), clock=clock, limits=limits
+    )
     registry.register_value(Clock, clock)
     registry.register_value(StallDetector, StallDetector(limits=limits), ping=StallDetector.require_moving)
     registry.register_value(Sessions, MemorySessions())

@@ -10,6 +10,7 @@ from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
 from projector.api import deliveries as delivering
+from projector.api import events as browsing
 from projector.api import orders, pages
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
@@ -54,9 +55,12 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
             *generations.HANDLERS,
             *parking.HANDLERS,
             *delivering.HANDLERS,
+            *browsing.HANDLERS,
         ],
         registers=[*registers, _register],
-        problems=[problem for part in (orders, guard, events, pages, delivering) for problem in part.PROBLEMS],
+        problems=[
+            problem for part in (orders, guard, events, pages, delivering, browsing) for problem in part.PROBLEMS
+        ],
         document=_document(),
         policy=POLICY,
         lifespan=[*([beside] if beside else []), _end_streams],
@@ -139,5 +143,6 @@ def _document() -> dict[str, Any]:
             *generations.OPERATIONS,
             *parking.OPERATIONS,
             *delivering.OPERATIONS,
+            *browsing.OPERATIONS,
         ],
     )

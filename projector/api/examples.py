@@ -3,9 +3,13 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+from projector.api.events import EventReport
 from projector.monitoring.answers import Arrangement, GenerationStatus, ProjectionStatus, ProjectorStatus, Status
 from projector.monitoring.deliveries import DeliveriesReport, DeliveryRetried, GivenUpDelivery, WebhookStatus
+from projector.monitoring.event_effects import EventEffect, TouchedDocument
+from projector.monitoring.log_pages import LoggedEvent, LoggedEvents
 from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
+from shared.event_log import Metadata
 from shared.http.openapi.examples import EXAMPLE_ID
 
 _LIVE = "01a22847d0b4744c9f1e6a35c1b0a9d2"
@@ -33,6 +37,25 @@ _WEBHOOK = WebhookStatus(
     failures=0,
     why="it answers 410: it is gone",
     since=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
+)
+_EVENT = LoggedEvent(
+    position=1042,
+    event_id=UUID("01a22846-1825-7634-9a98-e38d020f9ed2"),
+    type="handle-changed",
+    aggregate="account",
+    aggregate_id=UUID(EXAMPLE_ID),
+    version=2,
+    occurred_at=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
+    metadata=Metadata(command="change-handle", actor="billing", correlation="01a228461825763498e38d020f9ed3"),
+    fields=("account_id", "old", "new"),
+    data={"account_id": EXAMPLE_ID, "old": "ada", "new": "ada.lovelace"},
+)
+_EFFECT = EventEffect(
+    projection="profiles",
+    outcome="folded",
+    generation=_LIVE,
+    checkpoint=1042,
+    documents=(TouchedDocument(kind="profile", id=EXAMPLE_ID, position=1042, version=2),),
 )
 
 EXAMPLES = (
@@ -63,5 +86,7 @@ EXAMPLES = (
     DeliveryRetried(id=_GIVEN_UP.id, retried=True),
     ParkedReport(parked=(_PARKED,), skipped=()),
     ParkedReply(settled=True, parked=(), skipped=()),
+    LoggedEvents(items=(_EVENT,), next_before=1042),
+    EventReport(event=_EVENT, projections=(_EFFECT,)),
     Arrangement(projection="profiles", live=_LIVE, building=None, kept=None),
 )

@@ -72,6 +72,7 @@ _TAGS = {
     "status": OperationTag("status", "How far each projection is."),
     "projections": OperationTag("projections", "Rebuild a projection, and switch between its generations."),
     "deliveries": OperationTag("deliveries", "What `muster react` was to deliver and has given up."),
+    "events": OperationTag("events", "The event log, and what the projections have made of it."),
     "parked": OperationTag("parked", "Events that could not be folded, and the documents that wait for them."),
 }
 """By the first word of a path."""

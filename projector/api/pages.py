@@ -1,10 +1,13 @@
-"""`GET /`: the page for operators, and what it is made of."""
+"""`GET /`: the dashboard of operators, and what their pages are made of."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.types import HTTPScope
 
-from projector.api.page.document import asset, page, style
+from projector.api.page.document import STYLESHEET, asset, page, style
 from projector.monitoring.status_history import StatusHistory
 from shared.http.containers import Services
 from shared.http.pages.answers import ASSET_HEADERS, PAGE_HEADERS
@@ -12,6 +15,7 @@ from shared.http.pages.csrf_check import require_local_host
 from shared.http.pages.documentation import linked
 from shared.http.pages.sign_in import SignIn
 from shared.http.pages.sign_in_answers import SignInPage
+from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection
 from shared.http.requests import root_of
 from shared.problems import Problem
@@ -24,10 +28,15 @@ NOT_SEEN = Problem(
 )
 PROBLEMS = (NOT_SEEN,)
 
+
+def _has_page(scope: HTTPScope) -> bool:
+    return scope["path"] == "/" or (scope["path"].startswith("/events") and prefers_html(scope))
+
+
 SIGN_IN = SignIn(
-    SignInPage("This page is for operators.", "muster token --link", "ops/page.css"),
+    SignInPage("This page is for operators.", "muster token --link", STYLESHEET),
     cookie="muster_session",
-    has_page=lambda scope: scope["path"] == "/",
+    has_page=_has_page,
 )
 
 
@@ -39,15 +48,17 @@ async def ops_page(request: Request[Any, Any, Any], services: Services) -> Respo
     return Response(linked(page(snapshot), root_of(request.scope)), media_type="text/html", headers=PAGE_HEADERS)
 
 
-@get("/ops/page.css")
-async def page_css() -> Response[bytes]:
-    return Response(style(), media_type="text/css", headers=ASSET_HEADERS)
+def _served(name: str, media_type: str, content: Callable[[], bytes]) -> Any:
+    @get(f"/ops/{name}")
+    async def served() -> Response[bytes]:
+        return Response(content(), media_type=media_type, headers=ASSET_HEADERS)
+
+    return served
 
 
-@get("/ops/page.js")
-async def page_js() -> Response[bytes]:
-    return Response(asset("page.js"), media_type="text/javascript", headers=ASSET_HEADERS)
-
-
-ASSETS = ("/ops/page.css", "/ops/page.js")
-HANDLERS = (ops_page, page_css, page_js)
+ASSETS = ("/ops/page.css", "/ops/page.js", "/ops/copy.js")
+HANDLERS = (
+    ops_page,
+    _served("page.css", "text/css", style),
+    *(_served(name, "text/javascript", partial(asset, name)) for name in ("page.js", "copy.js")),
+)

@@ -1,8 +1,9 @@
 """
 `GET /status/events`: the state every second, as server-sent events (WHATWG HTML, section 9.2).
 
-`history` comes once, at the beginning; then `status` with what `GET /status` answers, its id being the time in
-milliseconds since 1970, and `page` with those parts of the page that have changed, as HTML by the id of their element.
+`history` comes once, at the beginning, with the figures of the last hour, a point a minute; then `status` with what
+`GET /status` answers, its id being the time in milliseconds since 1970, and `page` with those parts of the page that
+have changed, as HTML by the id of their element.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -75,7 +76,7 @@ class Streams:
         """Yield what one client is sent, until the process is to stop, or the client may not go on."""
         snapshot: StatusSnapshot | None = None
         shown: Mapping[str, str] = {}
-        yield retry(self.limits.reconnect) + event("history", self.history.timeline())
+        yield retry(self.limits.reconnect) + event("history", self.history.timeline)
         while not self.history.has_ended and may_go_on():
             later = await self.history.after(snapshot, patience=self.limits.heartbeat)
             if later:
@@ -101,7 +102,8 @@ OPERATIONS = (
         "/status/events",
         "Follow the state of every projection",
         Annotated[str, Meta(examples=['id: 1\nevent: status\ndata: {"head":1042,…}\n\n'])],
-        description="Server-sent events: `history` once, then every second `status` with what `GET /status` answers.",
+        description="Server-sent events: `history` once, with the figures of the last hour, then every second"
+        " `status` with what `GET /status` answers.",
         media_type=MEDIA_TYPE,
         problems=PROBLEMS,
     ),

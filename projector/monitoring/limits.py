@@ -11,8 +11,8 @@ class MonitoringLimits:
     """For a server: a status that waits for one that is away is of no use."""
     interval: float = 1.0
     """From one snapshot to the next, while a page is open."""
-    remembered: int = 600
-    """Snapshots: ten minutes of them, and more where no client looked on."""
+    kept: float = 15.0
+    """From one time that the figures of the last hour are kept to the next; a restart may lose as much of them."""
     watched: float = 10.0
     """For which a client counts as looking on, after it last asked."""
     leisure: float = 4.0

@@ -1,24 +1,22 @@
 """
-Read the status once a second for all who want to see it, and remember the last minutes.
+Read the status once a second for all who want to see it, and remember the last hour.
 
 While no page shows it, it is read every few seconds, and only so far as the stall detector needs it.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-import msgspec
-
-from projector.monitoring.answers import ProjectionStatus, Status
+from projector.monitoring.answers import Status
 from projector.monitoring.deliveries import DeliveriesReport, GivenUpDeliveries
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import StatusBoard
+from projector.monitoring.timeline import LastHour, Timeline
 from projector.processing.parked_answers import ParkedReport
 from projector.processing.parked_events import Busy, ParkedEvents
 from shared.clock import Clock
@@ -45,34 +43,8 @@ class StatusSnapshot:
     """None where it is unknown."""
     deliveries: DeliveriesReport | None = None
     """Likewise."""
-
-
-class Figures(NamedTuple):
-    """The figures of one projection that are drawn."""
-
-    lag_events: int | None
-    lag_seconds: float | None
-    events_per_second: float
-
-
-class _Point(NamedTuple):
-    at: datetime
-    projections: Mapping[str, Figures]
-
-
-class Series(msgspec.Struct, frozen=True):
-    """The figures of one projection, one for each snapshot; null where they are unknown."""
-
-    lag_events: Sequence[int | None]
-    lag_seconds: Sequence[float | None]
-    events_per_second: Sequence[float]
-
-
-class Timeline(msgspec.Struct, frozen=True):
-    """The times of the last snapshots, in milliseconds since 1970, and the figures of each projection."""
-
-    at: Sequence[int]
-    projections: Mapping[str, Series]
+    timeline: Timeline = field(default_factory=Timeline)
+    """Of the last hour."""
 
 
 class StatusHistory:
@@ -84,20 +56,21 @@ class StatusHistory:
         *,
         parked: ParkedEvents,
         deliveries: GivenUpDeliveries,
+        hour: LastHour,
         clock: Clock,
         limits: MonitoringLimits | None = None,
     ) -> None:
         self._board = board
         self._parked = parked
         self._deliveries = deliveries
+        self._hour = hour
         self._clock = clock
         self._limits = limits or MonitoringLimits()
-        self._points: deque[_Point] = deque(maxlen=self._limits.remembered)
         self._observers: Sequence[Callable[[Status], None]] = ()
         self._latest: StatusSnapshot | None = None
         self._whole: StatusSnapshot | None = None
         """The latest one, if it was taken for those who look on."""
-        self._taken = self._watched = float("-inf")
+        self._taken = self._watched = self._kept = float("-inf")
         self._taking = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._news = asyncio.Event()
@@ -135,13 +108,10 @@ class StatusHistory:
                 return None
         return None if self.has_ended else self._whole
 
+    @property
     def timeline(self) -> Timeline:
-        """Return the figures that are remembered."""
-        names = self._points[-1].projections if self._points else ()
-        return Timeline(
-            [round(point.at.timestamp() * 1_000) for point in self._points],
-            {name: _series([point.projections[name] for point in self._points]) for name in names},
-        )
+        """The figures of the last hour."""
+        return self._hour.timeline
 
     def end(self) -> None:
         """Let all who wait go on."""
@@ -171,9 +141,22 @@ class StatusHistory:
         status = await self._board.read(whole=whole)
         for observe in (*self._observers, self._board.measure):
             observe(status)
-        shown = await asyncio.gather(self._known(self._parked), self._known(self._deliveries)) if whole else ()
-        self._show(StatusSnapshot(self._clock.now(), status, *shown), whole=whole)
+        parked = deliveries = None
+        if whole:
+            parked, deliveries = await asyncio.gather(self._known(self._parked), self._known(self._deliveries))
+        now = self._clock.now()
+        self._hour.note(status, now)
+        await self._keep()
+        self._show(StatusSnapshot(now, status, parked, deliveries, self.timeline), whole=whole)
         self._taken = monotonic()
+
+    async def _keep(self) -> None:
+        if monotonic() - self._kept < self._limits.kept:
+            return
+        self._kept = monotonic()
+        with suppress(Unavailable, TimeoutError):  # the status says so
+            async with asyncio.timeout(self._limits.patience):
+                await self._hour.keep()
 
     async def _known(self, source: ReportSource[T]) -> T | None:
         try:
@@ -183,19 +166,9 @@ class StatusHistory:
             return None  # the status says why
 
     def _show(self, snapshot: StatusSnapshot, *, whole: bool) -> None:
-        figures = {each.name: _figures(each) for each in snapshot.status.projections}
-        self._points.append(_Point(snapshot.at, figures))
         self._latest, self._whole = snapshot, snapshot if whole else None
         self._wake()
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
-
-
-def _figures(status: ProjectionStatus) -> Figures:
-    return Figures(status.lag_events, status.lag_seconds, status.events_per_second)
-
-
-def _series(figures: Sequence[Figures]) -> Series:
-    return Series(*map(list, zip(*figures, strict=True)))

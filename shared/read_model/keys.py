@@ -34,6 +34,11 @@ class Keyspace:
         """The run id of the Redis that was last asked to rewrite its append-only file."""
         return self._key("tended")
 
+    @property
+    def timeline(self) -> str:
+        """Hash of what was measured in each minute of the last hour; the projector's alone."""
+        return self._key("timeline")
+
     def session(self, digest: str) -> str:
         """A session of the ops page, by a hash of its name."""
         return self._key(f"session:{digest}")

@@ -37,6 +37,7 @@ from shared.auth.setup import admit_everyone
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
 from shared.event_log.tap import EventTap
+from shared.http.containers import Register
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
@@ -197,12 +198,12 @@ def register_on(
 
 
 @asynccontextmanager
-async def ops_client(around: Surroundings, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def ops_client(
+    around: Surroundings, *, admitting: Register = admit_everyone, **more: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the projector's own API an hour after the first event; it lets everybody in."""
     given = {"clock": SettableClock(DAWN + timedelta(hours=1))} | more
-    async with app_client(
-        projector_app, admit_everyone, lambda registry: register_on(registry, around, **given)
-    ) as client:
+    async with app_client(projector_app, admitting, lambda registry: register_on(registry, around, **given)) as client:
         yield client
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
+from projector.adapters.memory.timeline import MemoryTimelineStore
 from projector.main import projector_app
 from projector.monitoring.answers import Status
 from projector.monitoring.deliveries import GivenUpDelivery, WebhookStatus
-from projector.monitoring.limits import MonitoringLimits
-from projector.monitoring.status_history import StatusHistory, StatusSnapshot
+from projector.monitoring.status_history import StatusHistory
+from projector.monitoring.timeline import MINUTES, Figures, LastHour, Point
 from projector.processing.parked_answers import ParkedReport
 from projector.projections.groups import groups
 from projector.projections.stats import stats
@@ -169,8 +170,8 @@ def shows_everything():
 
     def register(registry):
         register_on(registry, around, clock=SystemClock())
-        history = StatusHistory(Board(), parked=Parked(), deliveries=DELIVERIES, clock=SystemClock())
-        remember(history)
+        hour = LastHour(MemoryTimelineStore(*an_hour(datetime.now(UTC))))
+        history = StatusHistory(Board(), parked=Parked(), deliveries=DELIVERIES, hour=hour, clock=SystemClock())
         registry.register_value(StatusHistory, history)
 
     return register
@@ -191,14 +192,15 @@ def create_poisoned():
     )
 
 
-def remember(history: StatusHistory) -> None:
-    """Ten minutes with waves, and a gap."""
-    remembered = MonitoringLimits().remembered
-    for second in range(remembered):
-        status = msgspec.convert(STATUS, Status)
-        for nth, each in enumerate(status.projections):
-            wave = 1 + math.sin(second / 40 + nth)
-            each.lag_events = None if 200 < second < 230 else round(40 * wave)
-            each.lag_seconds = None if 200 < second < 230 else wave / 5
-            each.events_per_second = 900 * wave
-        history._show(StatusSnapshot(datetime.now(UTC) - timedelta(seconds=remembered - second), status), whole=True)
+def an_hour(until: datetime) -> list[Point]:
+    """An hour with waves, and a gap."""
+    names = [each.name for each in msgspec.convert(STATUS, Status).projections]
+    minutes = [each for each in range(1, MINUTES) if not 20 < each < 23]
+    return [_point(until - timedelta(minutes=each), MINUTES - each, names) for each in reversed(minutes)]
+
+
+def _point(at: datetime, nth: int, names: list[str]) -> Point:
+    waves = {name: 1 + math.sin(nth / 4 + turn) for turn, name in enumerate(names)}
+    head = 1_000_000 + 600 * nth
+    figures = {name: Figures(head - round(40 * wave), round(40 * wave), wave / 5) for name, wave in waves.items()}
+    return Point(at, head, figures)

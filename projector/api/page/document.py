@@ -1,5 +1,6 @@
 """The ops page: made whole by the server, and kept up to date part by part."""
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -7,25 +8,35 @@ from typing import Any
 
 from projector.api.page.buttons import button_of_a_delivery, buttons_of_a_document, buttons_of_a_projection
 from projector.api.page.figures import number, part_done, size, tally, time_left
+from projector.api.page.sparklines import Values, sparkline
+from projector.monitoring.answers import Status
 from projector.monitoring.status_history import StatusSnapshot
+from projector.monitoring.timeline import Series, Timeline
+from projector.monitoring.troubles import troubles_of
 from shared.http.pages.documentation import ROOT, STYLE
 from shared.http.pages.templating import templates_of
 
-MEASURES = {
-    "lag_events": "events behind",
-    "lag_seconds": "seconds behind",
-    "events_per_second": "events a second",
+TILES = (("head", "Head of the event log"), ("appended", "Appended"), ("behind", "Furthest behind"))
+HEADS = ("projection", "state", "position", "behind", "events a second", "generation", "parked", "orders")
+SECTIONS = {
+    "parked": "Parked events",
+    "rebuilds": "Rebuilds",
+    "deliveries": "Deliveries and webhooks",
+    "projectors": "Who projects",
 }
-"""What is drawn over time: by the name of the figure in `Timeline`, what it is called."""
+"""By the id of each heading, in their order."""
 
+STYLESHEET = "ops/page.css"
 _FILES = files(__package__)
+_UNKNOWN = Series((), (), ())
 
 _templates = templates_of(__package__)
 _templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally}
 _templates.globals |= {
     "root": ROOT,
+    "stylesheet": STYLESHEET,
+    "version": version("muster"),
     "time_left": time_left,
-    "buttons_of_a_projection": buttons_of_a_projection,
     "buttons_of_a_document": buttons_of_a_document,
     "button_of_a_delivery": button_of_a_delivery,
 }
@@ -34,38 +45,38 @@ _parts: Any = _templates.get_template("parts.html").module
 
 def page(snapshot: StatusSnapshot) -> bytes:
     """Make the document, as it is without a script too."""
-    document = _templates.get_template("page.html").render(
-        parts=parts(snapshot),
-        projections=snapshot.status.projections,
-        measures=MEASURES,
-        version=version("muster"),
+    projections = snapshot.status.projections
+    return document(
+        "page.html", parts=parts(snapshot), projections=projections, tiles=TILES, heads=HEADS, sections=SECTIONS
     )
-    return document.encode()
+
+
+def document(template: str, **context: Any) -> bytes:
+    """Make a page; its links are relative to `ROOT`."""
+    return _templates.get_template(template).render(**context).encode()
 
 
 def parts(snapshot: StatusSnapshot) -> dict[str, str]:
-    """Make what changes on the page, as HTML by the id of its element."""
+    """Make what changes on the page, as HTML by the id of its element; links are relative to the service's root."""
+    status, parked, deliveries = snapshot.status, snapshot.parked, snapshot.deliveries
     made = {
+        "verdict": _parts.verdict(troubles_of(snapshot)),
         "seen": _parts.seen(snapshot.at),
-        "log": _parts.log(snapshot.status),
-        "projectors": _parts.projectors(snapshot.status.projectors),
-        "parked-documents": _parts.parked_documents(snapshot.parked),
-        "parked-skipped": _parts.parked_skipped(snapshot.parked),
-        "deliveries-given-up": _parts.deliveries(snapshot.deliveries),
+        "parked-shown": _parts.parked(parked),
+        "rebuilds-shown": _parts.rebuilds(status.projections, snapshot.at),
+        "deliveries-shown": _parts.deliveries(deliveries),
+        "projectors-shown": _parts.projectors(status.projectors),
+        "generations": _parts.generations(status.projections),
+        "skipped": _parts.skipped(parked),
+        **dict(_tiles(status, snapshot.timeline)),
     }
-    for each in snapshot.status.projections:
-        made |= {
-            f"{each.name}-state": _parts.state(each),
-            f"{each.name}-figures": _parts.figures(each),
-            f"{each.name}-building": _parts.rebuild(each.rebuild, now=snapshot.at) if each.rebuild else "",
-            f"{each.name}-generations": _parts.generations(each.generations),
-            f"{each.name}-actions": _parts.buttons(buttons_of_a_projection(each)),
-        }
-    return {id_: str(html) for id_, html in made.items()}
+    for each in status.projections:
+        made |= {f"{each.name}-{what}": html for what, html in _row(each, snapshot.timeline)}
+    return {id_: str(html).replace(ROOT, "./") for id_, html in made.items()}
 
 
 def style() -> bytes:
-    """Return the style that all pages have, and what this one needs besides."""
+    """Return the style that all pages have, and what these need besides."""
     return STYLE.encode() + asset("page.css")
 
 
@@ -73,3 +84,37 @@ def style() -> bytes:
 def asset(name: str) -> bytes:
     """Read a file that is served as it is."""
     return _FILES.joinpath(name).read_bytes()
+
+
+def _tiles(status: Status, timeline: Timeline) -> Iterator[tuple[str, str]]:
+    appended = timeline.appended_per_second
+    lags = [each.lag_seconds for each in status.projections]
+    yield "head", _parts.figure(status.head)
+    yield "appended", _parts.figure(appended[-1] if appended else None, "a second")
+    yield "appended-hour", _chart("appended", "events a second", timeline, appended)
+    yield "behind", _parts.figure(max((each for each in lags if each is not None), default=None), "s")
+    yield "behind-hour", _chart("furthest behind", "s", timeline, _worst(timeline.projections))
+
+
+def _row(each: Any, timeline: Timeline) -> Iterator[tuple[str, str]]:
+    series = timeline.projections.get(each.name, _UNKNOWN)
+    yield "state", _parts.state(each)
+    yield "position", number(each.checkpoint)
+    yield "lag", _parts.lag(each)
+    yield "lag-hour", _chart(f"{each.name} behind", "s", timeline, series.lag_seconds)
+    yield "rate", _parts.figure(each.events_per_second)
+    yield "rate-hour", _chart(f"{each.name}", "events a second", timeline, series.events_per_second)
+    yield "generation", _parts.generation(each)
+    yield "parked", _parts.parked_count(each)
+    yield "actions", _parts.buttons(buttons_of_a_projection(each))
+
+
+def _chart(what: str, unit: str, timeline: Timeline, values: Values) -> str:
+    html: str = _parts.sparkline(sparkline(what, unit, timeline, values))
+    return html
+
+
+def _worst(projections: Mapping[str, Series]) -> Values:
+    """Return by how many seconds the slowest projection was behind at each time."""
+    minutes = zip(*(each.lag_seconds for each in projections.values()), strict=True)
+    return [max((each for each in minute if each is not None), default=None) for minute in minutes]

@@ -1,13 +1,9 @@
-// Keeps the page up to date, draws the charts, and asks before anything is ordered. What is shown is made by the server.
+// Keeps the page up to date, and asks before anything is ordered. What is shown is made by the server.
 
-const SHOWN_MILLISECONDS = 600_000;
 const SILENT_MILLISECONDS = 20_000;
 const AGAIN_MILLISECONDS = 3_000;
-const WIDTH = 600, HEIGHT = 80, MARGIN = 2;
-const SVG = "http://www.w3.org/2000/svg";
 
 const element = (id) => document.getElementById(id);
-let past = { at: [], projections: {} };
 
 // The stream
 
@@ -25,14 +21,12 @@ function connect() {
   };
   const on = (name, take) => stream.addEventListener(name, (event) => {
     heard();
-    take(JSON.parse(event.data), Number(event.lastEventId));
+    take(JSON.parse(event.data));
   });
-  on("history", (history) => { past = history; });
-  on("status", (status, at) => {
+  on("history", () => {});
+  on("status", (status) => {
     tellConnection("Live.");
-    remember(status, at);
     announce(status);
-    document.querySelectorAll("figure").forEach(draw);
   });
   on("page", showParts);
   stream.onerror = () => {
@@ -57,6 +51,7 @@ function tellConnection(text) {
 function showParts(parts) {
   const focused = document.activeElement?.id;
   for (const [id, html] of Object.entries(parts)) if (element(id)) element(id).innerHTML = html;
+  showResult();
   if (focused && document.activeElement?.id !== focused) focus(focused);
 }
 
@@ -79,72 +74,16 @@ function announce(status) {
   if (news.length) element("news").textContent = `${news.join(". ")}.`;
 }
 
-// The charts
-
-function remember(status, at) {
-  if (past.at.at(-1) >= at) return; // it stood at the end of the history
-  past.at.push(at);
-  const forgotten = past.at.findIndex((each) => each > at - SHOWN_MILLISECONDS);
-  past.at.splice(0, forgotten);
-  for (const each of status.projections) {
-    const series = past.projections[each.name] ??= {};
-    for (const measure of ["lag_events", "lag_seconds", "events_per_second"]) {
-      (series[measure] ??= []).push(each[measure]);
-      series[measure].splice(0, forgotten);
-    }
-  }
-}
-
-function draw(figure) {
-  const { projection, measure } = figure.dataset;
-  const values = past.projections[projection]?.[measure] ?? [];
-  const most = Math.max(1, ...values);
-  const lines = runs(values).map((run) => line(run, values, most));
-  const svg = figure.querySelector("svg");
-  svg.replaceChildren(...lines);
-  svg.dataset.most = most;
-  const text = `${figureOf(values.at(-1))} now, ${figureOf(Math.max(0, ...values))} at most`;
-  svg.setAttribute("aria-label", `${figure.querySelector("figcaption").firstChild.data}${text}, in ten minutes`);
-  figure.querySelector("b").textContent = text;
-}
-
-// Stretches in which the figure was known, as pairs of indices; the end is not part of it.
-function runs(values) {
-  const found = [];
-  values.forEach((value, nth) => {
-    if (value === null) return;
-    if (nth && values[nth - 1] !== null) found.at(-1)[1] = nth + 1;
-    else found.push([nth, nth + 1]);
-  });
-  return found;
-}
-
-function line([begin, end], values, most) {
-  const now = past.at.at(-1);
-  const points = [];
-  for (let nth = begin; nth < end; nth += 1) {
-    const x = WIDTH * (1 - (now - past.at[nth]) / SHOWN_MILLISECONDS);
-    const y = HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (values[nth] / most);
-    points.push(`${x.toFixed(1)},${y.toFixed(2)}`);
-  }
-  const drawn = document.createElementNS(SVG, "polyline");
-  drawn.setAttribute("points", points.join(" "));
-  return drawn;
-}
-
-function figureOf(value) {
-  return value == null ? "unknown" : value.toLocaleString("en", { maximumFractionDigits: 1 });
-}
-
 // Orders
 
 const question = element("question");
 const form = question.querySelector("form");
-let asked; // the button's data, and its id
+let asked; // the button's data, its id, and the section it stands in
+let result; // what came of the last order, with the same
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("button[data-path]");
-  if (button) ask({ ...button.dataset, id: button.id });
+  if (button) ask({ ...button.dataset, id: button.id, section: button.closest("section").querySelector("h2").id });
 });
 element("question-no").addEventListener("click", () => question.close());
 question.addEventListener("close", () => focus(asked.id));
@@ -172,13 +111,28 @@ async function order() {
   element("question-yes").disabled = true;
   element("question-problem").textContent = "";
   try {
-    element("news").textContent = outcome(await send());
+    result = { ...asked, said: outcome(await send()) };
+    element("news").textContent = `${result.title.replace("?", "")}: ${result.said}.`;
+    showResult();
     question.close();
   } catch (error) {
     element("question-problem").textContent = error.message;
   } finally {
     element("question-yes").disabled = false;
   }
+}
+
+// Beside the button, or under the heading of its section once the button has gone.
+function showResult() {
+  document.querySelector(".result")?.remove();
+  if (!result) return;
+  const shown = document.createElement("p");
+  shown.className = "result";
+  const button = element(result.id);
+  shown.textContent = button ? `${result.said}.` : `${result.title.replace("?", "")}: ${result.said}.`;
+  const group = button?.closest(".actions") ?? element(`${result.id.split("-")[0]}-actions`);
+  if (group) group.append(shown);
+  else element(result.section).after(shown);
 }
 
 async function send() {
@@ -194,9 +148,8 @@ async function send() {
 
 // What is parked can be tried in vain, or have to wait for a projector.
 function outcome(answered) {
-  const done = asked.title.replace("?", "");
-  if (answered.settled === false) return `${done}: as soon as a projector feeds.`;
-  return answered.parked?.length ? `${done}: done, but something is parked still.` : `${done}: done.`;
+  if (answered.settled === false) return "as soon as a projector feeds";
+  return answered.parked?.length ? "done, but something is parked still" : "done";
 }
 
 // Only what was asked for; an order without a name has a general one.

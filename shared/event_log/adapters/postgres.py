@@ -52,9 +52,9 @@ EVENT_LOG_LIMITS = EventLogLimits()
 
 Statement = str | sql.Composed
 
-_COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
+COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
 _DATA = 7
-_READ = sql.SQL(f"select {_COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
+_READ = sql.SQL(f"select {COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
 _FOLLOWING = _READ.format(sql.SQL(""))
 _UP_TO_HORIZON = _READ.format(sql.SQL("and position <= %s"))
 _COPY = sql.SQL(f"""
@@ -109,7 +109,8 @@ def _concerned(within: IdRange) -> sql.Composable:
     return _WITHIN.format(ids=whens, of=within.of, nth=within.nth)
 
 
-def _recorded(row: Sequence[Any]) -> RecordedEvent:
+def recorded_in_row(row: Sequence[Any]) -> RecordedEvent:
+    """Decode a row of `COLUMNS`."""
     position, event_id, aggregate, aggregate_id, version, type_name, schema, data, metadata, occurred_at = row
     return RecordedEvent(
         position=position,
@@ -132,7 +133,7 @@ async def read_snapshot(connection: psycopg.AsyncConnection, *, after: int, limi
     """
     with reachable():
         rows = await (await connection.execute(_FOLLOWING, (after, limit))).fetchall()
-    return [_recorded(row) for row in _portion(rows, limit=EVENT_LOG_LIMITS.portion_bytes)]
+    return [recorded_in_row(row) for row in _portion(rows, limit=EVENT_LOG_LIMITS.portion_bytes)]
 
 
 class PostgresEventLog:
@@ -211,7 +212,7 @@ class PostgresEventReader:
             without_gap = len(rows)
         portion = _portion(rows[:without_gap], limit=self._limits.portion_bytes)
         self.has_more = found == limit or len(portion) < found
-        return [_recorded(row) for row in portion]
+        return [recorded_in_row(row) for row in portion]
 
     async def horizon(self) -> int:
         # Two statements in this order and a third that reads the events, each with a snapshot of its own; any other

@@ -70,6 +70,7 @@ ROUTES = {
         "GET /": OPS,
         "GET /ops/page.css": EVERYBODY,
         "GET /ops/page.js": EVERYBODY,
+        "GET /ops/copy.js": EVERYBODY,
         "GET /status": OPS,
         "GET /status/events": OPS,
         "POST /projections/{name}/rebuild": OPS,
@@ -81,6 +82,8 @@ ROUTES = {
         "POST /parked/{projection}/{id}/skip": OPS,
         "GET /deliveries": OPS,
         "POST /deliveries/{id}/retry": OPS,
+        "GET /events": OPS,
+        "GET /events/{position}": OPS,
     },
 }
 FORMS = {"POST /sign-in", "POST /sign-out", "POST /", "POST /people/{handle}"}
@@ -116,6 +119,7 @@ def filled(path):
         "slug": "ssju",
         "operation": "none",
         "name": "profiles",
+        "position": 1,
     }
     names |= {"email": "ada%40example.org", "external_id": "books%2Fnotes%3AG", "projection": "profiles"}
     return path.format(**names)

@@ -73,7 +73,7 @@ async def test_where_mails_are_written_to_is_shown(client):
     report, page = (await client.get("/deliveries")).json(), (await client.get("/")).text
 
     assert report["mail_folder"] == "/var/lib/muster/mail"
-    assert "<code>/var/lib/muster/mail</code>" in page
+    assert "<code><bdi>/var/lib/muster/mail</bdi></code>" in page
 
 
 async def test_it_is_retried_once(client, given_up):

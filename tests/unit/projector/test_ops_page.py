@@ -1,6 +1,7 @@
 """The ops page as it is served, and what may be seen and done from where."""
 
 import asyncio
+import dataclasses
 import re
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,11 +16,23 @@ from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
+from projector.processing.parked_answers import ParkedReport
 from shared.auth.setup import admit_everyone
+from shared.http.pages.documentation import ROOT
 from shared.http.problems import Rejection
 from tests.support.apps import app_client
 from tests.support.patience import answered
-from tests.support.showcase import COMPARISON, ERROR, NOW, STATUS, generation, projection, rebuild, shows_everything
+from tests.support.showcase import (
+    COMPARISON,
+    ERROR,
+    NOW,
+    PARKED,
+    STATUS,
+    generation,
+    projection,
+    rebuild,
+    shows_everything,
+)
 
 LOCAL = ("localhost", "localhost:8003", "127.0.0.1", "127.0.0.1:8003", "127.9.9.9:1", "[::1]", "[::1]:8003")
 FOREIGN = (
@@ -39,7 +52,7 @@ async def client():
 
 
 def snapshot(status=STATUS):
-    return StatusSnapshot(NOW, msgspec.convert(status, Status))
+    return StatusSnapshot(NOW, msgspec.convert(status, Status), msgspec.convert(PARKED, ParkedReport))
 
 
 async def test_the_page_keeps_everybody_else_out(client):
@@ -66,14 +79,14 @@ async def test_nothing_on_the_page_is_inline_or_from_elsewhere(client):
     text = (await client.get("/")).text
 
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)|https?:", text)
-    for path in re.findall(r'(?:src|href)="([^"]+)"', text):
+    for path in re.findall(r'(?:src|href)="([^"#]+)"', text):
         assert path.startswith("./")
-        assert (await client.get(path)).status_code == 200
+        assert (await client.get(path)).status_code == (404 if path.startswith("./events/") else 200)  # an empty log
 
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("page.css", "text/css"), ("page.js", "text/javascript")],
+    [("page.css", "text/css"), ("page.js", "text/javascript"), ("copy.js", "text/javascript")],
 )
 async def test_what_the_page_is_made_of_is_small_and_says_what_it_is(client, path, kind):
     answer = await client.get(f"/ops/{path}")
@@ -128,7 +141,7 @@ def test_the_page_says_what_status_says():
         assert part in text
     for part in (
         "21,000 gone and 37 changed, 2 new",
-        "<code>display_name</code>",
+        "<code><bdi>display_name</bdi></code>",
         "machine:77:abcdef01",
         "standby",
     ):
@@ -208,18 +221,22 @@ def test_the_time_left_follows_from_the_time_spent(position, target, spent, left
 
 def test_a_page_is_sent_what_has_changed():
     """The time, and the time left of a rebuild."""
-    before, after = snapshot(), StatusSnapshot(NOW + timedelta(seconds=1), msgspec.convert(STATUS, Status))
+    before = snapshot()
+    after = dataclasses.replace(before, at=NOW + timedelta(seconds=1))
 
     everything = Frame(before).changed_from({}).decode()
     changed = Frame(after).changed_from(parts(before)).decode()
 
+    assert ROOT not in everything
     assert set(msgspec.json.decode(everything.split("event: page\ndata: ")[1])) == set(parts(before))
-    assert set(msgspec.json.decode(changed.split("event: page\ndata: ")[1])) == {"seen", "profiles-building"}
+    assert set(msgspec.json.decode(changed.split("event: page\ndata: ")[1])) == {"seen", "rebuilds-shown"}
 
 
 def test_there_are_no_more_streams_than_there_are_places():
     """And one that is left can be taken."""
-    streams = Streams(StatusHistory(None, parked=None, deliveries=None, clock=None), limits=StreamLimits(streams=2))
+    streams = Streams(
+        StatusHistory(None, parked=None, deliveries=None, hour=None, clock=None), limits=StreamLimits(streams=2)
+    )
     with streams.places.place():
         with streams.places.place(), pytest.raises(Rejection) as refused, streams.places.place():
             pass
@@ -244,6 +261,6 @@ def test_a_comparison_is_status_in_words():
         "profiles", generations=[generation("a", "live"), generation("b", "kept", comparison={"records": 3})]
     )
 
-    html = parts(snapshot({"projections": [status]}))["profiles-generations"]
+    html = parts(snapshot({"projections": [status]}))["generations"]
 
     assert "Of 3 records 0 gone and 0 changed, 0 new." in html

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from projector.adapters.memory.deliveries import MemoryGivenUpDeliveries
+from projector.adapters.memory.timeline import MemoryTimelineStore
 from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status_history import StatusHistory
+from projector.monitoring.timeline import LastHour
 from projector.processing.parked_answers import ParkedReport
 from projector.processing.parked_events import Busy
 from shared.errors import Unavailable
@@ -56,7 +58,8 @@ def a_history(*, interval=0.0):
     clock = SettableClock(DAWN)
     board = Board(clock)
     limits = MonitoringLimits(interval=interval, longest_rest=3_600)
-    shown = {"parked": Parked(), "deliveries": MemoryGivenUpDeliveries()}
+    hour = LastHour(MemoryTimelineStore())
+    shown = {"parked": Parked(), "deliveries": MemoryGivenUpDeliveries(), "hour": hour}
     return StatusHistory(board, **shown, clock=clock, limits=limits), board
 
 
@@ -147,34 +150,14 @@ async def test_one_snapshot_follows_the_other():
     assert second.at > first.at
 
 
-async def test_the_timeline_says_what_was_seen_and_when():
-    """Null where it could not be found out."""
-    history, board = a_history()
+async def test_a_snapshot_has_the_last_hour():
+    """From the first one on."""
+    history, board = a_history(interval=60)
 
-    async with running(history):
-        first = await history.after(None, patience=60)
-        board.lag = None
-        while board.asked < 3:
-            first = await history.after(first, patience=60)
-    timeline = history.timeline()
+    await history.refresh()
 
-    at = [round((DAWN + timedelta(seconds=second)).timestamp() * 1_000) for second in range(1, board.asked + 1)]
-    series = timeline.projections["profiles"]
-    assert timeline.at == at[: len(timeline.at)]
-    assert series.lag_events[0] == 7
-    assert series.lag_events[-1] is None
-    assert set(series.events_per_second) == {2.5}
-
-
-async def test_the_timeline_goes_back_ten_minutes():
-    history, board = a_history()
-
-    async with running(history):
-        snapshot = None
-        while board.asked < 610:
-            snapshot = await history.after(snapshot, patience=60)
-
-    assert len(history.timeline().at) == 600
+    assert history.timeline.projections["profiles"].lag_events == [7]
+    assert history.timeline.at == [round(board.clock.now().timestamp() * 1_000)]
 
 
 async def test_a_wait_in_vain_ends_without_a_snapshot():

@@ -1,0 +1,185 @@
+"""`/events`: the event log, page by page, and what became of an event; as a page for browsers, as JSON for programs."""
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import FromPath
+from msgspec import Meta
+
+from projector.api import orders
+from projector.api.page.document import document
+from projector.monitoring.event_effects import EventEffect, EventEffects
+from projector.monitoring.log_pages import TYPES, LoggedEvent, LoggedEvents, LogPages, LogQuery, logged
+from shared.auth.principal import PRIVATE
+from shared.http.containers import Services
+from shared.http.health import json
+from shared.http.middleware.auth import caller
+from shared.http.openapi.document import Parameter
+from shared.http.pages.answers import FORM_HEADERS
+from shared.http.pages.csrf_check import require_local_host
+from shared.http.pages.documentation import linked
+from shared.http.parsing.negotiation import prefers_html
+from shared.http.parsing.parameters import Malformed, Parameters
+from shared.http.problems import Rejection, answer_refusal
+from shared.http.requests import root_of
+from shared.problems import INVALID, Problem, Refusal
+
+MOST = 200
+GREATEST = 2**63 - 1
+LONGEST = 255
+
+EVENT_NOT_FOUND = Problem(
+    "event-not-found",
+    404,
+    "There is no event at this position",
+    "Transactions that were rolled back leave holes. `GET /events` lists what there is.",
+)
+PROBLEMS = (EVENT_NOT_FOUND,)
+
+AnyRequest = Request[Any, Any, Any]
+_is_number = re.compile(r"[0-9]{1,19}", re.ASCII).fullmatch
+
+
+class EventReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, and what each projection has made of it."""
+
+    event: LoggedEvent
+    projections: tuple[EventEffect, ...]
+
+
+def _refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
+    """Say to a browser why there is no page, and to a program what it is always told."""
+    if not prefers_html(request.scope):
+        return answer_refusal(request, refusal)
+    return _page(request, document("refused.html", refusal=refusal), status=refusal.problem.status)
+
+
+@get("/events", guards=[require_local_host], exception_handlers={Refusal: _refused})
+async def events(request: AnyRequest, services: Services) -> Response[bytes]:
+    query = _query(request)
+    with orders.as_problems():
+        found = await services.get_abstract(LogPages).page(query)
+    items = [logged(each, private=_sees_private(request)) for each in found.events]
+    answer = LoggedEvents(items=items, next_before=found.next_before)
+    if not prefers_html(request.scope):
+        return json(answer, headers=_HEADERS)
+    next_ = Parameters(request.scope).address_with("before", str(found.next_before)).decode()
+    return _page(request, document("events.html", found=answer, query=query, types=TYPES, next=next_))
+
+
+@get("/events/{position:str}", guards=[require_local_host], exception_handlers={Refusal: _refused})
+async def event(position: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
+    number = int(position) if _is_number(position) else GREATEST
+    with orders.as_problems():
+        recorded = await services.get_abstract(LogPages).event(min(number, GREATEST))
+        if recorded is None:
+            raise Rejection(EVENT_NOT_FOUND, f"There is no event at position {position}")
+        effects = await services.get(EventEffects).of(recorded)
+    answer = EventReport(event=logged(recorded, private=_sees_private(request)), projections=tuple(effects))
+    if not prefers_html(request.scope):
+        return json(answer, headers=_HEADERS)
+    return _page(request, document("event.html", report=answer, may_see=_sees_private(request)))
+
+
+def _query(request: AnyRequest) -> LogQuery:
+    """
+    Read what is asked for; what a form leaves empty is not asked for.
+
+    :raises Rejection: 422, with all that is wrong.
+    """
+    given = Parameters(request.scope)
+    query = LogQuery(
+        before=given.one("before", _position, None),
+        aggregate=given.one("aggregate", _id, None),
+        type=given.one("type", _text, None),
+        correlation=given.one("correlation", _text, None),
+        limit=given.one("limit", _limit, LogQuery().limit),
+    )
+    given.require_valid()
+    return query
+
+
+def _position(text: str) -> int | None:
+    if text and (_is_number(text) is None or int(text) > GREATEST):
+        raise Malformed(f"must be a whole number from 0 to {GREATEST}")
+    return int(text) if text else None
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise Malformed("must be the id of an account, a group or a membership") from None
+
+
+def _text(text: str) -> str | None:
+    if len(text) > LONGEST:
+        raise Malformed(f"must have {LONGEST} characters at most")
+    return text or None
+
+
+def _limit(text: str) -> int:
+    if _is_number(text) is None or not 1 <= int(text) <= MOST:
+        raise Malformed(f"must be a whole number from 1 to {MOST}")
+    return int(text)
+
+
+def _sees_private(request: AnyRequest) -> bool:
+    return PRIVATE in caller(request.scope).scopes
+
+
+_HEADERS = {"Cache-Control": "no-store", "Vary": "accept"}
+
+
+def _page(request: AnyRequest, page: bytes, *, status: int = 200) -> Response[bytes]:
+    headers = {**FORM_HEADERS, "Vary": "accept"}
+    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=headers)
+
+
+HANDLERS = (events, event)
+
+
+def _parameter(name: str, type: Any, text: str) -> Parameter:
+    return Parameter(name=name, place="query", type=type, text=text)
+
+
+OPERATIONS = (
+    orders.operation(
+        "list_events",
+        "GET",
+        "/events",
+        "List events of the log, the newest first",
+        LoggedEvents,
+        description="`data` is for tokens with the scope `profiles:read.private`; others see the names of fields. By"
+        " `type` or `correlation` alone, 20,000 positions are looked through at once: go on with `next_before`.",
+        parameters=(
+            _parameter("before", Annotated[int, Meta(ge=0)], "The position before which the page begins."),
+            _parameter("aggregate", UUID, "The id of an account (with its memberships), a group or a membership."),
+            _parameter("type", Annotated[str, Meta(examples=["handle-changed"])], "The type of the events."),
+            _parameter("correlation", Annotated[str, Meta(max_length=LONGEST)], "The id of the request behind them."),
+            _parameter("limit", Annotated[int, Meta(ge=1, le=MOST)], "How many at most; 50 unless given."),
+        ),
+        problems=(INVALID, orders.REFUSED, orders.UNAVAILABLE),
+    ),
+    orders.operation(
+        "get_event",
+        "GET",
+        "/events/{position}",
+        "Get an event, and what each projection has made of it",
+        EventReport,
+        description="Documents are shown as they are now: the position says up to which event each reflects its own.",
+        parameters=(
+            Parameter(
+                name="position",
+                place="path",
+                type=Annotated[int, Meta(ge=1, examples=[1042])],
+                text="In the log.",
+                required=True,
+            ),
+        ),
+        problems=(EVENT_NOT_FOUND, orders.REFUSED, orders.UNAVAILABLE),
+    ),
+)

@@ -10,6 +10,7 @@ import pytest
 from read_side.http.documentation import document as read_document
 from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.http.docs.operations import operations_of
+from shared.http.openapi.examples import EXAMPLE_ID
 from tests.support.access import bearing, cookie_policy
 from tests.support.browser import CONTRAST, visited
 from tests.support.mails import mailed_token
@@ -68,6 +69,7 @@ async def test_every_line_runs_as_pasted(stack, readers):
         line = line_of(readers[api], name)
         if name == "verify_email":
             line = line.replace("AQGZYVnDtwfmQ", await mailed_token(stack.home, person))
+        assert EXAMPLE_ID not in line
         status, output = pasted(line)
         if name == "register_account":
             person = re.search(r"[\w-]+@example.org", line)[0]

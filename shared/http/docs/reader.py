@@ -23,11 +23,13 @@ class DocsReader(NamedTuple):
 
     :param token: of their lines, as a shell reads it; None where no token is needed.
     :param subject: as whom they are signed in.
+    :param can_sign_in: here, and has not.
     """
 
     token: str | None = FROM_THE_SHELL
     subject: str | None = None
     scopes: frozenset[str] = frozenset()
+    can_sign_in: bool = False
 
     @property
     def may_try(self) -> bool:
@@ -58,10 +60,12 @@ async def reader_of(scope: Scope, services: Services, pages: PagePolicy | None) 
     authentication: Any = await services.aget_abstract(Authentication)
     if authentication.anonymous is not None:
         return DocsReader(None, None, frozenset(SCOPES))
-    if pages and Sessions in services.registry and (name := cookie_of(scope, pages.cookie)):
+    if pages is None or Sessions not in services.registry:
+        return DocsReader()
+    if name := cookie_of(scope, pages.cookie):
         sessions: Any = await services.aget_abstract(Sessions)
         with suppress(Unavailable):  # then it is a page like any other's
             principal = await sessions.find(name)
             if principal and authentication.stands(principal):
                 return DocsReader(name, principal.subject, principal.scopes)
-    return DocsReader()
+    return DocsReader(can_sign_in=True)

@@ -93,7 +93,6 @@ class Docs:
             tags=self._tags,
             operations=self._operations.values(),
             reader=reader,
-            can_sign_in=self._pages is not None,
             **context,
         )
         return Response(linked(page.encode(), root_of(request.scope)), media_type="text/html", headers=FORM_HEADERS)

@@ -10,13 +10,21 @@ from litestar.params import FromQuery
 from shared.auth.authentication import Authentication
 from shared.auth.code_flow import ATTEMPT_SECONDS, CodeFlow, SignedIn, SignInAttempt
 from shared.auth.principal import Principal
-from shared.auth.sessions import SESSION_SECONDS, Sessions
+from shared.auth.sessions import SESSION_SECONDS
 from shared.auth.tokens import InvalidToken
 from shared.http.containers import Services
 from shared.http.middleware.auth import cookie_name, cookie_of
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
 from shared.http.pages.documentation import linked
-from shared.http.pages.sign_in_answers import AnyRequest, SignInAnswers, is_address, set_cookie, url_of, verifying
+from shared.http.pages.sign_in_answers import (
+    AnyRequest,
+    SignInAnswers,
+    is_address,
+    sessions_of,
+    set_cookie,
+    url_of,
+    verifying,
+)
 from shared.http.problems import NOT_FOUND, Rejection
 from shared.http.requests import header, root_of
 
@@ -77,12 +85,11 @@ async def _session(request: AnyRequest, services: Services, attempt: SignInAttem
     principal: Principal = await authentication.authenticate(found.access_token)
     if principal.subject != found.subject:
         raise InvalidToken("Its tokens are of two people")
-    sessions: Sessions = await services.aget_abstract(Sessions)
-    return await sessions.begin_by_token(principal)
+    return await (await sessions_of(services)).begin_by_token(principal)
 
 
 def _flow(services: Services) -> CodeFlow:
     """:raises Rejection: no issuer signs browsers in."""
-    if CodeFlow not in services.registry or Sessions not in services.registry:
+    if CodeFlow not in services.registry:
         raise Rejection(NOT_FOUND, "No OpenID issuer signs browsers in here")
     return services.get(CodeFlow)

@@ -16,7 +16,7 @@ from shared.http.middleware.auth import UNAUTHORIZED, PagePolicy, credential
 from shared.http.pages.answers import FORM_HEADERS
 from shared.http.pages.csrf_check import require_own_form
 from shared.http.pages.openid_sign_in import BEGIN, DONE, issuer_routes
-from shared.http.pages.sign_in_answers import SignInAnswers, SignInPage, is_address, lead, verifying
+from shared.http.pages.sign_in_answers import SignInAnswers, SignInPage, is_address, lead, sessions_of, verifying
 from shared.http.parsing.forms import form_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection
@@ -76,7 +76,7 @@ class SignIn:
                 return self._answers.not_good(request, services, NO_LINK)
             if not token:
                 return self._answers.asked(request, services, next=where)
-            sessions = await services.aget_abstract(Sessions)
+            sessions = await sessions_of(services)
             with verifying():
                 try:
                     session = await sessions.begin(await authentication.sign_in(token))
@@ -97,7 +97,7 @@ class SignIn:
             authentication = await services.aget_abstract(Authentication)
             if authentication.anonymous is not None:
                 return lead(request, where)
-            sessions = await services.aget_abstract(Sessions)
+            sessions = await sessions_of(services)
             with verifying():
                 try:
                     principal: Principal = await authentication.authenticate(form.one("token").strip())

@@ -10,14 +10,14 @@ from litestar import Request, Response
 from litestar.types import HTTPScope
 
 from shared.auth.code_flow import CodeFlow
-from shared.auth.sessions import SESSION_SECONDS
+from shared.auth.sessions import SESSION_SECONDS, Sessions
 from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.middleware.auth import UNVERIFIABLE, cookie_name
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
 from shared.http.pages.documentation import ROOT, linked
 from shared.http.pages.templating import templates_of
-from shared.http.problems import Rejection
+from shared.http.problems import NOT_FOUND, Rejection
 from shared.http.requests import header, root_of
 
 AnyRequest = Request[Any, Any, Any]
@@ -105,6 +105,14 @@ class SignInAnswers:
 
     def session_cookie(self, request: AnyRequest, services: Services, session: str, *, seconds: int) -> str:
         return set_cookie(request, services, self.cookie, session, seconds=seconds, same_site="Strict")
+
+
+async def sessions_of(services: Services) -> Sessions:
+    """:raises Rejection: the service has no Redis that could keep any, as the write API may."""
+    if Sessions not in services.registry:
+        raise Rejection(NOT_FOUND, "Browsers do not sign in here: there is no MUSTER_REDIS_URL")
+    sessions: Sessions = await services.aget_abstract(Sessions)
+    return sessions
 
 
 def set_cookie(request: AnyRequest, services: Services, begin: str, value: str, *, seconds: int, same_site: str) -> str:

@@ -152,3 +152,15 @@ async def test_without_an_issuer_there_is_no_such_address(tmp_path):
 
     assert answer.status_code == 404
     assert "sign-in/openid" not in page.text
+
+
+async def test_where_no_sessions_are_kept_nobody_is_offered_one(tmp_path):
+    """As at a write API without Redis: its documentation takes the token of the shell."""
+    keys = Keys(tmp_path / "keys")
+    async with AuthenticatedApps(TokenAuthentication(keys.directory, audience="muster")).client("write") as client:
+        page = await client.get("/docs/register_account", headers=HTML)
+        answer = await client.post("/sign-in", data={"token": keys.token(READ)}, headers={"Origin": "http://localhost"})
+
+    assert "Bearer $MUSTER_TOKEN" in page.text
+    assert "sign-in" not in page.text
+    assert answer.status_code == 404

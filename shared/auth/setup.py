@@ -37,10 +37,18 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     except KeysUnusable as error:
         raise SettingsError(str(error)) from error
     registry.register_value(Authentication, authentication, on_registry_close=client.aclose if client else None)
-    if issuer and client and settings.openid_client:
+    if issuer and client:
+        _register_code_flow(registry, settings, issuer, client)
+
+
+def _register_code_flow(
+    registry: svcs.Registry, settings: Settings, issuer: OpenIdIssuer, http: httpx.AsyncClient
+) -> None:
+    """Register how browsers sign in at the issuer, if it knows us as a client."""
+    if settings.openid_client:
         secret = settings.openid_secret.reveal() if settings.openid_secret else None
         us = OpenIdClient(settings.openid_client, secret, settings.openid_scope)
-        registry.register_value(CodeFlow, CodeFlow(issuer, us, http=client))
+        registry.register_value(CodeFlow, CodeFlow(issuer, us, http=http))
 
 
 def _issuer_client(url: str) -> httpx.AsyncClient:

@@ -6,7 +6,7 @@ from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.text import composed
 from tests.support.browser import CONTRAST, visited
 from tests.support.issuer import Issuer
-from tests.support.stack import service
+from tests.support.stack import service, until
 
 ALL = (READ, PRIVATE, COMMANDS)
 SHOWN = (
@@ -125,8 +125,11 @@ async def test_a_browser_signs_in_by_a_token_and_out_again(stack, read, browser)
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("heading", name="Sign in").wait_for()
     await context.add_cookies(cookies)
-    answer = await page.goto(read)
-    assert answer.status == 401
+
+    async def is_out():
+        return (await page.goto(read)).status == 401
+
+    await until(is_out)  # in the other worker within 5 s
     assert await page.get_by_role("heading", name="Sign in").is_visible()
     await context.close()
 

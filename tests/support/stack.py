@@ -60,7 +60,7 @@ class Stack:
         self.home = home
         self.log = home / "up.log"
         self._given = variables.values()
-        # Lines, of which three are how to get in, and one where mails are.
+        # Lines, of which seven are how to get in, and one where mails are.
         self._announces = 4 + 7 * (variables.get("MUSTER_AUTH") != "off") + ("MUSTER_SMTP_URL" not in variables)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -138,13 +138,16 @@ def type_of(schema: Schema, schemas: Schema) -> str:
         return ", ".join(choices) if len(choices) <= MOST_CHOICES else f"one of {len(choices)}, such as {choices[0]}"
     if forms := schema.get("anyOf"):
         return " or ".join(dict.fromkeys(type_of(each, schemas) for each in forms))
-    kind = schema.get("type")
-    if kind == "array":
+    if schema.get("type") == "array":
         return f"list of {type_of(schema['items'], schemas)}"
-    if kind == "object" and (held := schema.get("additionalProperties")):
+    if held := schema.get("additionalProperties"):
         return f"object of {type_of(held, schemas)}"
-    word = _WORDS.get(str(schema.get("format"))) or _WORDS.get(str(kind)) or str(kind or "anything")
-    return word + _bounds(schema)
+    return _word_of(schema) + _bounds(schema)
+
+
+def _word_of(schema: Schema) -> str:
+    names = (str(schema.get("format")), str(schema.get("type", "anything")))
+    return next((_WORDS[name] for name in names if name in _WORDS), names[1])
 
 
 _WORDS = {"string": "text", "uuid": "UUID", "date-time": "time (RFC 3339)", "boolean": "true or false"}

@@ -1,8 +1,10 @@
 """A webhook gets what the read API gives to a reader with its scopes: asked of the read API itself."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
+import jwt
 import msgspec
 import pytest
 
@@ -108,6 +110,19 @@ async def test_what_was_trimmed_is_said():
 async def test_any_other_answer_is_waited_out(status, body):
     with pytest.raises(Unavailable):
         await read(answering(status, body))
+
+
+def test_each_page_is_read_with_a_token_of_now(keys):
+    """A token that was kept would be refused after its key was retired, or a clock was set."""
+    tokens, former = ReaderTokens(keys.directory, audience="muster"), keys.directory.newest()
+    tokens((READ,))
+    keys.directory.new(now=datetime.now(UTC))
+    keys.directory.retire(former.id)
+
+    [scheme, token] = tokens((READ,))["Authorization"].split()
+
+    assert (scheme, jwt.get_unverified_header(token)["kid"]) == ("Bearer", keys.directory.newest().id)
+    assert keys.directory.newest().id != former.id
 
 
 async def test_without_a_key_nobody_reads(client, tmp_path):

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -165,34 +165,22 @@ def register_projector(
     :param deliveries: what operators are shown; none, where there is no database of a write side.
     :param filler: makes what fills generations, instead of what does it in this process.
     """
-    settings = settings or Settings.load({})
-    candidate = _candidate(clock)
-    idle = (limits or settings.limits_of(ProcessorLimits)).idle
-    tap, order = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits)), CommitOrder()
+    settings, candidate = settings or Settings.load({}), _candidate(clock)
     leaderships = [Leadership(each.projection.name, each.projection.version) for each in stores]
+    election = LeaderElection(lease, candidate, leaderships, limits=settings.limits_of(LeadershipLimits))
     reconcilers = Reconcilers(
         [
             Reconciler(
-                Feed(
-                    store=store,
-                    log=log,
-                    tap=tap,
-                    order=order,
-                    leadership=leadership,
-                    filler=(filler or _filler_here)(store, log, settings),
-                    clock=clock,
-                    limits=limits or limits_of(store.projection, settings),
-                ),
-                compare=Comparer(store, limits=settings.limits_of(ComparisonLimits)).compare,
+                feed,
+                compare=Comparer(feed.store, limits=settings.limits_of(ComparisonLimits)).compare,
                 lease=lease,
                 ids=_generation_name,
                 name=candidate.id,
                 rebuilds_by_itself=settings.rebuild == "auto",
             )
-            for store, leadership in zip(stores, leaderships, strict=True)
+            for feed in _feeds(stores, leaderships, log, clock, settings, limits=limits, filler=filler or _filler_here)
         ]
     )
-    election = LeaderElection(lease, candidate, leaderships, limits=settings.limits_of(LeadershipLimits))
     monitoring = settings.limits_of(MonitoringLimits)
     board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring)
     parked = ParkedEvents(models={each.projection.name: each.model for each in stores}, clock=clock)
@@ -202,6 +190,32 @@ def register_projector(
     registry.register_value(EventEffects, EventEffects(stores))
     registry.register_value(LogPages, MemoryLogPages(log))
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
+
+
+def _feeds(
+    stores: Sequence[ProjectionStore],
+    leaderships: Sequence[Leadership],
+    log: EventLog,
+    clock: Clock,
+    settings: Settings,
+    *,
+    limits: ProcessorLimits | None,
+    filler: MakeFiller,
+) -> Iterator[Feed]:
+    """Give each store what it is fed from: all read the log by one tap, and commit in one order."""
+    idle = (limits or settings.limits_of(ProcessorLimits)).idle
+    tap, order = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits)), CommitOrder()
+    for store, leadership in zip(stores, leaderships, strict=True):
+        yield Feed(
+            store=store,
+            log=log,
+            tap=tap,
+            order=order,
+            leadership=leadership,
+            filler=filler(store, log, settings),
+            clock=clock,
+            limits=limits or limits_of(store.projection, settings),
+        )
 
 
 def _register_monitoring(

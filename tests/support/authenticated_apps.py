@@ -1,20 +1,21 @@
 """The three APIs on adapters in memory, with authentication."""
 
+from functools import partial
+
 from projector.main import projector_app
 from read_side.pages.app import directory
 from read_side.services import memory_views, register_views
 from shared.auth.authentication import Authentication
 from shared.auth.rate_limits import RateLimiter
-from shared.ids import TimeOrderedIds
 from shared.settings import Settings
+from tests.support import write_side
 from tests.support.apps import app_client, started
 from tests.support.clock import SettableClock
 from tests.support.directory import CHANGED, GROUPS, HAPPENED, MEMBERSHIPS, PEOPLE, STATS
 from tests.support.projectors import Surroundings, register_on
 from tests.support.read_side import ADA, BOB, PATIENCE
-from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
+from write_side.adapters.memory import MemoryDatabase
 from write_side.http.app import write_api
-from write_side.services import register_executor
 
 MADE_BY = {"write": write_api, "read": directory, "ops": projector_app}
 
@@ -26,7 +27,7 @@ class AuthenticatedApps:
         self._authentication, self._limiter, self._ops_url = authentication, limiter, ops_url
         self._also = register
         self._adapters = {
-            "write": _write_on(store or MemoryDatabase(clock=SettableClock())),
+            "write": partial(write_side.register_on, store or MemoryDatabase(clock=SettableClock())),
             "read": _read,
             "ops": _ops,
         }
@@ -45,19 +46,6 @@ class AuthenticatedApps:
             self._also(registry)
         if self._ops_url:
             registry.register_value(Settings, Settings.load({"MUSTER_OPS_URL": self._ops_url}))
-
-
-def _write_on(store):
-    def register(registry):
-        register_executor(
-            registry,
-            units=MemoryUnitsOfWork(store),
-            clock=store.clock,
-            ids=TimeOrderedIds(),
-            token_key=MemoryTokenKey(),
-        )
-
-    return register
 
 
 def _read(registry):

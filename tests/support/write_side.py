@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from svcs import Registry
 
 from shared.auth.principal import Principal
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
@@ -34,6 +35,7 @@ from write_side.execution.invocation import Answer, Channel, Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.refusals import problems_of
 from write_side.ports import CommandContext, UnitsOfWork
+from write_side.services import register_executor
 from write_side.use_cases import USE_CASES
 
 _BY_NAME = {use_case.name: use_case for use_case in USE_CASES}
@@ -182,3 +184,15 @@ async def register(write_side: WriteSide, *handles: str) -> list[UUID]:
 async def create_groups(write_side: WriteSide, *slugs: str) -> list[UUID]:
     """Create groups by nothing but their slugs."""
     return [(await write_side.run("create-group", slug=slug, name=slug)).outcome.id for slug in slugs]
+
+
+def register_on(store: MemoryDatabase, registry: Registry, **limits: float) -> None:
+    """Register the write side on a store in memory."""
+    register_executor(
+        registry,
+        units=MemoryUnitsOfWork(store),
+        clock=store.clock,
+        ids=TimeOrderedIds(),
+        token_key=MemoryTokenKey(),
+        limits=ExecutionLimits(**limits),
+    )

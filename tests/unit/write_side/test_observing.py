@@ -1,6 +1,7 @@
 """Every command is counted, timed and traced, whichever way it came and whatever came of it."""
 
 import json
+from functools import partial
 
 import pytest
 from opentelemetry.trace import StatusCode
@@ -8,14 +9,12 @@ from structlog.testing import capture_logs
 
 from shared.auth.setup import admit_everyone
 from shared.http.parsing.bodies import MAX_BODY_BYTES
-from shared.ids import TimeOrderedIds
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.measures import counts, every_attribute, named
-from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
+from tests.support.write_side import ANDRE, register_on
+from write_side.adapters.memory import MemoryDatabase
 from write_side.http.app import write_api
-from write_side.services import register_executor
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -28,16 +27,7 @@ def store():
 
 @pytest.fixture
 async def client(store):
-    def register(registry):
-        register_executor(
-            registry,
-            units=MemoryUnitsOfWork(store),
-            clock=store.clock,
-            ids=TimeOrderedIds(),
-            token_key=MemoryTokenKey(),
-        )
-
-    async with app_client(write_api, admit_everyone, register) as client:
+    async with app_client(write_api, admit_everyone, partial(register_on, store)) as client:
         yield client
 
 

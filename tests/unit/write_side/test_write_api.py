@@ -17,21 +17,18 @@ from structlog.testing import capture_logs
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.http.limits import HttpLimits
-from shared.ids import TimeOrderedIds
 from shared.problems import Refusal
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
-from tests.support.write_side import ANDRE
-from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
+from tests.support.write_side import ANDRE, register_on
+from write_side.adapters.memory import MemoryDatabase
 from write_side.execution.executor import CommandExecutor
 from write_side.execution.invocation import Answer, Invocation
-from write_side.execution.limits import ExecutionLimits
 from write_side.execution.messages import MAX_MESSAGE_BYTES
 from write_side.execution.observation import Observation
 from write_side.execution.refusals import STORAGE_UNAVAILABLE
 from write_side.http.app import write_api
 from write_side.ports import CommandContext, Outcome
-from write_side.services import register_executor
 
 pytestmark = pytest.mark.anyio
 
@@ -58,17 +55,6 @@ def store() -> FailingDatabase:
 async def client(store) -> AsyncIterator[httpx.AsyncClient]:
     async with app_client(write_api, admit_everyone, partial(register_on, store)) as client:
         yield client
-
-
-def register_on(store: FailingDatabase, registry, **limits: float) -> None:
-    register_executor(
-        registry,
-        units=MemoryUnitsOfWork(store),
-        clock=store.clock,
-        ids=TimeOrderedIds(),
-        token_key=MemoryTokenKey(),
-        limits=ExecutionLimits(**limits),
-    )
 
 
 async def post(client: httpx.AsyncClient, name: str, headers: dict[str, str] | None = None, **fields) -> httpx.Response:
@@ -333,7 +319,7 @@ async def test_what_is_not_taken_on_is_503_and_was_not_begun(store):
     """With the time after which to come again."""
     register = partial(register_on, store, at_once=0, most_waiting=0, permit_seconds=60)
 
-    async with asyncio.timeout(10), app_client(write_api, admit_everyone, register) as client:
+    async with asyncio.timeout(30), app_client(write_api, admit_everyone, register) as client:
         answer = await post(client, "register-account", **ANDRE)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -1,5 +1,8 @@
 """The connection to PostgreSQL is lost while a command is being committed: nobody can know, and yet everybody must."""
 
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
 import pytest
 
 from tests.support.load import Load
@@ -10,20 +13,32 @@ from tests.support.stack import service
 COMMANDS = 100
 
 
+class Cutting(NamedTuple):
+    """A write side whose connections with PostgreSQL go through a proxy that cuts them."""
+
+    url: str
+    proxy: CuttingProxy
+
+
+@pytest.fixture(scope="module")
+async def cutting(stack, tmp_path_factory) -> AsyncIterator[Cutting]:
+    proxy = CuttingProxy(stack.addresses.database_url, cut=Cut.BEFORE, share=0.5, seed=7)
+    log = tmp_path_factory.mktemp("cutting") / "write.log"
+    async with proxy.running(), service("write", log, MUSTER_DATABASE_URL=proxy.url) as (url, _):
+        yield Cutting(url, proxy)
+
+
 @pytest.mark.parametrize("cut", Cut)
-async def test_a_lost_commit_is_answered_with_what_became_of_it(stack, tmp_path, cut):
+async def test_a_lost_commit_is_answered_with_what_became_of_it(stack, cutting, cut):
     """
     With and without an Idempotency-Key: the outcome if it took effect, else 503, and then it may be sent again.
 
     Never a conflict with one's own success, never an error for what was stored, and nothing twice.
     """
-    proxy = CuttingProxy(stack.addresses.database_url, cut=cut, share=0.25, seed=7)
-    async with (
-        proxy.running(),
-        service("write", tmp_path / "write.log", MUSTER_DATABASE_URL=proxy.url) as (url, _),
-    ):
-        load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, commands=COMMANDS, pause=0)
-        await load.run()
+    url, proxy = cutting
+    proxy.when, proxy.cuts = cut, 0
+    load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, commands=COMMANDS, pause=0)
+    await load.run()
 
     assert proxy.cuts > 5  # of transactions, which commands share
     assert set(load.troubles) == ({"/problems/storage-unavailable"} if cut is Cut.BEFORE else set())

@@ -138,5 +138,10 @@ def _post(client: httpx.Client, command: str, **fields: object) -> httpx.Respons
 
 
 def _records(client: httpx.Client, path: str, *, at_least: int) -> dict[str, object]:
-    answer = client.get(path, headers={"Muster-Min-Position": str(at_least)}).raise_for_status().json()
+    headers = {"Muster-Min-Position": str(at_least)}
+    answer = wait_until(lambda: _unless_behind(client.get(path, headers=headers))).raise_for_status().json()
     return {record.get("handle") or record["slug"]: record for record in answer["items"]}
+
+
+def _unless_behind(answer: httpx.Response) -> httpx.Response | None:
+    return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer

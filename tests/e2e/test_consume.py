@@ -34,7 +34,7 @@ async def test_the_producer_of_the_page_registers_a_person(stack, tmp_path):
 
     async with service("consume", tmp_path / "consume.log", **settings) as (url, _):
         first, second = [await asyncio.to_thread(sent, settings) for _ in range(2)]
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
             metrics = (await client.get(f"{url}/metrics")).text
             ready = (await client.get(f"{url}/readyz")).json()
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.commands import muster, muster_program
+from tests.support.patience import SECONDS, wait_until
 from tests.support.people import registration
 from tests.support.stack import Stack, another_database, service
 
@@ -36,8 +37,8 @@ def directory(stack: Stack) -> Stack:
             for command in commands:
                 group = {"group": "out-staff", "role": "=Chair"} if command == "add-group-member" else {}
                 position = _post(client, command, account=f"@{name}", **group)
-    _read(stack, "/profiles/by-handle/out-b", position)
-    _read(stack, "/groups/out-staff", position)
+    _await_read(stack, "/profiles/by-handle/out-b", position)
+    _await_read(stack, "/groups/out-staff", position)
     return stack
 
 
@@ -112,9 +113,9 @@ def _post(client: httpx.Client, command: str, **fields: object) -> int:
     return int(answer.headers["Muster-Position"])
 
 
-def _read(stack: Stack, path: str, position: int) -> None:
-    headers = {**stack.headers, "Muster-Min-Position": str(position)}
-    httpx.get(f"{stack.addresses.read}{path}", headers=headers, timeout=60, trust_env=False).raise_for_status()
+def _await_read(stack: Stack, path: str, position: int) -> None:
+    url, headers = f"{stack.addresses.read}{path}", {**stack.headers, "Muster-Min-Position": str(position)}
+    wait_until(lambda: httpx.get(url, headers=headers, timeout=SECONDS, trust_env=False).is_success)
 
 
 def _rows(url: str, query: str) -> list[tuple[object, ...]]:

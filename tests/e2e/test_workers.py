@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.patience import SECONDS
 from tests.support.people import registration
+from tests.support.stack import not_behind
 
 REQUESTS = 24
 """Each on a connection of its own: the kernel gives it to one of two workers by chance."""
@@ -41,6 +42,7 @@ async def test_workers_carry_a_key_out_once_and_are_read_alike(stack):
         [(status, body)] = {(each.status_code, each.text) for each in answers}
         counts = [await registrations_by_outcome(client, stack) for _ in range(REQUESTS)]
         path = f"{read}/profiles/{answers[0].json()['id']}?min_position={answers[0].json()['position']}"
+        await not_behind(lambda: client.get(path))
         found = await asyncio.gather(*(client.get(path) for _ in range(REQUESTS)))
 
     assert status == httpx.codes.OK, body

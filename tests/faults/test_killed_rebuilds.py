@@ -69,7 +69,6 @@ async def test_a_rebuild_is_taken_up_by_the_next_projector(mortal_stack):
         await until(lambda: operator.is_live(again["building"]))
 
     assert set(readers.answers) <= {200, 503}
-    assert readers.answers[200] > 50
 
 
 async def test_nobody_notices_a_rebuild(mortal_stack):
@@ -88,5 +87,4 @@ async def test_nobody_notices_a_rebuild(mortal_stack):
 
     assert load.troubles == {}
     assert set(readers.refusals) <= {"/problems/projection-behind"}
-    assert readers.answers[200] > 50
     assert readers.taken_back == []

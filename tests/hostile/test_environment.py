@@ -12,6 +12,7 @@ import pytest
 from shared.auth.bearer import TOKEN
 from tests.hostile.variables import ANY_PATH, HOSTILE
 from tests.support.commands import muster, muster_program
+from tests.support.patience import SECONDS, wait_until
 from tests.support.stack import Stack
 
 
@@ -48,7 +49,13 @@ def test_commands_are_posted_and_seen(stack, tmp_path):
     assert (imported.returncode, json.loads(imported.stdout)["applied"]) == (0, 3), imported.stderr
     position = json.loads(imported.stdout)["position"]
     url = f"{stack.addresses.read}/profiles/by-handle/h2?min_position={position}"
-    assert httpx.get(url, headers=stack.headers, trust_env=False, timeout=60).json()["display_name"] == "김철수"
+    shown = wait_until(lambda: _found(url, stack.headers))
+    assert shown["display_name"] == "김철수"
+
+
+def _found(url, headers):
+    answer = httpx.get(url, headers=headers, trust_env=False, timeout=SECONDS)
+    return answer.json() if answer.is_success else None
 
 
 @pytest.mark.parametrize("command", [("status",), ("migrate",), ("verify", "stats")])

@@ -290,7 +290,7 @@ async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.
 
 def _require_gone(family: set[int]) -> None:
     """What was killed along with its parent may take a moment."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while left := [row for row in _processes() if row[0] in family]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)  # what could notify was their parent

@@ -8,7 +8,10 @@ import httpx
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.readers import Readers
-from tests.support.stack import Stack
+from tests.support.stack import Stack, until
+
+SHOWN = 50
+"""Records, at least."""
 
 
 @asynccontextmanager
@@ -20,7 +23,7 @@ async def under_load(
     read: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[tuple[Load, Readers]]:
     """
-    Commands and reads go on meanwhile; in the end every promise is held against what is there.
+    Commands and reads go on meanwhile, and many reads succeed; in the end every promise is held against what is there.
 
     :param write: how commands travel, if not as usual.
     :param read: likewise, reads.
@@ -34,5 +37,11 @@ async def under_load(
     async with readers.running():
         async with load.running():
             yield load, readers
+            await until(lambda: _were_many(readers))
         await assert_all_is_right(stack, load)
     assert readers.wrong() == []
+
+
+async def _were_many(readers: Readers) -> bool:
+    """Whether so many have been shown records that what was wrong meanwhile would have been met."""
+    return readers.answers[200] > SHOWN

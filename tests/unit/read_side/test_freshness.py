@@ -90,7 +90,7 @@ async def test_what_is_announced_while_the_checkpoint_is_read_is_not_missed(fres
             return At(4)  # read just before the commit that was announced
         return At(4 if reads == 1 else 5)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await freshness.reach(5, read) == At(5)
 
 

@@ -44,7 +44,7 @@ class Exchange:
     async def run(self):
         framing = MessageFraming(self._app)
         framing._limits = self.limits
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await framing(self.scope, self._receive, self._send)
 
     async def _app(self, _scope, _receive, send):

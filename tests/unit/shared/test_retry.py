@@ -90,7 +90,7 @@ async def test_a_swallowed_cancellation_ends_a_loop():
             if len(turns) > 2:
                 raise
 
-    async with asyncio.timeout(5), Tasks() as tasks:
+    async with asyncio.timeout(30), Tasks() as tasks:
         for work in (repeat(swallow), poll(0).until(bool, swallow)):
             tasks.start(work, name="swallowing")
         await asyncio.sleep(0)

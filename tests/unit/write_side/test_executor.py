@@ -197,7 +197,7 @@ async def test_what_waits_for_its_key_holds_no_permit(write_side):
     await asyncio.sleep(0)
     write_side.units.gate, held = None, write_side.units.gate
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         other = await write_side.run("create-group", by=executor, **SSAF)
     held.set()
 

@@ -113,7 +113,7 @@ def not_applicable(answer):
 
 def test_the_document_is_served(read_url):
     """What is asked here is what clients see."""
-    assert httpx.get(f"{read_url}/openapi.json").content == msgspec.json.encode(document())
+    assert httpx.get(f"{read_url}/openapi.json", timeout=SECONDS).content == msgspec.json.encode(document())
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_document_is_served(read_url):
 )
 def test_the_server_hands_keys_on_as_they_were_sent(read_url, path, keys):
     """A slash inside a key arrives, percent-encoded."""
-    response = httpx.get(f"{read_url}{path}", headers=keys.headers(READ, PRIVATE))
+    response = httpx.get(f"{read_url}{path}", headers=keys.headers(READ, PRIVATE), timeout=SECONDS)
 
     assert response.status_code == httpx.codes.OK
     assert response.json()["account_id"] == str(ADA.account_id)
@@ -150,7 +150,7 @@ def test_links_lead_through_a_list(read_url, path, ids, headers):
     (field, *expected), found = ids, []
     address = f"{read_url}{path}"
     while address:
-        response = httpx.get(address, headers=headers)
+        response = httpx.get(address, headers=headers, timeout=SECONDS)
         found += [each[field] for each in response.json()["items"]]
         link = response.links.get("next")
         address = link and response.url.join(link["url"])

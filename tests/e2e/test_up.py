@@ -192,7 +192,7 @@ def test_whatever_is_killed_comes_back(up):
     again = up(umask=0o022)
     assert open_to_others(stack.home) == set()
     assert read(again.addresses, "joan", position=position).status_code == 200
-    assert httpx.get(f"{again.addresses.read}/stats", headers=token).status_code == 401
+    assert httpx.get(f"{again.addresses.read}/stats", headers=token, timeout=SECONDS).status_code == 401
 
 
 def test_a_taken_port_is_one_clear_line(up, tmp_path):

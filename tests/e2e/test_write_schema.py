@@ -13,6 +13,7 @@ from shared.auth.principal import COMMANDS
 from tests.support.access import Keys
 from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
+from tests.support.patience import SECONDS
 from tests.support.write_process import write_process
 from write_side.http.documentation import document
 
@@ -50,7 +51,7 @@ def write_api(databases, keys):
 
 
 def test_the_document_is_served(write_api):
-    served = httpx.get(f"{write_api.url}/openapi.json", trust_env=False)
+    served = httpx.get(f"{write_api.url}/openapi.json", timeout=SECONDS, trust_env=False)
 
     assert json.loads(json.dumps(document())) == served.json()
 

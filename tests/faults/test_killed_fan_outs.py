@@ -30,7 +30,7 @@ PROJECTIONS = (profiles, groups)
 @pytest.fixture
 def server(tmp_path):
     """Valkey, which loses nothing that it has acknowledged."""
-    with EmbeddedRedis(tmp_path / "redis", fsync="always") as server:
+    with EmbeddedRedis(tmp_path / "redis", fsync="no") as server:
         yield server
 
 

@@ -45,7 +45,7 @@ def binary(request):
 @pytest.fixture
 def server(binary, tmp_path):
     """A server that rewrites its append-only file for nobody."""
-    with EmbeddedRedis(tmp_path / "redis", binary=binary, fsync="always", options=NO_REWRITES) as server:
+    with EmbeddedRedis(tmp_path / "redis", binary=binary, fsync="no", options=NO_REWRITES) as server:
         yield server
 
 
@@ -53,7 +53,7 @@ def server(binary, tmp_path):
 def washing_server(binary, tmp_path):
     """A server that rewrites its append-only file when it is asked to."""
     options = {"auto-aof-rewrite-percentage": "0"}
-    with EmbeddedRedis(tmp_path / "redis", binary=binary, fsync="always", options=options) as server:
+    with EmbeddedRedis(tmp_path / "redis", binary=binary, fsync="no", options=options) as server:
         yield server
 
 

@@ -71,7 +71,7 @@ class Bench:
         self.postgres = ClockedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
         self.redis = ClockedRedis(home / "redis", binary=redis_program)
         self.postgres.clock, self.redis.clock = self._clock("postgres"), self._clock("redis")
-        self.bus = EmbeddedRedis(home / "bus", fsync="always")
+        self.bus = EmbeddedRedis(home / "bus", fsync="no")
         self.mailbox = Mailbox()
         self.receivers = RealReceivers()
         self.consumers: list[MusterProcess] = []

@@ -51,7 +51,7 @@ class ListLimits:
     remembered: float = 1.0
     """Seconds for which it is remembered how long a list is, which only says how a page is looked for…"""
     lengths: int = 1000
-    """…and of how many lists, at most."""
+    """…and of how many lists; of more, all are forgotten."""
 
     def too_broad(self) -> QueryTooBroad:
         return QueryTooBroad(f"More than {self.sorted:,} match")

@@ -69,7 +69,7 @@ async def _shown(
     if read.has_moved:
         return await _checked(read, query, found, shown, guards)
     (envelopes,) = reply.results
-    documents = shown([envelope for envelope in envelopes if envelope is not None])
+    documents = shown(list(filter(None, envelopes)))
     return GuardedPage(Page(read.position, documents.bodies, found.after, documents.tags), reply.values)
 
 

@@ -19,6 +19,9 @@ class Fields(NamedTuple):
     of: str
     fields: tuple[bytes, ...]
 
+    def __hash__(self) -> int:
+        return hash((self.of, self.fields[0], self.fields[-1]))  # to hash hundreds would take as long as to read them
+
     @property
     def weight(self) -> int:
         return len(self.fields)
@@ -74,6 +77,9 @@ class Scores(NamedTuple):
     of: str
     prefix: bytes
     rests: tuple[bytes, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.of, self.prefix, self.rests[0], self.rests[-1]))  # as with `Fields`
 
     @property
     def weight(self) -> int:

@@ -54,9 +54,7 @@ class RedisProfileViews(RedisViews):
         leads = (await read.ask(*entries)).values if entries else []
         accounts = query.accounts(leads)
         (envelopes,) = (await read.ask(reads=[Fields("full", accounts)] if accounts else ())).results or ((),)
-        documents = zip(accounts, envelopes, strict=True)
-        there = {account: envelope for account, envelope in documents if envelope is not None}
-        return query.attempt(leads, there, position=read.position)
+        return query.attempt(leads, dict(zip(accounts, envelopes, strict=True)), position=read.position)
 
     async def _list(self, query: ProfileQuery, variant: Variant) -> Attempt[Page]:
         read, show = ConsistentRead(self._ask_for_list), FORMS[variant]

@@ -130,7 +130,7 @@ class BatchQuery:
 
     def __init__(self, keys: ProfileKeys, variant: Variant) -> None:
         self._variant = variant
-        self._ids = list(map(str.encode, dict.fromkeys(keys.ids)))
+        self._ids = dict.fromkeys(map(str.encode, keys.ids))
         self._unique = [(kind, key) for kind in UNIQUE_KEYS for key in dict.fromkeys(getattr(keys, kind))]
 
     def unique_entries(self) -> list[Field]:
@@ -142,24 +142,23 @@ class BatchQuery:
         return tuple(dict.fromkeys([*self._ids, *filter(None, leads)]))
 
     def attempt(
-        self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes], *, position: int
+        self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes | None], *, position: int
     ) -> Attempt[Matches]:
         """
         Sort what was asked for into found and missing.
 
-        :param there: the documents of `accounts`, as far as there are any.
+        :param there: the documents of `accounts`; None where there is none.
         """
         named = list(self._named(leads, there))
-        by_id = [account for account in self._ids if account in there]
-        found = dict.fromkeys([*by_id, *(each.account for each in named if each.account)])
-        documents = FORMS[self._variant](list(map(there.__getitem__, found)))
+        found = dict.fromkeys([*self._ids, *(each.account for each in named if each.account)])
+        documents = FORMS[self._variant](list(filter(None, map(there.__getitem__, found))))
         moved = any(lead and not each.account for lead, each in zip(leads, named, strict=True))
-        missing = _missing([account.decode() for account in self._ids if account not in there], named)
+        missing = _missing([account.decode() for account in self._ids if there[account] is None], named)
         return Attempt(Matches(position, documents.bodies, missing, documents.tags), consistent=not moved)
 
-    def _named(self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes]) -> Iterator[_Named]:
+    def _named(self, leads: Sequence[bytes | None], there: Mapping[bytes, bytes | None]) -> Iterator[_Named]:
         for (kind, key), lead in zip(self._unique, leads, strict=True):
-            has_key = lead is not None and lead in there and UNIQUE_KEYS[kind].finds(key, there[lead])
+            has_key = lead is not None and UNIQUE_KEYS[kind].finds(key, there[lead])
             yield _Named(kind, key, lead if has_key else None)
 
 

@@ -13,7 +13,7 @@ from tests.benchmarks.load_generator import Request
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.results import BenchResult, TurnSample, compared
 from tests.benchmarks.scenario import Scale
-from tests.benchmarks.scenarios.reads import questions, reading, require_answers
+from tests.benchmarks.scenarios.reads import listing, questions, reading, require_answers
 from tests.benchmarks.scenarios.writes import OURS, registering
 from tests.benchmarks.servers import BenchedMuster, running_muster, running_servers
 from tests.benchmarks.sides import Contender, in_turns
@@ -82,9 +82,16 @@ async def _reads_and_commands(
 
 
 async def _asked(muster: BenchedMuster) -> Mapping[str, Sequence[Request]]:
-    asked = {**questions(muster.generated), "deep-page": [await _deep_page(muster)]}
+    own = {"search": _of_many(muster.generated), "deep-page": [await _deep_page(muster)]}
+    asked = {**questions(muster.generated), **own}
     await require_answers(muster.stack.addresses.read, muster.stack.headers, asked, READS)
     return {kind: asked[kind] for kind in READS}
+
+
+def _of_many(generated: GeneratedLog) -> Sequence[Request]:
+    """Searches for words that many have: each finds a full page, however few people there are."""
+    tags = {tag for each in generated.accounts for tag in each.profile["tags"]}
+    return [listing(q=each) for each in sorted(tags) if each.isalpha()]
 
 
 async def _deep_page(muster: BenchedMuster) -> Request:

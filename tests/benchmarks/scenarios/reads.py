@@ -56,9 +56,9 @@ def questions(generated: GeneratedLog) -> Mapping[str, Sequence[Request]]:
         "open": [Request(f"/profiles/{each}") for each in ids],
         "by-id": [Request(f"/profiles/{each}") for each in ids],
         "batch": [Request("/profiles/batch-get", json.dumps({"ids": each}), "POST") for each in batches],
-        "page": [_list(group=each) for each in large],
-        "search": [_list(q=each) for each in dict.fromkeys(map(_word, active)) if each],
-        "tags": [_list(tag=tags) for tags in dict.fromkeys(map(_two_tags, active)) if len(tags) > 1],
+        "page": [listing(group=each) for each in large],
+        "search": [listing(q=each) for each in dict.fromkeys(map(_word, active)) if each],
+        "tags": [listing(tag=tags) for tags in dict.fromkeys(map(_two_tags, active)) if len(tags) > 1],
     }
 
 
@@ -79,7 +79,7 @@ def _two_tags(account: GeneratedAccount) -> tuple[str, ...]:
     return tuple(account.profile["tags"][:2])
 
 
-def _list(**parameters: object) -> Request:
+def listing(**parameters: object) -> Request:
     return Request(f"/profiles?{urlencode(parameters, doseq=True)}")
 
 

@@ -6,8 +6,8 @@ Nothing is recorded unless OpenTelemetry's own variables (`OTEL_…`) name an ex
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from threading import Thread
 from time import time_ns
 from typing import Any
@@ -39,24 +39,22 @@ class CannotTrace(Exception):
     """The OTEL_ variables ask for an exporter that is not supported; the message says what to do."""
 
 
-@contextmanager
-def command_span(name: str, *, sent: str | None) -> Iterator[Span]:
+def command_span(name: str, *, sent: str | None) -> AbstractContextManager[Span]:
     """
-    Enter the span of one command.
+    Make the span of one command, to be entered.
 
     Errors are not recorded: they may quote people's data.
 
     :param sent: the client's `traceparent`, which is its parent if it is well-formed (W3C Trace Context). `tracestate`
         is left alone: OpenTelemetry quotes a malformed one in the log.
     """
-    with _tracer.start_as_current_span(
+    return _tracer.start_as_current_span(
         name,
         context=_context(sent),
         kind=SpanKind.SERVER,
         record_exception=False,
         set_status_on_exception=False,
-    ) as span:
-        yield span
+    )
 
 
 def traceparent() -> str | None:

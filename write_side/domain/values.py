@@ -11,6 +11,7 @@ By = TypeVar("By")
 
 _NO_CONTROL_CHARACTERS = r"[^\x00-\x1f\x7f-\x9f]*"
 DASHED_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_compiled = cache(re.compile)
 
 
 class InvalidValue(ValueError):
@@ -37,7 +38,7 @@ class Text(str):
         text = composed(given) if len(given) <= 4 * cls.longest else given
         if not cls.shortest <= len(text) <= cls.longest:
             raise InvalidValue(f"must be {cls.shortest} to {cls.longest} characters long, not {len(text)}")
-        if not re.fullmatch(cls.pattern, text):
+        if not _compiled(cls.pattern).fullmatch(text):
             raise InvalidValue(cls.rule)
         return cls(text)
 
@@ -286,11 +287,8 @@ def value_schema(kind: type[Any]) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """The same without our types, as events and JSON have it."""
-    match value:
-        case Text() | Reference():
-            return str(value)
-        case dict():
-            return {plain(name): plain(each) for name, each in value.items()}
-        case tuple():
-            return tuple(map(plain, value))
-    return value
+    if isinstance(value, (str, Reference)):
+        return str(value)
+    if isinstance(value, dict):
+        return {plain(name): plain(each) for name, each in value.items()}
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value

@@ -20,6 +20,7 @@ from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.serving import program_serving
 from tests.support.sessions import log_held
+from tests.support.showcase import LIVE
 from tests.support.stack import Child, answers, until
 
 ROOT = Path(__file__).parents[2]
@@ -272,10 +273,14 @@ async def is_as_of(page, moment):
 
 
 async def test_everything_can_be_read_on_any_screen(browser, showcase):
-    """Nothing is wider than the screen, and every text stands out; charts have words, and buttons what they act on."""
+    """Nothing is wider than the screen, every text stands out, an id is copied whole; charts and buttons have words."""
     async with visited(browser, showcase, reduced_motion="reduce") as page:
         await is_live(page)
         await page.locator("summary").click()
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await page.locator("#stats-generation .id").click()
+        await page.locator("#stats-generation .copied").wait_for()
+        assert await page.evaluate("navigator.clipboard.readText()") == LIVE
         for width, height in SCREENS:
             await page.set_viewport_size({"width": width, "height": height})
             assert await page.evaluate("document.documentElement.scrollWidth") <= width

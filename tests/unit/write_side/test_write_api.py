@@ -156,6 +156,7 @@ async def test_a_stream_runs_line_by_line(client):
     answer = await client.post("/commands", content=body, headers={"Content-Type": "application/x-ndjson"})
 
     answers = [json.loads(line) for line in answer.text.splitlines()]
+    alone = await post(client, "close-account", account="@nobody")
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert [(each["line"], each["status"]) for each in answers] == [
         (1, 200),
@@ -167,7 +168,9 @@ async def test_a_stream_runs_line_by_line(client):
         (8, 413),
     ]
     assert [answers[n]["replayed"] for n in (0, 4)] == [False, True]
-    assert answers[1]["type"] == "/problems/account-not-found"
+    assert [answers[1][part] for part in ("type", "title", "detail")] == [
+        alone.json()[part] for part in ("type", "title", "detail")
+    ]
     assert answers[3]["errors"][0]["pointer"] == "/command"
 
 

@@ -264,7 +264,7 @@ async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url, 
         running = context("register-account", key="k", **ANDRE)
         async with elsewhere.units.under(running):
             waiting = asyncio.create_task(grouped.run("register-account", key="k", **ANDRE))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await asyncio.gather(*registrations(grouped, 3))
             assert not waiting.done()
             assert len(trips) == 4  # one to ask what was done under the key
@@ -340,7 +340,7 @@ async def test_a_hot_account_starves_nobody(grouped):
     await create_groups(grouped, *(f"g{n}" for n in range(6)))
     readers = [asyncio.create_task(add_members(n)) for n in range(6)]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await grouped.run("close-account", account="@hot")
     finally:
         stop.set()

@@ -164,7 +164,7 @@ async def test_a_commit_wakes_who_waits_for_it(side):
     projection.commit(ADA, position=7)
     reader = await blocked_reader(views, minimum=8)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         projection.commit(changed(ADA, handle="countess"), position=8)
         answer = await reader
 

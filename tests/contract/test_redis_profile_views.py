@@ -223,7 +223,7 @@ async def test_a_switch_wakes_who_waits(redis_views, redis_projection):
     rebuilt.prepare(ADA, position=9)
     reader = await blocked_reader(redis_views, minimum=9)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         rebuilt.go_live()
         await redis_views.position()
 

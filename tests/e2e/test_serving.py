@@ -363,7 +363,7 @@ def test_a_client_that_does_not_read_is_disconnected(serve, port):
     """Its answer, which never ends, would keep a connection from others."""
     serve(unread=1)
     worker_pid(port)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + SECONDS
     with ExitStack() as clients:
         while _asked(port, "/gone") == "0":
             assert time.monotonic() < deadline
@@ -405,7 +405,7 @@ def test_a_killed_parent_takes_its_worker_along(serve, port):
     process.kill()
     process.wait()
 
-    require_free("127.0.0.1", port, patience=10)
+    require_free("127.0.0.1", port, patience=SECONDS)
     assert not any(map(_runs, workers))
 
 
@@ -504,7 +504,7 @@ def test_a_traceback_tells_no_values():
 
 
 def _runs(pid):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":

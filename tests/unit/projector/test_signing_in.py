@@ -99,6 +99,16 @@ async def test_without_a_session_the_page_says_how_to_get_one(client):
     assert "profiles" not in answer.text
 
 
+async def test_without_a_session_the_log_is_shown_to_nobody(client):
+    """A browser is told how to get one, a program by a problem."""
+    page = await client.get("/events?type=x", headers={"Accept": "text/html,*/*;q=0.8"})
+    problem = await client.get("/events/1")
+
+    assert (page.status_code, page.headers["Content-Type"]) == (401, "text/html; charset=utf-8")
+    assert 'value="events?type=x"' in page.text
+    assert (problem.status_code, problem.json()["type"]) == (401, "/problems/unauthorized")
+
+
 @pytest.mark.parametrize(
     "cookie", ["muster_session_80=x", "muster_session_80=", "=;", 'muster_session_80="', "x" * 5_000]
 )

@@ -15,7 +15,7 @@ from projector.store.collections import Variant
 from projector.store.generations import Comparison, Order, RecordChange, Sample
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from projector.store.ports import ProjectionStore
-from shared.read_model.envelope import Sealed, tagged, unseal
+from shared.read_model.envelope import Sealed, entity_tags, tagged, unseal
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy, poll
 
@@ -81,18 +81,17 @@ class Comparer:
             return 0
         return _trimmed(await self._inspector.inspect(pointers, GenerationQuery()))
 
-    async def _tags(self, pointer: Pointer, kind: str, trimmed: int) -> dict[str, str]:
+    async def _tags(self, pointer: Pointer, kind: str, trimmed: int) -> dict[str, bytes]:
         """Return the entity tags of what a generation keeps of a kind, where it is trimmed up to a position."""
-        documents = self._inspector.walk(pointer, Variant(kind, FULL))
-        return {
-            str(id_): tagged(unseal(sealed)).etag
-            async for portion in documents
-            for id_, sealed in portion.items()
-            if not self._projection.is_trimmed(Key(kind, str(id_)), at=trimmed)
-        }
+        tags = dict[str, bytes]()
+        async for portion in self._inspector.walk(pointer, Variant(kind, FULL)):
+            tags.update(zip(map(str, portion), entity_tags(portion.values()), strict=True))
+        if self._projection.retention is None:
+            return tags
+        return {id_: tag for id_, tag in tags.items() if not self._projection.is_trimmed(Key(kind, id_), at=trimmed)}
 
     async def _suspects(
-        self, pointer: Pointer, kind: str, tags: Mapping[str, str], trimmed: int
+        self, pointer: Pointer, kind: str, tags: Mapping[str, bytes], trimmed: int
     ) -> list[tuple[Key, RecordChange]]:
         """Return the keys that differ in a generation from these entity tags."""
         others = await self._tags(pointer, kind, trimmed)

@@ -91,6 +91,15 @@ def public_form(envelope: bytes) -> bytes:
     return body[: int(public)] + end
 
 
+def entity_tags(envelopes: Iterable[bytes]) -> list[bytes]:
+    """Return the entity tags of many sealed documents, whether they are stored or not."""
+    tags = []
+    for envelope in envelopes:
+        end = envelope.index(b"\n")
+        tags.append(envelope[:end].split(b" ", 2)[1] or entity_tag(envelope[end + 1 :]).encode())
+    return tags
+
+
 def tagged(sealed: Sealed) -> Sealed:
     """Return the document with its entity tag."""
     return sealed if sealed.etag else sealed._replace(etag=entity_tag(sealed.body))

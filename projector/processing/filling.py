@@ -31,13 +31,13 @@ Report: TypeAlias = Callable[[Piece], Awaitable[None]]
 class Filler(Protocol):
     """Fills the generations of one projection from the beginning of the log, as long as they have no readers."""
 
-    async def fill(self, pointer: Pointer, *, report: Report) -> bool:
+    async def fill(self, pointer: Pointer, *, report: Report) -> int:
         """
         Have a generation reflect the log as far as nothing can appear before it any more, or until an event stops it.
 
         Until its last commit the generation reflects nothing; where that does not come about, the next one goes on.
 
-        :return: whether it reflects anything now.
+        :return: the position that it reflects now; 0 if that is nothing.
         :raises Superseded: another one fills it, or it is to be filled no more.
         :raises TooManyParked: so many events cannot be folded that it must be the code.
         """

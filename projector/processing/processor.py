@@ -135,7 +135,7 @@ class Processor:
         self.progress.go_on()
         await self._feed.store.model.attest()
         try:
-            return await self._feed.filler.fill(self._pointer, report=self._filled)
+            self.progress.reached = await self._feed.filler.fill(self._pointer, report=self._filled)
         except TooManyParked as error:
             self._given_up = error
             raise
@@ -143,6 +143,8 @@ class Processor:
             self.progress.superseded(error)
             await self._recovery.backoff.pause()
             return True
+        await self._after_commit(0.0)
+        return self.progress.reached > 0
 
     async def _filled(self, piece: Piece) -> None:
         self.progress.folded(events=piece.events)

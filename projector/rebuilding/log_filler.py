@@ -33,10 +33,12 @@ class FillingLimits:
     """The same while another generation is read: no reader waits long for it."""
     niceness: int = 10
     """By which others go before such a process (see nice(2)): it uses what they leave of the processors."""
-    piece: float = 0.05
+    piece: float = 0.1
     """Seconds of work after which it is said how much was done; a rest is as long, or some times as long."""
     here: int = 5_000
     """Positions of the log up to which no process of its own is worth it."""
+    each: int = 200_000
+    """Positions for each process while another generation is read: what feeds that one has a processor left."""
     note: float = 1.0
     """Seconds from one note in the store of how far the log is folded to the next."""
 
@@ -69,7 +71,7 @@ class LogFiller:
         self._here = FoldingRangeFiller(store, log, piece=self._limits.piece, breaker=breaker)
         self._elsewhere = elsewhere
 
-    async def fill(self, pointer: Pointer, *, report: Report) -> bool:
+    async def fill(self, pointer: Pointer, *, report: Report) -> int:
         survey = await self._store.model.survey()
         checkpoint = survey.at(pointer).checkpoint
         if checkpoint is None or checkpoint.position:
@@ -79,13 +81,14 @@ class LogFiller:
         async with self._log.connect() as reader:
             until = await reader.last(until=await reader.horizon())
             while until:
-                filling = await self._begun(writer, reader, until, trimmed=self._trimmed(survey, until))
-                if stopped := await self._stopped(writer, filling, report, weight=weight):
+                at_once = self._at_once(until, beside=survey.live is not None)
+                filling = await self._begun(writer, reader, until, at_once, trimmed=self._trimmed(survey, until))
+                if stopped := await self._stopped(writer, filling, report, at_once=at_once, weight=weight):
                     until = await reader.last(until=stopped - 1)
                 elif not filling.done or await _is_as_it_was(filling, reader):
                     await writer.end(count=(await reader.identity(position=filling.until)).count)
-                    return True
-        return False
+                    return filling.until
+        return 0
 
     def _trimmed(self, survey: Survey, until: int) -> int:
         """Return up to where to keep nothing: what readers cannot have any more does not come back."""
@@ -94,29 +97,34 @@ class LogFiller:
         live = survey.at(survey.live).checkpoint
         return max(retention.by_count(until), live.trimmed if live else 0)
 
-    async def _begun(self, writer: FillWriter, reader: EventReader, until: int, *, trimmed: int) -> Filling:
+    async def _begun(
+        self, writer: FillWriter, reader: EventReader, until: int, at_once: int, *, trimmed: int
+    ) -> Filling:
         """Go on where another has ended, or begin anew: in any case no commit of another succeeds any more."""
         known, code = writer.checkpoint.filling, code_version(self._store.projection)
         if known and known.done and known.code == code and known.until <= until and await _is_as_it_was(known, reader):
             await writer.take_over()
             return known
         event_id = (await reader.identity(position=until)).event_id
-        await writer.begin(filling := Filling(until, event_id, self._ranges(until), code), trimmed=trimmed)
+        await writer.begin(filling := Filling(until, event_id, self._ranges(until, at_once), code), trimmed=trimmed)
         return filling
 
-    def _ranges(self, until: int) -> int:
-        """Return in how many ranges a log of at most so many events is folded."""
+    def _ranges(self, until: int, at_once: int) -> int:
+        """Return in how many ranges a log of at most so many events is folded, of which so many at once."""
         if not self._store.projection.ranged_by:
             return 1
-        return min(MOST_RANGES, self._at_once(until) * -(-until // self._limits.events))
+        return min(MOST_RANGES, at_once * -(-until // self._limits.events))
 
-    def _at_once(self, until: int) -> int:
-        return 1 if self._filler(until) is self._here else self._limits.processes
+    def _at_once(self, until: int, *, beside: bool) -> int:
+        """Return how many ranges are folded at once; fewer where others need the processors too."""
+        if self._filler(until) is self._here:
+            return 1
+        return min(self._limits.processes, -(-until // self._limits.each)) if beside else self._limits.processes
 
     def _filler(self, until: int) -> RangeFiller:
         return self._elsewhere if self._elsewhere and until > self._limits.here else self._here
 
-    async def _stopped(self, writer: FillWriter, filling: Filling, report: Report, *, weight: int) -> int:
+    async def _stopped(self, writer: FillWriter, filling: Filling, report: Report, *, at_once: int, weight: int) -> int:
         """Fill all ranges that are not; return the position of an event that stops the projection, 0 for none."""
         filler, progress = self._filler(filling.until), _RangeProgress(writer, filling, report, every=self._limits.note)
         breaker = CircuitBreaker(projection=self._store.projection.name, limits=self._breaker)
@@ -131,7 +139,7 @@ class LogFiller:
 
         left = [partial(fill, nth) for nth in range(filling.of) if nth not in filling.done]
         try:
-            await side_by_side(left, at_once=self._at_once(filling.until))
+            await side_by_side(left, at_once=at_once)
         except _Stopped as stopped:
             return stopped.position
         return 0

@@ -242,9 +242,11 @@ class Reconciler:
         throttle = Throttle(lag=self._lag, answer=self._answer, limits=self._feed.limits.throttle)
 
         async def after_commit(seconds: float) -> None:
-            if progress.role in {GenerationRole.BUILDING, GenerationRole.FILLING}:
+            if progress.role not in {GenerationRole.BUILDING, GenerationRole.FILLING}:
+                return
+            if progress.reached >= self._target:
                 self.look_again()
-            if progress.role is GenerationRole.BUILDING and progress.reached < self._target and not self._is_stopped():
+            elif progress.role is GenerationRole.BUILDING and not self._is_stopped():
                 await throttle.rest(seconds)
 
         return Processor(pointer, self._feed, progress=progress, after_commit=after_commit)

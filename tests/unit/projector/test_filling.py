@@ -12,19 +12,21 @@ from hypothesis import strategies as st
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.folding.log_fold import LogFold
+from projector.processing.filling import RangeOutcome
 from projector.processing.limits import BreakerLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.log_filler import FillingLimits, LogFiller
 from projector.store.errors import Superseded
+from projector.store.transitions import begun
 from shared.errors import Unavailable
 from shared.event_log import MemoryEventLog, RecordedEvent
 from shared.event_log.adapters.memory import MemoryEventReader
 from shared.events import Redacted
 from shared.read_model.positions import Pointer
 from tests.support.bugs import bugs, poisoned
-from tests.support.folding import as_served, at_once, begin, cleanly_folded, fold_all, held, parked
+from tests.support.folding import ORDER, as_served, at_once, begin, cleanly_folded, fold_all, go_live, held, parked
 from tests.support.histories import History, nth_id
 from tests.support.patience import until
 from tests.support.projections import PARKING
@@ -342,6 +344,39 @@ async def test_a_release_that_cannot_fold_the_log_reads_it_once(monkeypatch):
         await until(lambda: next(looks) > enough)
 
     assert next(fills) == 1
+
+
+@pytest.mark.parametrize(("each", "beside"), [(1_000, 1), (1, 2)])
+async def test_what_is_filled_beside_a_generation_with_readers_leaves_a_processor_to_that(each, beside):
+    """Where the log is short, so that a second process would bring little; one without readers takes all there are."""
+    filling, ranges = Fill(full().events), Ranges()
+    filler = LogFiller(
+        store_in_memory(filling.store, profiles),
+        filling.log,
+        limits=FillingLimits(here=0, each=each, processes=2),
+        elsewhere=ranges,
+    )
+
+    await filler.fill(Pointer("g1", profiles.version), report=ranges.report)
+    await go_live(filling.model)
+    await filling.model.transition(begun(Pointer("g2", profiles.version), ORDER, target=0))
+    await filler.fill(Pointer("g2", profiles.version), report=ranges.report)
+
+    assert ranges.ordered == [2, 2, *[beside] * beside]
+
+
+class Ranges:
+    """Fill nothing, and note in how many ranges that was to be done."""
+
+    def __init__(self):
+        self.ordered = []
+
+    async def fill(self, order, *, turn, report):
+        self.ordered.append(order.of)
+        return RangeOutcome()
+
+    async def report(self, _):
+        pass
 
 
 def counted(method, calls):

@@ -401,6 +401,14 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
     assert asked == [timedelta(hours=1)] * 8
 
 
+async def test_what_is_complete_goes_live_at_once(around):
+    """However seldom the reconciler looks around by itself."""
+    seldom = replace(HASTE, poll=3_600.0)
+    async with running(projector_on(around, limits=seldom), until=ProjectionState.RUNNING) as projector:
+        await projector.reconciler.begin(ORDER)
+        await until(lambda: around.live == "g2")
+
+
 async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(around, history, monkeypatch):
     """Readers are shown nothing new until then, so that there is nothing to make way for."""
     rested = []

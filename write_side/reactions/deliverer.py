@@ -50,6 +50,7 @@ class Deliverer:
                 scheduled.clear()
                 await self.take_up()
                 await self._wait(scheduled)
+                await asyncio.sleep(self._limits.pause_seconds)  # what ends or is scheduled meanwhile shares a look
         finally:
             for task in self._under_way.values():
                 task.cancel()
@@ -57,6 +58,7 @@ class Deliverer:
 
     async def take_up(self) -> int:
         """Begin with what is due, as much as there is room for; return how much that is."""
+        self._put_away_ended()
         room = self._limits.ahead - len(self._under_way)
         if room <= self._limits.ahead // 2:
             return 0
@@ -87,10 +89,13 @@ class Deliverer:
         return self._limits.poll_seconds if due is None else min((due - now).total_seconds(), self._limits.poll_seconds)
 
     async def _some_end(self, *besides: asyncio.Task[bool], within: float | None = None) -> None:
-        """:raises Exception: that which ended one of the attempts."""
         tasks = {*self._under_way.values(), *besides}
         if tasks:
             await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        self._put_away_ended()
+
+    def _put_away_ended(self) -> None:
+        """:raises Exception: that which ended one of the attempts."""
         for each in [each for each, task in self._under_way.items() if task.done()]:
             self._under_way.pop(each).result()
 

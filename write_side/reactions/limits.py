@@ -9,7 +9,8 @@ class ReactionLimits:
     :param events: that are read, and scheduled for, at once.
     :param at_once: deliveries that are carried out.
     :param ahead: deliveries that are taken up: those above `at_once` wait for their turn.
-    :param pause_seconds: between two looks at the log: what happens meanwhile is scheduled for in one transaction.
+    :param pause_seconds: between two looks at the log, or at what is due: what happens meanwhile is scheduled for in
+        one transaction, and taken up by one query.
     :param poll_seconds: after which is looked for what was not notified.
     :param first_seconds: from the first attempt of a delivery to the second; each later pause is twice as long.
     :param longest_seconds: of a pause.

@@ -263,7 +263,7 @@ FORBIDDEN = {
         "GET muster:{0}:profiles:live",
         "SET muster:{0}:profiles:live x",
         "SUBSCRIBE muster:{0}:profiles:announce",
-        "SET muster:{0}:session:x y",
+        "DEL muster:{0}:limit:write:x",
     ],
     "consume": ["GET muster:{0}:profiles:live", "XADD others * a b", "FLUSHALL", "DEL muster:{bus}:answers"],
     "producer": ["XREAD STREAMS muster:{bus}:dead-letters 0", "XADD muster:{bus}:answers * a b", "GET others"],
@@ -277,18 +277,19 @@ def test_what_is_none_of_its_business_is_refused_to_a_user_of_redis(server, user
         client.execute_command(*command.split())
 
 
-async def test_who_signs_in_at_the_people_page_is_known_to_the_write_api_until_they_sign_out(server):
-    """The users may do no more with sessions than that."""
-    link = Principal("ada", frozenset({READ}), "a-link", "k1", time.time() + 900)
-    async with connect(roles.as_user(server, "read")) as read, connect(roles.as_user(server, "write")) as write:
-        page = RedisSessions(read, keyspace=HOME)
-        name = await page.begin(link)
-        assert await page.begin(link) is None
-        assert (await RedisSessions(write, keyspace=HOME).find(name)).subject == "ada"
+@pytest.mark.parametrize(("page", "other"), [("read", "write"), ("write", "read")])
+async def test_who_signs_in_at_a_page_of_one_api_is_known_to_the_other_until_they_sign_out(server, page, other):
+    """At the people page, and at the docs of the write API."""
+    link = Principal("ada", frozenset({READ}), f"a-link-to-{page}", "k1", time.time() + 900)
+    async with connect(roles.as_user(server, page)) as at, connect(roles.as_user(server, other)) as elsewhere:
+        sessions = RedisSessions(at, keyspace=HOME)
+        name = await sessions.begin(link)
+        assert await sessions.begin(link) is None
+        assert (await RedisSessions(elsewhere, keyspace=HOME).find(name)).subject == "ada"
 
-        await page.end(name)
+        await sessions.end(name)
 
-        assert await RedisSessions(write, keyspace=HOME).find(name) is None
+        assert await RedisSessions(elsewhere, keyspace=HOME).find(name) is None
 
 
 @pytest.mark.parametrize("user", ["read", "write", "project"])

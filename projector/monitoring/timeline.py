@@ -75,8 +75,8 @@ class TimelineStore(Protocol):
     async def read(self) -> Sequence[Point]:
         """Return what is kept, in any order; some of it may be older than an hour."""
 
-    async def keep(self, point: Point) -> None:
-        """Keep a point in the place of the one of its minute, or of an hour before."""
+    async def keep(self, points: Sequence[Point]) -> None:
+        """Keep each point in the place of the one of its minute, or of an hour before."""
 
 
 class LastHour:
@@ -93,6 +93,8 @@ class LastHour:
         self._origin: Point | None = None
         """The first one, which says how fast the projections went since."""
         self._is_complete = False
+        self._kept = 0
+        """The last minute that was kept: it may not have been over."""
 
     def note(self, status: Status, at: datetime) -> None:
         """Take note of a status."""
@@ -102,7 +104,7 @@ class LastHour:
 
     async def keep(self) -> None:
         """
-        Keep the present minute, and at first read what other processes have kept.
+        Keep the present minute, and those that ended since; at first read what other processes have kept.
 
         :raises Unavailable: it was not kept, and is seen all the same.
         """
@@ -110,7 +112,8 @@ class LastHour:
             if not self._is_complete:
                 self._take(await self._store.read())
                 self._is_complete = True
-            await self._store.keep(self._points[max(self._points)])
+            await self._store.keep([each for minute, each in self._points.items() if minute >= self._kept])
+            self._kept = max(self._points)
         finally:
             self.timeline = _timeline(self._origin, [self._points[minute] for minute in sorted(self._points)])
 

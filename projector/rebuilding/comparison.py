@@ -22,6 +22,8 @@ from shared.runtime.retry import RetryPolicy, poll
 Compare: TypeAlias = Callable[[Pointer, Pointer], Coroutine[None, None, Comparison]]
 """Compares the records of the live generation and of another one."""
 
+Suspect: TypeAlias = tuple[Key, RecordChange]
+
 FULL = "full"
 """The variant that is compared."""
 
@@ -62,8 +64,7 @@ class Comparer:
         kinds = [kind.name for kind in self._projection.kinds]
         tags = {kind: await self._tags(live, kind, trimmed) for kind in kinds}
         suspects = [each for kind, own in tags.items() for each in await self._suspects(other, kind, own, trimmed)]
-        if min(live.version, other.version) < self._projection.rekeyed:
-            suspects = [(key, difference) for key, difference in suspects if difference != "gone"]
+        suspects = self._without_rekeyed(suspects, live, other)
         samples = await self._confirmed(live, other, [key for key, _ in suspects[: self._limits.confirmed]])
         counts = Counter(each.difference for each in samples)
         counts.update(difference for _, difference in suspects[self._limits.confirmed :])
@@ -90,14 +91,18 @@ class Comparer:
             return tags
         return {id_: tag for id_, tag in tags.items() if not self._projection.is_trimmed(Key(kind, id_), at=trimmed)}
 
-    async def _suspects(
-        self, pointer: Pointer, kind: str, tags: Mapping[str, bytes], trimmed: int
-    ) -> list[tuple[Key, RecordChange]]:
+    async def _suspects(self, pointer: Pointer, kind: str, tags: Mapping[str, bytes], trimmed: int) -> list[Suspect]:
         """Return the keys that differ in a generation from these entity tags."""
         others = await self._tags(pointer, kind, trimmed)
-        suspects: list[tuple[Key, RecordChange]] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in others]
+        suspects: list[Suspect] = [(Key(kind, id_), "gone") for id_ in tags if id_ not in others]
         differing = [id_ for id_, tag in others.items() if tags.get(id_) != tag]
         return suspects + [(Key(kind, id_), "changed" if id_ in tags else "new") for id_ in differing]
+
+    def _without_rekeyed(self, suspects: list[Suspect], *pointers: Pointer) -> list[Suspect]:
+        """Leave out what only has another key in one of the generations."""
+        if all(each.version >= self._projection.rekeyed for each in pointers):
+            return suspects
+        return [(key, difference) for key, difference in suspects if difference != "gone"]
 
     async def _confirmed(self, live: Pointer, other: Pointer, keys: Sequence[Key]) -> list[Sample]:
         """Judge documents until none is moving, or there is no time left."""

@@ -80,7 +80,7 @@ async def test_a_minute_takes_the_place_of_the_one_an_hour_before(timeline):
     ]
 
     for each in (*points[:3], *points[MINUTES : MINUTES + 2]):
-        await timeline.keep(each)
+        await timeline.keep([each])
 
     kept = sorted(await timeline.read(), key=lambda point: point.at)
     assert kept == [points[2], *points[MINUTES : MINUTES + 2]]

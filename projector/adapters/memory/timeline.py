@@ -17,9 +17,9 @@ class MemoryTimelineStore:
         self._check()
         return list(self._points.values())
 
-    async def keep(self, point: Point) -> None:
+    async def keep(self, points: Sequence[Point]) -> None:
         self._check()
-        self._points[point.minute % MINUTES] = point
+        self._points |= {each.minute % MINUTES: each for each in points}
 
     def _check(self) -> None:
         if not self.available:

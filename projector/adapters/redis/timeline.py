@@ -13,7 +13,7 @@ from shared.redis.failures import reachable
 
 
 class RedisTimelineStore:
-    """Costs one command a point; projectors that stand by write the same as who feeds."""
+    """Costs one command for all points; projectors that stand by write the same as who feeds."""
 
     def __init__(self, client: Redis, *, keyspace: Keyspace) -> None:
         self._client = client
@@ -24,10 +24,10 @@ class RedisTimelineStore:
             kept: Any = await self._client.hvals(self._key)
         return list(_known(kept))
 
-    async def keep(self, point: Point) -> None:
-        field = str(point.minute % MINUTES)
+    async def keep(self, points: Sequence[Point]) -> None:
+        fields: dict[Any, Any] = {str(each.minute % MINUTES): msgspec.json.encode(each) for each in points}
         with reachable():
-            await self._client.hset(self._key, field, msgspec.json.encode(point))
+            await self._client.hset(self._key, mapping=fields)
 
 
 def _known(kept: Sequence[bytes]) -> Iterator[Point]:

@@ -53,6 +53,18 @@ async def test_a_restart_goes_on_where_the_last_process_ended():
     assert series.events_per_second == [None, 1.2]
 
 
+async def test_a_minute_is_kept_as_it_ended():
+    """Also what came of it after it was last kept."""
+    store = MemoryTimelineStore()
+    hour = LastHour(store)
+    for at in (after(0, 10), after(0, 40), after(0, 59), after(1, 9)):
+        hour.note(status(100), at)
+        if at.second in {40, 9}:
+            await hour.keep()
+
+    assert sorted(each.at for each in await store.read()) == [after(0, 59), after(1, 9)]
+
+
 async def test_nothing_is_older_than_an_hour():
     """Neither in memory nor in the store, which a projector that starts reads whole."""
     store = MemoryTimelineStore()

@@ -82,7 +82,7 @@ class EventEffects:
             [found] = await inspector.inspect([live], GenerationQuery((keys or ())[:SHOWN], variants=(FULL,)))
         except (Superseded, GenerationDamaged) as error:
             return EventEffect(projection=name, outcome="unknown", generation=live.generation, why=str(error))
-        outcome, why = _outcome(recorded.position, found)
+        outcome, why = outcome_of(recorded.position, found)
         return EventEffect(
             projection=name,
             outcome=outcome,
@@ -102,13 +102,15 @@ def _touched(projection: Projection, recorded: RecordedEvent) -> Sequence[Key] |
     return sorted({*touched.saved, *touched.versioned})
 
 
-def _outcome(position: int, found: GenerationSnapshot) -> tuple[Outcome, str | None]:
+def outcome_of(position: int, found: GenerationSnapshot) -> tuple[Outcome, str | None]:
+    if found.damaged:
+        return "unknown", found.damaged
     return _left_out(position, found.parking) or (_reached(position, found.checkpoint), None)
 
 
 def _left_out(position: int, parking: Parking) -> tuple[Outcome, str] | None:
     for parked in parking.events:
-        if parked.position == position:
+        if parked.position == position and not parked.is_fan_out:
             return "parked", parked.failure.error if parked.failure else "it waits behind another"
     for each in parking.skipped:
         if each.position == position:

@@ -91,7 +91,7 @@ class LastHour:
         self._store = store
         self._points: dict[int, Point] = {}
         self._origin: Point | None = None
-        """The first one, which says how fast the projections went since."""
+        """The one before the first of the hour: from there on, it says how fast the projections went."""
         self._is_complete = False
         self._kept = 0
         """The last minute that was kept: it may not have been over."""
@@ -125,7 +125,9 @@ class LastHour:
     def _add(self, point: Point) -> None:
         before = self._points.get(point.minute)
         self._points[point.minute] = before.then(point) if before else point
-        self._points = {minute: each for minute, each in self._points.items() if minute > point.minute - MINUTES}
+        for minute in sorted(self._points):
+            if minute <= point.minute - MINUTES:
+                self._origin = self._points.pop(minute)
 
 
 class _Step(NamedTuple):

@@ -52,6 +52,8 @@ def _of_projection(status: ProjectionStatus) -> Iterator[Trouble]:
     name = status.name
     if status.state in {ProjectionState.STOPPED, ProjectionState.WAITING}:
         yield Trouble(f"{name} {'has stopped' if status.state == ProjectionState.STOPPED else 'waits'}", name)
+    elif status.state == ProjectionState.FILLING:
+        yield Trouble(f"{name} is being filled: it cannot be read yet", name)
     elif status.lag_seconds is not None and status.lag_seconds > LATE_SECONDS:
         yield Trouble(f"{name} is {status.lag_seconds:,.0f} s behind", name)
     if (rebuild := status.rebuild) and (why := rebuild.held or rebuild.error):
@@ -59,6 +61,8 @@ def _of_projection(status: ProjectionStatus) -> Iterator[Trouble]:
 
 
 def _of_parked(report: ParkedReport | None) -> Iterator[Trouble]:
+    if report is None:
+        yield Trouble("what is parked cannot be found out", "parked")
     parked = report.parked if report else ()
     for name in dict.fromkeys(each.projection for each in parked):
         yield Trouble(_behind(name, [each for each in parked if each.projection == name]), "parked")
@@ -72,6 +76,7 @@ def _behind(projection: str, parked: Sequence[ParkedDocument]) -> str:
 
 def _of_deliveries(report: DeliveriesReport | None) -> Iterator[Trouble]:
     if report is None:
+        yield Trouble("what is to be delivered cannot be found out", "deliveries")
         return
     if report.given_up:
         yield Trouble(f"{counted(report.given_up, 'delivery', 'deliveries')} given up", "deliveries")

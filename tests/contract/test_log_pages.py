@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from projector.adapters.memory.log_pages import MemoryLogPages
@@ -11,6 +12,8 @@ from projector.adapters.postgres.log_pages import PostgresLogPages
 from projector.adapters.redis.timeline import RedisTimelineStore
 from projector.monitoring.log_pages import LogQuery
 from projector.monitoring.timeline import MINUTES, Figures, Point
+from shared.errors import Unavailable
+from shared.postgres.arguments import PostgresLimits
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from tests.support.histories import DAWN
@@ -44,6 +47,8 @@ async def test_every_question_is_answered_as_by_the_whole_log(database_url, monk
         for query in (
             LogQuery(),
             LogQuery(before=4),
+            LogQuery(before=0),
+            LogQuery(before=10**12, type="profile-created"),
             *(LogQuery(aggregate=each) for each in (ada, bob, board)),
             LogQuery(aggregate=bob, type="handle-changed"),
             LogQuery(type="profile-created"),
@@ -59,6 +64,16 @@ async def test_every_question_is_answered_as_by_the_whole_log(database_url, monk
         assert taken == -(-everything[-1].position // 3)
         assert await pages.event(everything[2].position) == everything[2]
         assert await pages.event(everything[-1].position + 1) is None
+
+
+async def test_a_server_that_does_not_answer_is_waited_for_so_long(database_url):
+    """Another session has locked the table."""
+    pages = PostgresLogPages(database_url, postgres=PostgresLimits(answer_seconds=0.2))
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("lock table event_log")
+
+        with pytest.raises(Unavailable):
+            await pages.event(1)
 
 
 @pytest.fixture(params=["memory", "valkey"])

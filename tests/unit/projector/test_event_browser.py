@@ -3,14 +3,18 @@
 import msgspec
 import pytest
 
+from projector.folding.parking import Parked, Parking
+from projector.monitoring.event_effects import outcome_of
 from projector.projections.groups import groups
 from projector.projections.stats import stats
+from projector.store.inspection import GenerationSnapshot
 from shared.auth.authentication import Authentication, NoAuthentication
 from shared.auth.principal import OPS, PRIVATE, Principal
 from shared.event_log import UnknownEvent
+from shared.read_model.positions import Checkpoint
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
-from tests.support.histories import nth_id
+from tests.support.histories import DAWN, nth_id
 from tests.support.patience import answered
 from tests.support.projectors import ops_client, with_people
 
@@ -106,6 +110,16 @@ async def test_what_is_parked_is_shown_with_its_error_and_what_is_skipped_with_i
     assert (parked["outcome"], parked["why"]) == ("parked", "ValueError")
     assert (skipped["outcome"], skipped["why"]) == ("skipped", "a test (ada)")
     assert "a test (ada)" in page.text
+
+
+def test_of_a_damaged_generation_nothing_is_said():
+    """Nor is an event parked because one of its documents is not revised yet."""
+    document = PROFILES.kinds[0].key(nth_id(1))
+    fan_out = Parked(position=3, since=DAWN, documents=(document,), is_fan_out=True)
+    sound = GenerationSnapshot(None, Checkpoint(5), Parking(events=(fan_out,)), None, {}, {}, {})
+
+    assert outcome_of(3, sound) == ("folded", None)
+    assert outcome_of(3, sound._replace(damaged="applied in part")) == ("unknown", "applied in part")
 
 
 async def test_values_are_for_the_private_scope_alone():

@@ -221,6 +221,8 @@ async def test_the_openapi_document_describes_every_route(client):
         *(f"/parked/{{projection}}/{{id}}{action}" for action in ("", "/retry", "/skip")),
         "/deliveries",
         "/deliveries/{id}/retry",
+        "/events",
+        "/events/{position}",
     ]
     assert {"ProjectionStatus", "ParkedDocument"} <= document["components"]["schemas"].keys()
 

@@ -70,12 +70,13 @@ async def test_nothing_is_older_than_an_hour():
     store = MemoryTimelineStore()
     hour = LastHour(store)
     for minute in range(MINUTES + 5):
-        hour.note(status(minute), after(minute))
+        hour.note(status(1_000 + minute if minute else 0), after(minute))
         await hour.keep()
     later = LastHour(store)
     later.note(status(99), after(MINUTES + 40))
     await later.keep()
 
+    assert hour.timeline.appended_per_second[0] == pytest.approx(1 / 60, abs=0.005)
     assert len(hour.timeline.at) == len(await store.read()) == MINUTES
     assert len(later.timeline.at) == 25
 

@@ -1,5 +1,7 @@
 """The first line of the ops page: all is well, or what is not."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -44,6 +46,13 @@ def test_all_is_well_where_nothing_asks_for_an_operator():
         (snapshot(read_probe="profiles: 503"), "log", "the read probe was not answered: profiles: 503"),
         (snapshot(of={"state": "stopped", "error": "why"}.items()), "profiles", "profiles has stopped"),
         (snapshot(of={"state": "waiting", "error": "why"}.items()), "profiles", "profiles waits"),
+        (snapshot(of={"state": "filling"}.items()), "profiles", "profiles is being filled: it cannot be read yet"),
+        (
+            replace(snapshot(), deliveries=None),
+            "deliveries",
+            "what is to be delivered cannot be found out",
+        ),
+        (replace(snapshot(), parked=None), "parked", "what is parked cannot be found out"),
         (snapshot(of={"lag_seconds": 75.0}.items()), "profiles", "profiles is 75 s behind"),
         (
             snapshot(of={"rebuild": rebuild("held", held="records would be gone")}.items()),

@@ -13,6 +13,14 @@ from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_a
 from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import answered_within
 
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+"""What the driver raises of a lost connection, or of a server that does not serve now."""
+
 
 @asynccontextmanager
 async def connected(
@@ -42,10 +50,10 @@ async def connected(
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Raise `Unavailable` for what the driver says of a lost connection or a server that is away."""
+    """:raises Unavailable: the driver says that the connection is lost, or that the server is away or read-only."""
     try:
         yield
-    except psycopg.OperationalError as error:
+    except AWAY as error:
         raise Unavailable(str(error).strip()) from error
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from shared.dev_stack.checks import FAILED
 from shared.dev_stack.doctor_of_postgres import examine_postgres
 from shared.errors import Unavailable, Unsound
-from shared.postgres.connection import connected
+from shared.postgres.connection import connected, reachable
 from shared.postgres.session import PINNED
 from tests.hostile.variables import LIBPQ
 from tests.support.databases import database_at
@@ -193,3 +193,12 @@ async def test_a_pooler_of_sessions_is_none(database_url):
         await write_side.run("register-account", **ANDRE)
 
         assert len(await write_side.events()) == 2
+
+
+async def test_a_session_that_may_write_no_more_is_as_good_as_lost(database_url):
+    """Under an open session a server can become read-only: another one is looked for."""
+    async with connected(database_url, autocommit=True) as connection:
+        await connection.execute("set default_transaction_read_only = on")
+
+        with pytest.raises(Unavailable, match="read-only"), reachable():
+            await connection.execute("create table late ()")

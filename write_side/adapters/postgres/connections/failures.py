@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared.errors import Unavailable, Unsound
+from shared.postgres.connection import AWAY
 from write_side.domain.errors import (
     AccountExists,
     Contention,
@@ -32,12 +33,6 @@ _BY_CONSTRAINT: dict[str, type[Exception]] = {
     "event_log_versions_are_unique": StaleAggregate,
 }
 _GIVEN_UP = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
 
 
 @contextmanager
@@ -67,7 +62,7 @@ def _translation(error: DBAPIError | psycopg.Error) -> Exception:
         return refusal_by(cause.diag.constraint_name or "") or error
     if isinstance(cause, _GIVEN_UP):
         return Contention(type(cause).__name__)
-    if isinstance(cause, _AWAY):
+    if isinstance(cause, AWAY):
         return Unavailable(type(cause).__name__)
     return error
 

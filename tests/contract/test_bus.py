@@ -1,5 +1,6 @@
 """A shard of the bus: messages are carried out in order, once, and answered, whichever consumer has read them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -92,6 +93,35 @@ async def running_consumer(url, executor) -> AsyncIterator[None]:
         async with Tasks() as tasks:
             tasks.start(BusConsumer(shards=1, locks=locks, consume=consume, limits=LIMITS).run(), name="bus")
             yield
+
+
+async def test_a_consumer_with_a_defect_lets_its_shards_go_and_goes_on(monkeypatch):
+    shards, begun = MemoryShards(), asyncio.Event()
+    one = MemoryShardLocks(shards)
+
+    class Shard:
+        async def run(self) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def defect(_: object) -> None:
+        raise ZeroDivisionError
+
+    async def is_given_up() -> bool:
+        return not shards.owners
+
+    consumer = BusConsumer(shards=1, locks=one, consume=lambda _: Shard(), limits=LIMITS)
+    async with Tasks() as tasks:
+        tasks.start(consumer.run(), name="bus")
+        await begun.wait()
+        with monkeypatch.context() as broken:
+            broken.setattr(MemoryShardLocks, "consumers", defect)
+            await until(is_given_up)
+            begun.clear()
+
+        await begun.wait()
+
+    assert shards.owners == {0: one}
 
 
 async def settled(bus):

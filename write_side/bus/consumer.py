@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import Gauge
 
 from shared.errors import Unavailable
+from shared.observability.logging import log_defect
 from shared.runtime.retry import Backoff, RetryPolicy, repeat
 from shared.runtime.tasks import Tasks
 from write_side.bus.limits import BusLimits
@@ -44,9 +45,10 @@ class BusConsumer:
     async def _turn(self) -> None:
         try:
             await self._share()
-        except Unavailable:  # other consumers may have the locks now
+        except Exception:  # other consumers may have the locks now, or are to have them
             await self._tasks.stop(*self._running.values())
             self._running.clear()
+            await self._locks.aclose()
             raise
         finally:
             _HELD.set(len(self._running))
@@ -64,7 +66,8 @@ class BusConsumer:
                 self._running[shard] = self._tasks.start(self._consume(shard).run(), name=f"shard {shard}")
 
     def _pause_after(self, error: Exception) -> float:
-        if not isinstance(error, Unavailable):
-            raise error
-        log.warning("the bus stands still", error=str(error))
+        if isinstance(error, Unavailable):
+            log.warning("the bus stands still", error=str(error))
+        else:
+            log_defect(error)
         return self._pauses.next()

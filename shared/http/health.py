@@ -10,6 +10,7 @@ import svcs
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.limits import HttpLimits
 from shared.observability.metrics import exposition
@@ -73,7 +74,10 @@ async def _ping(ping: svcs.ServicePing, seconds: float) -> tuple[str, str]:
 @get("/metrics")
 async def metrics(services: Services) -> Response[bytes]:
     if GaugeRefresh in services.registry:
-        await services.get(GaugeRefresh).refresh()
+        try:
+            await services.get(GaugeRefresh).refresh()
+        except Unavailable as error:  # the other metrics say how things are all the more
+            log.warning("some gauges stay as they were", error=str(error))
     return Response(exposition(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 

@@ -169,12 +169,14 @@ async def test_an_event_that_is_not_known_holds_up_what_is_behind_it(reacting):
     """A newer release may have reactions to it."""
     await reacting.register()
     [first, second] = await reacting.side.events()
-    newer = msgspec.structs.replace(first, event=UnknownEvent("account-blessed", 1, "it is unknown"))
+    newer = msgspec.structs.replace(second, event=UnknownEvent("account-blessed", 1, "it is unknown"))
+    behind = msgspec.structs.replace(first, position=3)
 
-    with pytest.raises(EventNotKnown, match="position 1 holds an event of type 'account-blessed'"):
-        await Scheduler(reacting.session, ListedEvents([newer, second]), REACTIONS).catch_up(0)
+    with pytest.raises(EventNotKnown, match="position 2 holds an event of type 'account-blessed'"):
+        await Scheduler(reacting.session, ListedEvents([first, newer, behind]), REACTIONS).catch_up(0)
 
-    assert await reacting.session.checkpoint() == 0
+    assert [each.position for each in await reacting.left()] == [1]
+    assert await reacting.session.checkpoint() == 1
 
 
 async def test_events_without_mail_are_passed_over(reacting):

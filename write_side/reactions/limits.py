@@ -17,6 +17,7 @@ class ReactionLimits:
     :param attempts: of a delivery, after which it is given up: three days.
     :param valid_days: for which the link in a mail is good.
     :param again_seconds: from a lost database, or a look at the process that leads, to the next one.
+    :param defect_seconds: from a defect to the next attempt.
     """
 
     events: int = 500
@@ -29,6 +30,7 @@ class ReactionLimits:
     attempts: int = 82
     valid_days: int = 7
     again_seconds: float = 1.0
+    defect_seconds: float = 30.0
 
 
 REACTION_LIMITS = ReactionLimits()

@@ -2,15 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import Gauge
 
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader
+from shared.observability.logging import log_defect
 from shared.runtime.retry import poll, repeat
 from shared.runtime.tasks import side_by_side
-from write_side.ports import Deliveries, DeliverySession, LeadLost
+from write_side.ports import Deliveries, DeliveryCounts, DeliverySession, LeadLost
 from write_side.reactions.deliverer import Deliverer
 from write_side.reactions.limits import REACTION_LIMITS, ReactionLimits
 from write_side.reactions.reaction import Reaction, World
@@ -35,6 +37,12 @@ class NotReacting(Exception):
     """Neither leads this process, nor does it wait to; the text says why."""
 
 
+class _Lead(NamedTuple):
+    session: DeliverySession
+    reader: EventReader
+    scheduler: Scheduler
+
+
 class Reactor:
     def __init__(
         self,
@@ -57,27 +65,29 @@ class Reactor:
         self._companions = companions
         self._limits = limits
         self._error: Exception | None = None
-        self._leading: tuple[DeliverySession, EventReader] | None = None
+        self._defects: set[type[Exception]] = set()
+        self._leading: _Lead | None = None
 
     async def run(self) -> None:
         """Schedule and deliver whenever no other process does, until cancelled."""
         await repeat(self._turn, after_error=self._later)
 
     def require_reacting(self) -> None:
-        """:raises NotReacting: the last attempt has failed."""
-        if self._error is not None:
-            raise NotReacting(f"{type(self._error).__name__}: {self._error}")
+        """:raises NotReacting: the last attempt has failed, or an event holds up those behind it."""
+        error = self._leading.scheduler.held_up if self._leading else self._error
+        if error is not None:
+            raise NotReacting(_description(error))
 
     async def refresh(self) -> None:
-        """Set the gauges, where this process leads."""
+        """Set the gauges: to 0 where this process does not lead, since another one says it then."""
         _LEADS.set(self._leading is not None)
-        if self._leading is None:
-            return
-        session, reader = self._leading
-        counts = await session.counts()
+        counts, lag = DeliveryCounts(waiting=0, given_up=0), 0
+        if self._leading is not None:
+            session, reader, _ = self._leading
+            counts, lag = await session.counts(), await reader.head() - await session.checkpoint()
         _KEPT.labels("waiting").set(counts.waiting)
         _KEPT.labels("given up").set(counts.given_up)
-        _LAG.set(await reader.head() - await session.checkpoint())
+        _LAG.set(lag)
 
     async def _turn(self) -> None:
         async with self._deliveries.connect() as session:
@@ -85,22 +95,34 @@ class Reactor:
             await poll(self._limits.again_seconds).until(bool, session.try_to_lead)
             async with self._log.connect() as reader:
                 log.info("this process schedules and delivers")
-                self._leading = (session, reader)
+                scheduler = Scheduler(session, reader, self._reactions, limits=self._limits)
+                self._leading = _Lead(session, reader, scheduler)
                 try:
-                    await self._lead(session, reader)
+                    await self._lead(session, scheduler)
                 finally:
                     self._leading = None
 
-    async def _lead(self, session: DeliverySession, reader: EventReader) -> None:
-        scheduler = Scheduler(session, reader, self._reactions, limits=self._limits)
+    async def _lead(self, session: DeliverySession, scheduler: Scheduler) -> None:
         deliverer = Deliverer(self._world(session), self._reactions, limits=self._limits)
         loops: list[Companion] = [scheduler.run, partial(deliverer.run, scheduler.scheduled), *self._companions]
         await side_by_side(loops, at_once=len(loops))
 
     def _later(self, error: Exception) -> float:
+        before, self._error = self._error, error
         if not isinstance(error, _TEMPORARY):
-            raise error
-        if type(error) is not type(self._error):
-            log.warning("nothing is scheduled and delivered here", error=f"{type(error).__name__}: {error}")
-        self._error = error
+            return self._after_defect(error)
+        if type(error) is not type(before):
+            log.warning("nothing is scheduled and delivered here", error=_description(error))
         return self._limits.again_seconds
+
+    def _after_defect(self, error: Exception) -> float:
+        if type(error) not in self._defects:
+            self._defects.add(type(error))
+            log.critical("scheduling and delivering has met a defect", error=type(error).__name__)
+            log_defect(error)
+        return self._limits.defect_seconds
+
+
+def _description(error: Exception) -> str:
+    """Name an error; the text of a defect may name people."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, _TEMPORARY) else type(error).__name__

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+import structlog
 from prometheus_client import Gauge
 
 from shared.errors import Unsound
 from shared.event_log import EventReader, RecordedEvent, UnknownEvent
+from shared.runtime.retry import repeat
 from write_side.ports import DeliverySession
 from write_side.reactions.limits import REACTION_LIMITS, ReactionLimits
 from write_side.reactions.reaction import Reaction, deliveries_of
@@ -14,6 +16,8 @@ from write_side.reactions.reaction import Reaction, deliveries_of
 _POSITION = Gauge(
     "muster_reactions_position", "The log's position up to which deliveries are scheduled.", multiprocess_mode="livesum"
 )
+
+log = structlog.get_logger()
 
 
 class EventNotKnown(Unsound):
@@ -43,14 +47,29 @@ class Scheduler:
         self._limits = limits
         self.scheduled = asyncio.Event()
         """Set whenever there is something new to deliver."""
+        self.held_up: EventNotKnown | None = None
+        """The event that nothing is scheduled for, nor for those behind it; it is looked at again and again."""
 
     async def run(self) -> None:
         """Follow the log, until cancelled."""
+        await repeat(self._follow, after_error=self._hold_up)
+
+    async def _follow(self) -> None:
         position = await self._session.checkpoint()
         while True:
             position = await self.catch_up(position)
+            self.held_up = None
             await asyncio.sleep(self._limits.pause_seconds)
             await self._reader.wait(seconds=self._limits.poll_seconds)
+
+    def _hold_up(self, error: Exception) -> float:
+        """Let what is due be delivered meanwhile; any other error ends that too."""
+        if not isinstance(error, EventNotKnown):
+            raise error
+        if self.held_up is None:
+            log.error("an event holds up all behind it", error=str(error))
+        self.held_up = error
+        return self._limits.again_seconds
 
     async def catch_up(self, position: int) -> int:
         """
@@ -59,8 +78,10 @@ class Scheduler:
         :raises EventNotKnown: nothing is scheduled for this event and those behind it.
         """
         while events := await self._reader.read(after=position, limit=self._limits.events):
-            for recorded in events:
+            for nth, recorded in enumerate(events):
                 if isinstance(recorded.event, UnknownEvent):
+                    if nth:
+                        await self._schedule(events[:nth], after=position)
                     raise EventNotKnown(recorded, recorded.event)
             position = await self._schedule(events, after=position)
         _POSITION.set(position)

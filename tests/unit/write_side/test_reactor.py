@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import httpx
+import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
 from shared.auth.setup import admit_everyone
+from shared.errors import Unavailable
+from shared.event_log import UnknownEvent
 from shared.http.in_process import in_process
 from tests.support.patience import answered, until
 from tests.support.reacting import Reacting, reacting_on
+from write_side.adapters.memory.deliveries import MemoryDeliverySession
 from write_side.react import react_app, register_reactor
 from write_side.reactions.limits import ReactionLimits
 from write_side.reactions.reactor import Reactor
@@ -29,7 +34,7 @@ def reactor_of(reacting) -> Reactor:
         deliveries=reacting.deliveries,
         reactions=reacting.reactions,
         world=reacting.world,
-        limits=ReactionLimits(again_seconds=0.001, pause_seconds=0.001, poll_seconds=0.01),
+        limits=ReactionLimits(again_seconds=0.001, defect_seconds=0.001, pause_seconds=0.001, poll_seconds=0.01),
     )
 
 
@@ -114,3 +119,70 @@ async def test_a_deferred_delivery_is_taken_up_when_it_is_due(reacting):
         reacting.side.clock.advance(deferred.due_at - reacting.side.clock.now())
 
         await until(lambda: mails(reacting) == ["ada@example.org"])
+
+
+async def test_a_defect_is_seen_and_tried_again(reacting, client, monkeypatch):
+    """Its text may name people."""
+
+    async def defect(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("ada@example.org")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MemoryDeliverySession, "schedule", defect)
+        await reacting.register("ada")
+        answer = await answered(client, "/readyz", lambda answer: answer.status_code == 503)
+
+    assert answer.json()["checks"]["Reactor"] == "NotReacting: ZeroDivisionError"
+    await until(lambda: mails(reacting) == ["ada@example.org"])
+
+
+async def test_an_event_of_a_newer_release_ends_no_delivery(reacting, client):
+    """What is due is delivered in the same session; what is behind the event waits until that can be read."""
+    reacting.mailer.available = False
+    await reacting.register("ada")
+    await until(lambda: [each.attempts for each in reacting.deliveries.kept.values()] == [1])
+    leading, log = reacting.deliveries.leading, reacting.side.log
+    known = msgspec.structs.replace(log.events[1], position=3)
+    log.append([msgspec.structs.replace(known, event=UnknownEvent("account-blessed", 1, "it is unknown"))])
+    await reacting.register("bob")
+    answer = await answered(client, "/readyz", lambda answer: answer.status_code == 503)
+    reacting.mailer.available = True
+
+    reacting.side.clock.advance(timedelta(minutes=1))
+
+    await until(lambda: mails(reacting) == ["ada@example.org"])
+    assert "EventNotKnown: position 3 holds an event" in answer.text
+    assert reacting.deliveries.leading is leading
+    log._events[2] = known
+    await until(lambda: mails(reacting) == ["ada@example.org", "bob@example.org"])
+    await answered(client, "/readyz", lambda answer: answer.status_code == 200)
+
+
+async def test_a_process_that_leads_no_more_measures_nothing(reacting):
+    reacting.mailer.refused = {"ada@example.org"}
+    await reacting.register("ada")
+    reactor = reactor_of(reacting)
+
+    def given_up():
+        return REGISTRY.get_sample_value("muster_deliveries", {"state": "given up"})
+
+    async with running(reactor):
+        await until(lambda: [each.given_up_at for each in reacting.deliveries.kept.values() if each.given_up_at])
+        await reactor.refresh()
+        assert given_up() == 1
+    await reactor.refresh()
+
+    assert given_up() == 0
+
+
+async def test_metrics_that_cannot_be_asked_for_hide_no_other(reacting, client, monkeypatch):
+    async def away(_: object) -> None:
+        raise Unavailable("the database is away")
+
+    await answered(client, "/readyz", lambda answer: answer.status_code == 200)
+    await until(lambda: reacting.deliveries.leading)
+    monkeypatch.setattr(MemoryDeliverySession, "counts", away)
+
+    answer = await client.get("/metrics")
+
+    assert (answer.status_code, "muster_reactions_leading 1.0" in answer.text) == (200, True)

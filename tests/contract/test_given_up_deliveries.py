@@ -42,7 +42,7 @@ async def test_webhooks_are_read_those_in_trouble_first(database_url):
     failing = webhook(2).failed("it answers 500", at=NOW, pause=timedelta(seconds=5))
     paused = webhook(3).failed("it answers 500", at=NOW, pause=timedelta(seconds=5)).paused("enough", at=NOW)
     async with PostgresWebhooks(database_url).connect() as session:
-        for each in (webhook(1), failing, paused):
+        for each in (webhook(1), failing, paused, webhook(4).held_up("the read API answers 401")):
             await session.add(each)
 
     report = await PostgresGivenUpDeliveries(database_url).read()
@@ -50,5 +50,6 @@ async def test_webhooks_are_read_those_in_trouble_first(database_url):
     assert [(each.name, each.state, each.failures, each.why, each.since) for each in report.webhooks] == [
         ("hook-3", "paused", 1, "enough", NOW),
         ("hook-2", "failing", 1, "it answers 500", NOW),
+        ("hook-4", "failing", 0, "the read API answers 401", None),
         ("hook-1", "active", 0, None, None),
     ]

@@ -50,7 +50,6 @@ class Dispatcher:
         self._limits = limits
         self._senders: dict[UUID, WebhookSender] = {}
         self._running: dict[UUID, asyncio.Task[None]] = {}
-        self._away: str | None = None
 
     async def run(self) -> None:
         """
@@ -100,7 +99,8 @@ class Dispatcher:
         try:
             await sender.run()
         except Unavailable as error:
-            self._note_away(str(error))
+            with suppress(Unavailable, WebhookChanged):
+                await sender.hold_up(str(error))
         except WebhookChanged:
             log.info("a webhook was changed", webhook=sender.webhook.name)
         except Exception as error:  # noqa: BLE001 - a defect in one holds up no other; its text may name people
@@ -108,11 +108,6 @@ class Dispatcher:
             log.critical("a webhook has met a defect", webhook=sender.webhook.name, error=name)
             with suppress(Unavailable, WebhookChanged):
                 await sender.fail(name)
-
-    def _note_away(self, error: str) -> None:
-        if error != self._away:
-            log.warning("webhooks wait", error=error)
-        self._away = error
 
     async def _end(self, *ids: UUID) -> None:
         tasks = [self._running[id_] for id_ in ids if id_ in self._running]

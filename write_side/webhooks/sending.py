@@ -146,7 +146,7 @@ class WebhookSender:
         """Store how far it is, and how it goes on."""
         position = self._reached(page)
         self._taken &= {each.id for each in page.changes if each.position > position}
-        if position > self.webhook.position or (failure is None and self.webhook.failures):
+        if position > self.webhook.position or (failure is None and self.webhook.error):
             await self._save(self.webhook.moved(position))
         if isinstance(failure, ReceiverGone):
             await self._save(self._paused(str(failure)))
@@ -174,6 +174,12 @@ class WebhookSender:
         if failures >= self._limits.attempts:
             failed = self._paused(f"{error}, {failures} times since {failed.failing_since:%Y-%m-%d %H:%M}Z")
         await self._save(failed)
+
+    async def hold_up(self, error: str) -> None:
+        """Store why there is nothing to send, until there is; it counts as no failure."""
+        if error != self.webhook.error:
+            await self._save(self.webhook.held_up(error))
+            log.warning("a webhook waits", webhook=self.webhook.name, error=error)
 
     def _paused(self, reason: str) -> Webhook:
         log.warning("a webhook is paused", webhook=self.webhook.name, reason=reason)

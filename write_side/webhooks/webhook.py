@@ -28,7 +28,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     :param position: of the log, up to which everything has been sent.
     :param secret: by which it is signed to it.
     :param former_secret: by which it is signed too, until `former_until`.
-    :param failures: one after the other, the first at `failing_since`, the last with `error`; until `retry_at` is none.
+    :param failures: one after the other, the first at `failing_since`; until `retry_at` is none.
+    :param error: of the last failure, or why there is nothing to send; none while all is well.
     :param paused_at: since when nothing is sent, because of `reason`.
     :param revision: counts its changes.
     """
@@ -61,7 +62,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         """What an operator is to know of it in a word."""
         if self.paused_at:
             return "paused"
-        return "failing" if self.failures else "active"
+        return "failing" if self.error else "active"
 
     def is_due(self, now: datetime) -> bool:
         return self.paused_at is None and (self.retry_at is None or self.retry_at <= now)
@@ -80,6 +81,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         """Return it after one more failure."""
         since = self.failing_since or at
         return replace(self, failures=self.failures + 1, failing_since=since, error=error, retry_at=at + pause)
+
+    def held_up(self, error: str) -> Self:
+        """Return it while there is nothing to send, through no fault of its receiver."""
+        return replace(self, error=error)
 
     def paused(self, reason: str, *, at: datetime) -> Self:
         return replace(self, paused_at=self.paused_at or at, reason=reason, retry_at=None)

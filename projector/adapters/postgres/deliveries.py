@@ -22,9 +22,9 @@ _GIVEN_UP = """
       from deliveries where given_up_at is not null order by given_up_at, number limit %s"""
 _WEBHOOKS = """
     select name,
-           case when paused_at is not null then 'paused' when failures > 0 then 'failing' else 'active' end as state,
+           case when paused_at is not null then 'paused' when error is null then 'active' else 'failing' end as state,
            position, failures, coalesce(reason, error) as why, coalesce(paused_at, failing_since) as since
-      from webhooks order by paused_at is null, failures = 0, name limit %s"""
+      from webhooks order by paused_at is null, error is null, name limit %s"""
 _RETRY: LiteralString = """
     update deliveries set attempts = 0, due_at = %s, given_up_at = null
      where id = %s and given_up_at is not null returning id"""

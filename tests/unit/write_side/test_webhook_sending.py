@@ -328,3 +328,13 @@ async def test_a_filter_that_finds_nothing_moves_the_position(one):
     await one.step()
 
     assert one.kept.position == 40
+
+
+async def test_one_that_waits_for_the_feed_is_well_once_that_answers(one):
+    """Though there is no change yet."""
+    await one.sender.hold_up("the read API answers 401")
+    assert (one.kept.error, one.kept.state) == ("the read API answers 401", "failing")
+
+    await one.step()
+
+    assert (one.kept.error, one.kept.state) == (None, "active")

@@ -16,6 +16,7 @@ from shared.errors import Unavailable
 from shared.problems import INVALID, Refusal
 from shared.redis.client import connect
 from shared.runtime.tasks import Tasks
+from tests.support import patience
 from tests.support.bus import BusClient
 from tests.support.clock import SettableClock
 from tests.support.measures import Counted, counts, named
@@ -82,12 +83,12 @@ def consuming(url, executor):
 
 
 @asynccontextmanager
-async def running_consumer(url, executor) -> AsyncIterator[None]:
+async def running_consumer(url, executor, name="one") -> AsyncIterator[None]:
     locks = MemoryShardLocks(MemoryShards())
     async with connect(url) as client:
 
         def consume(shard):
-            stream = ShardStream(client, shard, consumer="one", limits=LIMITS)
+            stream = ShardStream(client, shard, consumer=name, limits=LIMITS)
             return ShardConsumer(stream=stream, locks=locks, executor=executor, principal=ERP, limits=LIMITS)
 
         async with Tasks() as tasks:
@@ -311,6 +312,72 @@ async def test_what_a_consumer_takes_again_itself_is_not_counted(url, bus):
     assert deaths == [0] * 10
 
 
+async def test_a_consumer_that_is_held_up_or_stopped_is_no_death(url, bus, consuming, executor, store):
+    """While the database is away, and where consumers are stopped amid a command: however many there are."""
+    bus.send("andre", line(**REGISTER))
+    store.available = False
+    for nth in range(LIMITS.deaths + 1):
+        refusals = Counted("muster_commands_total", command="register-account", outcome="storage-unavailable")
+        async with running_consumer(url, executor, name=f"held up {nth}"):
+            await patience.until(lambda counted=refusals: counted.more >= 1 and _reads(bus) == 1)
+    store.available = True
+    for nth in range(LIMITS.deaths + 1):
+        slow = SlowExecutor()
+        async with running_consumer(url, slow, name=f"stopped {nth}"):
+            await patience.until(lambda asked=slow.is_asked: asked.is_set() or bus.dead_letters())
+
+    async with consuming():
+        await settled(bus)
+
+    [(_, answer)] = bus.answers()
+    assert (answer["status"], bus.dead_letters()) == (200, [])
+
+
+def _reads(bus):
+    [pending] = bus.redis.xpending_range(commands(0), GROUP, "-", "+", 10)
+    return pending["times_delivered"]
+
+
+class SlowExecutor:
+    """Never ends a command."""
+
+    def __init__(self):
+        self.is_asked = asyncio.Event()
+
+    async def execute(self, *_):
+        self.is_asked.set()
+        await asyncio.Event().wait()
+
+
+async def test_one_that_was_thought_dead_survives_nothing(url, bus):
+    """What another consumer has claimed is counted for that one."""
+    bus.send("andre", line(**REGISTER))
+    async with connect(url) as client:
+        zombie, other = (ShardStream(client, 0, consumer=each, limits=LIMITS) for each in ("zombie", "other"))
+        await zombie.open()
+        await zombie.take()
+        await other.take()
+
+        await zombie.survive()
+        [pending] = await client.xpending_range(commands(0), GROUP, "-", "+", 10)
+
+    assert (pending["consumer"], pending["times_delivered"]) == (b"other", 2)
+
+
+async def test_what_a_producer_trims_is_pending_no_more(url, bus):
+    """Neither what was read nor what is behind it is waited for in vain."""
+    *_, last = [bus.send("andre", b"%d" % nth) for nth in range(3)]
+    async with connect(url) as client:
+        stream = ShardStream(client, 0, consumer="one", limits=BusLimits(at_once=2))
+        await stream.open()
+        await stream.take()
+        await client.xtrim(commands(0), maxlen=1, approximate=False)
+
+        taken = [await stream.take() for _ in range(2)]
+
+    assert [[each.key for each in messages] for messages in taken] == [[], [last]]
+
+
 class Messages:
     """A shard in memory, whose answers cannot be written."""
 
@@ -323,6 +390,9 @@ class Messages:
 
     async def take(self):
         return self.messages
+
+    async def survive(self):
+        pass
 
     async def settle(self, messages):
         self.tried.append([each.kind for each in messages])

@@ -1,7 +1,8 @@
 """Carries out the commands of one shard, strictly in order."""
 
+import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 
 import structlog
@@ -73,7 +74,7 @@ class ShardConsumer:
             self._is_open = True
         await self._locks.require()
         if messages := await self._stream.take():
-            await self._carry_out_some(messages)
+            await self._survive(messages)
         else:
             await self._stream.wait()
         self._pauses.reset()
@@ -85,6 +86,15 @@ class ShardConsumer:
         else:
             log_defect(error)
         return self._pauses.next()
+
+    async def _survive(self, messages: Sequence[Message]) -> None:
+        """Carry out messages; one that is held up, or given up to another consumer in peace, has killed none."""
+        try:
+            await self._carry_out_some(messages)
+        except (Unavailable, asyncio.CancelledError):
+            with suppress(Unavailable):
+                await self._stream.survive()
+            raise
 
     async def _carry_out_some(self, messages: Sequence[Message]) -> None:
         """

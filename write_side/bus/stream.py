@@ -13,7 +13,7 @@ from write_side.bus.limits import BusLimits
 
 # Another consumer may have been killed over what it has read and not settled: that is counted. What this one took is
 # not: it takes anew what stands behind a refusal. From the second such death on a message is taken alone, so that those
-# are not counted that only stand beside one that kills.
+# are not counted that only stand beside one that kills. What a producer trimmed meanwhile is nobody's any more.
 _TAKE = """
 local group, consumer, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local taken = {}
@@ -27,7 +27,9 @@ for _, each in ipairs(pending) do
     local deaths = is_foreign and times or times - 1
     if deaths > 1 and #taken > 0 then return taken end
     if is_foreign then redis.call('XCLAIM', KEYS[1], group, consumer, 0, id) end
-    take(redis.call('XRANGE', KEYS[1], id, id), deaths)
+    local entries = redis.call('XRANGE', KEYS[1], id, id)
+    if #entries == 0 then redis.call('XACK', KEYS[1], group, id) end
+    take(entries, deaths)
     if deaths > 1 then return taken end
 end
 if #pending < most then
@@ -35,6 +37,12 @@ if #pending < most then
     if new then take(new[1][2], 0) end
 end
 return taken
+"""
+# As if it had been read once: the consumer lives, and it may be the next one's for whatever reason.
+_SURVIVE = """
+for _, each in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[3], ARGV[2])) do
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, each[1], 'RETRYCOUNT', 1, 'JUSTID')
+end
 """
 # A message that another consumer has claimed meanwhile is that one's to answer.
 _SETTLE = """
@@ -76,6 +84,7 @@ class ShardStream:
         self._consumer = consumer
         self._limits = limits
         self._take: Any = client.register_script(_TAKE)
+        self._survive: Any = client.register_script(_SURVIVE)
         self._settle: Any = client.register_script(_SETTLE)
         self._forget: Any = client.register_script(_FORGET)
 
@@ -103,6 +112,11 @@ class ShardStream:
         """Return once there may be something to be done."""
         with reachable():
             await self._client.xread({self._key: _START}, count=1, block=round(self._limits.wait_seconds * 1000))
+
+    async def survive(self) -> None:
+        """Count no death for what this consumer has taken and not settled."""
+        with reachable():
+            await self._survive(keys=[self._key], args=[GROUP, self._consumer, self._limits.at_once])
 
     async def settle(self, messages: Sequence[SettledMessage]) -> None:
         """

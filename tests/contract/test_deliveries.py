@@ -33,8 +33,8 @@ def delivery(number: int, account: UUID = ADA, **about) -> Delivery:
     return Delivery(position=number, **ids, **(given | about))
 
 
-async def due(session, *, now=NOW, **about):
-    return [each.position for each in await session.due(now=now, limit=10, **about)]
+async def due(session, channel="mail", *, now=NOW, **about):
+    return [each.position for each in await session.due(channel, now=now, limit=10, **about)]
 
 
 async def test_deliveries_and_the_checkpoint_are_stored_together(session):
@@ -67,7 +67,7 @@ async def test_a_delivery_comes_back_as_it_was_scheduled(session):
     scheduled = delivery(1, endpoint="somewhere", is_ordered=False)
     await session.schedule([scheduled], after=0, until=1)
 
-    assert await session.due(now=NOW, limit=10) == [scheduled]
+    assert await session.due("mail", now=NOW, limit=10) == [scheduled]
 
 
 async def test_of_one_account_the_next_waits_for_the_one_before(session):
@@ -75,9 +75,9 @@ async def test_of_one_account_the_next_waits_for_the_one_before(session):
     webhook = delivery(4, channel="webhook", endpoint="a")
     await session.schedule([delivery(1), delivery(2), delivery(3, BOB), webhook], after=0, until=4)
 
-    assert await due(session) == [1, 3, 4]
+    assert (await due(session), await due(session, "webhook")) == ([1, 3], [4])
     await session.done(delivery(1))
-    assert await due(session) == [2, 3, 4]
+    assert await due(session) == [2, 3]
 
 
 async def test_one_that_is_deferred_holds_up_those_behind_it(session):
@@ -86,7 +86,7 @@ async def test_one_that_is_deferred_holds_up_those_behind_it(session):
     await session.defer(delivery(1), until=NOW + MINUTE, error="away")
 
     assert await due(session) == []
-    [deferred] = await session.due(now=NOW + MINUTE, limit=10)
+    [deferred] = await session.due("mail", now=NOW + MINUTE, limit=10)
     assert (deferred.position, deferred.attempts, deferred.error) == (1, 1, "away")
 
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from shared.event_log import Metadata, UnknownEvent
+from tests.support.stack import until
 from write_side.adapters.memory import MemoryMailer
 from write_side.domain.email_token import TokenNotGood
 from write_side.reactions.deliverer import Deliverer
@@ -247,6 +248,34 @@ async def test_what_is_under_way_at_an_erasure_is_forgotten_when_it_is_done(reac
     await settling
 
     assert (mailer.sent, await reacting.left()) == ([], [])
+
+
+async def test_mails_are_forgotten_while_the_mail_server_hangs(reacting):
+    """However many wait: those of the person, which were deferred, and those of others, which take all its permits."""
+    reacting = replace(reacting, mailer=HeldMailer(), limits=ReactionLimits(at_once=1, ahead=2))
+    andre = await reacting.register("andre")
+    reacting.mailer.available = False
+    reacting.mailer.may_take.set()
+    await reacting.react()
+    reacting.mailer.may_take.clear()
+    for number in range(3):
+        await reacting.register(f"other{number}")
+    await reacting.side.run("erase-account", account=str(andre))
+    await reacting.schedule()
+    deliverer = Deliverer(reacting.world(reacting.session), REACTIONS, limits=reacting.limits)
+
+    delivering = asyncio.create_task(deliverer.settle())
+    await until(lambda: _has_none_of(andre, reacting))
+    waiting = len(await reacting.left())
+    delivering.cancel()
+    reacting.mailer.may_take.set()
+    await asyncio.wait([delivering])
+
+    assert waiting == 3
+
+
+async def _has_none_of(account, reacting):
+    return account not in {each.account_id for each in await reacting.left()}
 
 
 async def test_mails_are_forgotten_though_none_may_be_sent(reacting):

@@ -132,6 +132,21 @@ async def test_an_account_that_changes_while_it_is_closed_is_looked_at_again(rea
     assert await reacting.left() == []
 
 
+@pytest.mark.parametrize("attempts", [1, 82], ids=["given up", "waiting"])
+async def test_no_account_is_closed_whose_person_was_never_asked(reacting, attempts):
+    """The mail server has been away, or has refused the mail."""
+    reacting = at(reacting, LATER).limited(attempts=attempts)
+    andre = await reacting.register()
+    reacting.mailer.available = False
+    await reacting.react()
+
+    reacting.side.clock.advance(CLOSING)
+    await reacting.react()
+
+    assert (await reacting.session.recipient(andre)).status is AccountStatus.ACTIVE
+    assert "close-unverified" not in {each.reaction for each in await reacting.left()}
+
+
 async def test_closing_can_be_switched_off_again(reacting):
     """What was scheduled before is not carried out any more."""
     on, off = at(reacting, LATER), at(reacting, NEVER)

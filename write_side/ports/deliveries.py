@@ -90,12 +90,17 @@ class DeliverySession(Protocol):
         :raises LeadLost: the checkpoint is elsewhere.
         """
 
-    async def due(self, *, now: datetime, limit: int, besides: Collection[UUID] = ()) -> Sequence[Delivery]:
+    async def due(
+        self, channel: str, *, now: datetime, limit: int, besides: Collection[UUID] = ()
+    ) -> Sequence[Delivery]:
         """
-        Return the deliveries that may be carried out, those first that have been due for longest.
+        Return the deliveries of a channel that may be carried out, those first that have been due for longest.
 
         :param besides: those that are under way.
         """
+
+    async def has(self, id: UUID) -> bool:
+        """Return whether a delivery waits, or was given up."""
 
     async def next_due(self, *, after: datetime) -> datetime | None:
         """Return the earliest time after this one at which a delivery is due."""

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 class Deliverer:
     """
-    Takes up what is due, of one account one after the other.
+    Takes up what is due, of one account one after the other. No channel waits for what is due on another.
 
     So nothing that was begun before an erasure is under way when what was written to the person is forgotten. A
     delivery is deleted once it was carried out: one that is killed in between is carried out again.
@@ -36,7 +36,7 @@ class Deliverer:
         self._world = world
         self._reactions = {each.name: each for each in reactions}
         self._limits = limits
-        self._permits = asyncio.Semaphore(limits.at_once)
+        self._permits = {each.channel: asyncio.Semaphore(limits.at_once) for each in reactions}
         self._under_way: dict[Delivery, asyncio.Task[None]] = {}
 
     async def run(self, scheduled: asyncio.Event) -> None:
@@ -59,11 +59,14 @@ class Deliverer:
     async def take_up(self) -> int:
         """Begin with what is due, as much as there is room for; return how much that is."""
         self._put_away_ended()
-        room = self._limits.ahead - len(self._under_way)
+        return sum([await self._take_up(channel) for channel in self._permits])
+
+    async def _take_up(self, channel: str) -> int:
+        under_way = [each.id for each in self._under_way if each.channel == channel]
+        room = self._limits.ahead - len(under_way)
         if room <= self._limits.ahead // 2:
             return 0
-        under_way = [each.id for each in self._under_way]
-        found = await self._world.session.due(now=self._world.clock.now(), limit=room, besides=under_way)
+        found = await self._world.session.due(channel, now=self._world.clock.now(), limit=room, besides=under_way)
         for each in found:
             before = [task for other, task in self._under_way.items() if other.account_id == each.account_id]
             self._under_way[each] = asyncio.create_task(self._carry_out(each, before), name=each.reaction)
@@ -102,7 +105,7 @@ class Deliverer:
     async def _carry_out(self, delivery: Delivery, before: Collection[asyncio.Task[None]]) -> None:
         if before:
             await asyncio.wait(before)
-        async with self._permits:
+        async with self._permits[delivery.channel]:
             outcome = await self._attempt(delivery)
         _DELIVERIES.labels(delivery.reaction, outcome).inc()
 

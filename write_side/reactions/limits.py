@@ -7,8 +7,8 @@ class ReactionLimits:
     How much is done at once, and how long it is tried.
 
     :param events: that are read, and scheduled for, at once.
-    :param at_once: deliveries that are carried out.
-    :param ahead: deliveries that are taken up: those above `at_once` wait for their turn.
+    :param at_once: deliveries of a channel that are carried out.
+    :param ahead: those of a channel that are taken up: those above `at_once` wait for their turn.
     :param pause_seconds: between two looks at the log, or at what is due: what happens meanwhile is scheduled for in
         one transaction, and taken up by one query.
     :param poll_seconds: after which is looked for what was not notified.

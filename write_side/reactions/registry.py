@@ -13,7 +13,7 @@ from write_side.reactions.notify_of_closing import notify_of_closing
 from write_side.reactions.notify_of_suspension import notify_of_suspension
 from write_side.reactions.reaction import Reaction
 from write_side.reactions.remind_to_verify import remind_to_verify
-from write_side.reactions.send_verification_mail import send_verification_mail
+from write_side.reactions.send_verification_mail import SEND_VERIFICATION_MAIL, send_verification_mail
 
 _NEW_ADDRESS = (AccountRegistered, EmailChanged)
 
@@ -32,7 +32,7 @@ class ReactionTimes:
 
 
 _LETTERS: Sequence[Reaction] = (
-    Reaction(name="send-verification-mail", on=_NEW_ADDRESS, carry_out=send_verification_mail),
+    Reaction(name=SEND_VERIFICATION_MAIL, on=_NEW_ADDRESS, carry_out=send_verification_mail),
     Reaction(name="notify-former-address", on=(EmailChanged,), carry_out=notify_former_address),
     Reaction(name="notify-of-suspension", on=(AccountSuspended,), carry_out=notify_of_suspension),
     Reaction(name="notify-of-closing", on=(AccountClosed,), carry_out=notify_of_closing),
@@ -42,7 +42,7 @@ _FORGET = partial(forget_mails, reactions=(*(each.name for each in _LETTERS), _R
 
 REACTIONS: Sequence[Reaction] = (
     *_LETTERS,
-    Reaction(name="forget-mails", on=(AccountErased,), carry_out=_FORGET, always=True),
+    Reaction(name="forget-mails", on=(AccountErased,), carry_out=_FORGET, channel="forget", always=True),
 )
 """Those that are carried out at once."""
 

@@ -5,6 +5,8 @@ from write_side.domain.email_token import EmailToken
 from write_side.ports import Delivery, Recipient
 from write_side.reactions.reaction import World
 
+SEND_VERIFICATION_MAIL = "send-verification-mail"
+
 
 async def send_verification_mail(delivery: Delivery, world: World) -> bool:
     """Ask at a new address whether mail to it is read."""

@@ -54,10 +54,17 @@ class MemoryDeliverySession:
         self._all.position = until
         self._all.kept |= {each.id: each for each in deliveries}
 
-    async def due(self, *, now: datetime, limit: int, besides: Collection[UUID] = ()) -> Sequence[Delivery]:
+    async def due(
+        self, channel: str, *, now: datetime, limit: int, besides: Collection[UUID] = ()
+    ) -> Sequence[Delivery]:
         self._check()
-        found = [each for each in self._first_in_order() if each.due_at <= now and each.id not in besides]
+        first = [each for each in self._first_in_order() if each.channel == channel]
+        found = [each for each in first if each.due_at <= now and each.id not in besides]
         return sorted(found, key=lambda each: each.due_at)[:limit]
+
+    async def has(self, id: UUID) -> bool:
+        self._check()
+        return id in self._all.kept
 
     async def next_due(self, *, after: datetime) -> datetime | None:
         return min((each.due_at for each in self._waiting() if each.due_at > after), default=None)

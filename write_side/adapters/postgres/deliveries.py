@@ -53,12 +53,13 @@ _SCHEDULE = f"""
     select count(*) from moved"""  # noqa: S608
 _DUE = f"""
     select {_COLUMNS} from deliveries d
-     where given_up_at is null and due_at <= %(now)s and id <> all (%(besides)s)
+     where channel = %(channel)s and given_up_at is null and due_at <= %(now)s and id <> all (%(besides)s)
        and (not is_ordered or not exists (
                select from deliveries e
                 where (e.account_id, e.channel, e.endpoint) = (d.account_id, d.channel, d.endpoint)
                   and e.is_ordered and e.given_up_at is null and e.number < d.number))
      order by due_at, number limit %(limit)s"""  # noqa: S608
+_HAS = "select exists (select from deliveries where id = %s)"
 _NEXT_DUE = "select min(due_at) from deliveries where given_up_at is null and due_at > %s"
 _DONE = "delete from deliveries where id = %s"
 _FORGET = "delete from deliveries where account_id = %s and position < %s"
@@ -108,8 +109,13 @@ class PostgresDeliverySession:
         if not await self._one(_SCHEDULE, {"rows": as_json(rows), "after": after, "until": until}):
             raise LeadLost(f"events were to be scheduled from position {after} on")
 
-    async def due(self, *, now: datetime, limit: int, besides: Collection[UUID] = ()) -> Sequence[Delivery]:
-        return await self._deliveries(_DUE, {"now": now, "limit": limit, "besides": list(besides)})
+    async def due(
+        self, channel: str, *, now: datetime, limit: int, besides: Collection[UUID] = ()
+    ) -> Sequence[Delivery]:
+        return await self._deliveries(_DUE, {"channel": channel, "now": now, "limit": limit, "besides": list(besides)})
+
+    async def has(self, id: UUID) -> bool:
+        return bool(await self._one(_HAS, (id,)))
 
     async def next_due(self, *, after: datetime) -> datetime | None:
         due: datetime | None = await self._one(_NEXT_DUE, (after,))

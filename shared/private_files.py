@@ -16,11 +16,16 @@ MOST_ENTRIES = 200_000
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished = unfinished_of(path)
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600, exist_ok=False)
     unfinished.write_text(text)
     unfinished.rename(path)
+
+
+def unfinished_of(path: Path) -> Path:
+    """Return what is left of a private file where its writer was killed, or the disk was full."""
+    return path.with_name(f"{path.name}.unfinished")
 
 
 def make_private_directory(path: Path) -> None:

@@ -264,6 +264,23 @@ async def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path):
         await FolderMailer(tmp_path / "mail", sender=SENDER).send(mail())
 
 
+async def test_what_was_not_written_to_its_end_is_forgotten_too(tmp_path, monkeypatch):
+    """Where the process was killed, or the disk was full: it has the address, and may have the token."""
+    mailer = FolderMailer(tmp_path / "mail", sender=SENDER)
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(Unavailable):
+        await mailer.send(mail())
+    before = len(list((tmp_path / "mail").iterdir()))
+
+    await mailer.forget([mail().id])
+
+    assert (before, list((tmp_path / "mail").iterdir())) == (1, [])
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
 async def test_a_file_is_private_and_never_half_a_mail(tmp_path):
     mailer = FolderMailer(tmp_path / "mail", sender=SENDER)
 

@@ -112,11 +112,15 @@ def webhook_name(text: str) -> str:
     return text
 
 
+def _is_host(name: str) -> bool:
+    return all(0 < len(label) < 64 for label in name.removesuffix(".").split("."))  # noqa: PLR2004 - as DNS has it
+
+
 def webhook_url(text: str) -> str:
     """:raises ValueError: it is no URL that changes can be sent to."""
     try:
         parts = urlsplit(text)
-        is_good = bool(_is_url(text)) and text.isascii() and bool(parts.hostname) and parts.port != 0
+        is_good = bool(_is_url(text)) and text.isascii() and _is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         is_good = False
     if not is_good:

@@ -12,6 +12,7 @@ from uuid import UUID
 import idna
 
 from projector.audit.erasure.search import PersonalSearch
+from shared.private_files import unfinished_of
 
 
 class KeptMail(NamedTuple):
@@ -34,8 +35,9 @@ class KeptMail(NamedTuple):
 
 
 def kept_mails(folder: Path) -> Iterator[KeptMail]:
-    """Read the mails of a folder; there need be none, and what is removed meanwhile is left out."""
-    for path in sorted(folder.glob("*.eml")):
+    """Read the mails of a folder, unfinished ones too; there need be none; what is removed meanwhile is left out."""
+    names = Path("*.eml"), unfinished_of(Path("*.eml"))
+    for path in sorted(path for name in names for path in folder.glob(str(name))):
         try:
             message = message_from_bytes(path.read_bytes(), policy=default)
         except FileNotFoundError:

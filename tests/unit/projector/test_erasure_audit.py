@@ -196,10 +196,11 @@ async def test_what_others_have_too_is_left_out_and_named():
     assert looked_for.found_in("Ann, Senator, ann.lee@example.org") == ["email"]
 
 
-def test_a_mail_is_read_as_people_read_it(tmp_path):
+@pytest.mark.parametrize("name", ["1.eml", "1.eml.unfinished"])
+def test_a_mail_is_read_as_people_read_it(name, tmp_path):
     """Its lines are broken, and its letters encoded: in the file itself nothing would be found."""
     address = EmailAddress.parse("grüße@bücher.example")
-    (tmp_path / "1.eml").write_bytes(letter_to(address, text="Grüße an " + "Ursula " * 20 + "Quagga"))
+    (tmp_path / name).write_bytes(letter_to(address, text="Grüße an " + "Ursula " * 20 + "Quagga"))
 
     [mail] = kept_mails(tmp_path)
 

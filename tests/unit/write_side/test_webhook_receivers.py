@@ -225,9 +225,10 @@ async def test_a_port_that_nobody_listens_at_says_so(server):
         await receivers(Names(["127.0.0.1"])).post("http://hook.example:1/", headers={}, body=b"")
 
 
-async def test_a_name_that_there_is_not_says_so():
+@pytest.mark.parametrize("host", ["does-not-exist.invalid", "a..invalid", f"{'a' * 64}.invalid"])
+async def test_a_name_that_there_is_not_says_so(host):
     with pytest.raises(ReceiverFailed, match="its name cannot be looked up"):
-        await receivers(ThreadedResolver()).post("https://does-not-exist.invalid/", headers={}, body=b"")
+        await receivers(ThreadedResolver()).post(f"https://{host}/", headers={}, body=b"")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from shared.errors import Unavailable
-from shared.private_files import make_private_directory, write_private
+from shared.private_files import make_private_directory, unfinished_of, write_private
 from write_side.adapters.mail.message import message_of
 from write_side.ports import Mail
 
@@ -45,8 +45,9 @@ class FolderMailer:
         return self._folder / f"{id}.eml"
 
     def _remove(self, ids: Collection[UUID]) -> None:
-        for each in ids:
-            self._path(each).unlink(missing_ok=True)
+        for path in map(self._path, ids):
+            path.unlink(missing_ok=True)
+            unfinished_of(path).unlink(missing_ok=True)
 
     def _write(self, path: Path, text: str) -> None:
         make_private_directory(self._folder)

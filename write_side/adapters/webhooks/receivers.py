@@ -112,6 +112,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             addresses = [parsed_address(each) for each in await self._resolve(host, port)]
         except OSError as error:
             raise ReceiverFailed(f"its name cannot be looked up ({error.strerror})") from error
+        except UnicodeError as error:
+            raise ReceiverFailed("its name cannot be looked up (a part of it is empty or too long)") from error
         if not addresses:
             raise ReceiverFailed("its name has no address")
         for each in addresses:

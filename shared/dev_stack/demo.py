@@ -24,7 +24,12 @@ async def fill(
 
     :param read: the address of the read API.
     """
-    if await _has_people(read, settings):
+    try:
+        is_filled = await _has_people(read, settings)
+    except httpx.HTTPError:
+        say("demo: the read API does not say whether there are people, so nothing was changed; start it again")
+        return
+    if is_filled:
         say("demo: there are people already, so nothing was changed; --home DIR names a new home")
         return
     for step in STEPS:

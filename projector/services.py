@@ -52,6 +52,7 @@ from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.ports import Candidate, Lease, ProjectionStore
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.adapters.redis.sessions import RedisSessions
+from shared.auth.local_access import TO_OPS_PAGE
 from shared.auth.sessions import Sessions
 from shared.auth.setup import register_authentication, register_limits
 from shared.cli.api_client import READ_API, httpx_client
@@ -77,7 +78,7 @@ def register_services(registry: svcs.Registry) -> None:
     settings = Settings.load(os.environ).with_addresses()
     registry.register_value(Settings, settings)
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
-    register_authentication(registry, settings)
+    register_authentication(registry, settings, to_page=TO_OPS_PAGE)
     register_limits(registry, settings, api="ops", keyspace=HOME)
     log = PostgresEventLog.from_settings(settings)
     if settings.read_url:

@@ -22,6 +22,7 @@ from read_side.http.resources.directory import ExportLimits, Exports
 from read_side.pages.app import directory
 from read_side.views import Views
 from shared.auth.bearer import is_near
+from shared.auth.local_access import TO_PEOPLE_PAGE
 from shared.auth.setup import register_authentication, register_limits, register_sessions
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
@@ -50,7 +51,7 @@ def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
     settings = Settings.load(os.environ).with_addresses()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
-    register_authentication(registry, settings)
+    register_authentication(registry, settings, to_page=TO_PEOPLE_PAGE)
     register_limits(registry, settings, api="read", keyspace=HOME)
     register_sessions(registry, settings, keyspace=HOME)
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.read_url))

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.auth.local_access import TO_DOCS
 from shared.auth.principal import COMMANDS, Principal
 from shared.auth.setup import register_authentication, register_limits, register_sessions
 from shared.clock import Clock, SystemClock
@@ -61,7 +62,7 @@ def register_services(registry: svcs.Registry) -> None:
     settings = Settings.load(os.environ).with_addresses()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     registry.register_value(StreamedAnswerLimits, settings.limits_of(StreamedAnswerLimits))
-    register_authentication(registry, settings)
+    register_authentication(registry, settings, to_page=TO_DOCS)
     register_limits(registry, settings, api="write", keyspace=HOME)
     register_sessions(registry, settings, keyspace=HOME)
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.write_url))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -74,6 +75,13 @@ class Authentication(Protocol):
         :raises Unavailable: that cannot be found out now.
         """
 
+    async def admits(self, principal: Principal) -> bool:
+        """
+        Tell whether the principal of a session, which any process may have begun, is still good.
+
+        :raises Unavailable: that cannot be found out now.
+        """
+
     async def run(self) -> None:
         """Follow the keys and the revoked tokens, until cancelled."""
 
@@ -136,6 +144,13 @@ class TokenAuthentication:
             self._issuer and principal.key_id in self._issuer.keys
         )
         return is_known and principal.expires_at > self._clock() and principal.token_id not in self._trusted.revoked
+
+    async def admits(self, principal: Principal) -> bool:
+        """Ask the issuer for the key too, if it is not known yet."""
+        if self._issuer and principal.key_id and principal.key_id not in self._trusted.keys:
+            with suppress(UnknownKey):
+                await self._issuer.key(principal.key_id)
+        return self.stands(principal)
 
     async def run(self) -> None:
         async with Tasks() as tasks:
@@ -236,6 +251,9 @@ class NoAuthentication:
         return ANONYMOUS
 
     def stands(self, principal: Principal) -> bool:  # noqa: ARG002 - likewise
+        return True
+
+    async def admits(self, principal: Principal) -> bool:  # noqa: ARG002 - likewise
         return True
 
     async def run(self) -> None:

@@ -1,5 +1,6 @@
 """Sign-in at an OpenID issuer: the authorization code flow with PKCE (OpenID Connect Core 1.0, 3.1; RFC 7636)."""
 
+import asyncio
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -13,6 +14,7 @@ import httpx
 from shared.auth.openid import OpenIdIssuer, UnknownKey
 from shared.auth.tokens import InvalidToken, unverified, verified
 from shared.errors import Unavailable
+from shared.settings import Secret
 
 ATTEMPT_SECONDS = 600
 """For which a browser may be at the issuer."""
@@ -55,7 +57,7 @@ class OpenIdClient(NamedTuple):
     """
 
     id: str
-    secret: str | None
+    secret: Secret | None
     scope: str
 
 
@@ -69,8 +71,12 @@ class SignedIn(NamedTuple):
 class CodeFlow:
     """The sign-in of browsers at one issuer."""
 
-    def __init__(self, issuer: OpenIdIssuer, client: OpenIdClient, *, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, issuer: OpenIdIssuer, client: OpenIdClient, *, http: httpx.AsyncClient, at_once: int = 20
+    ) -> None:
+        """:param at_once: how many codes may be exchanged at a time: a made-up one costs the issuer as much."""
         self._issuer, self._client, self._http = issuer, client, http
+        self._in_flight = asyncio.Semaphore(at_once)
 
     async def address(self, attempt: SignInAttempt, *, redirect_uri: str) -> str:
         """
@@ -97,7 +103,7 @@ class CodeFlow:
         Exchange the code of an answer for tokens.
 
         :raises InvalidToken: it is no answer to this attempt, or the issuer refuses.
-        :raises Unavailable: the issuer does not answer.
+        :raises Unavailable: the issuer does not answer, or too many sign in at once.
         """
         if not compare_digest(attempt.state.encode(), answer.get("state", "").encode()):
             raise InvalidToken("It was begun in another browser")
@@ -105,7 +111,10 @@ class CodeFlow:
             raise InvalidToken("It is the answer of another issuer")
         if "code" not in answer:
             raise InvalidToken("The issuer has not signed you in")
-        tokens = await self._tokens(attempt, answer["code"], redirect_uri)
+        if self._in_flight.locked():
+            raise Unavailable("Too many are signing in at the moment")
+        async with self._in_flight:
+            tokens = await self._tokens(attempt, answer["code"], redirect_uri)
         claims = await self._claims(str(tokens.get("id_token")))
         if not compare_digest(attempt.nonce.encode(), str(claims.get("nonce")).encode()):
             raise InvalidToken("The answer was made for another sign-in")
@@ -135,7 +144,7 @@ class CodeFlow:
         """A client with a secret says it as RFC 6749, section 2.3.1, has it."""
         if self._client.secret is None:
             return httpx.Auth()
-        return httpx.BasicAuth(quote(self._client.id, safe=""), quote(self._client.secret, safe=""))
+        return httpx.BasicAuth(quote(self._client.id, safe=""), quote(self._client.secret.reveal(), safe=""))
 
     async def _claims(self, id_token: str) -> dict[str, Any]:
         claimed = unverified(id_token)

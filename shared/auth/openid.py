@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -77,6 +78,7 @@ class OpenIdIssuer:
         self.url = url
         self._limits = limits or OpenIdLimits()
         self.keys: Mapping[str, IssuerKey] = {}
+        self._metadata: Mapping[str, Any] = {}
         self._client = client
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
@@ -89,10 +91,7 @@ class OpenIdIssuer:
         :raises UnknownKey: the issuer has no such key.
         :raises Unavailable: the issuer does not answer.
         """
-        if key_id not in self.keys:
-            async with self._one_at_a_time:
-                if key_id not in self.keys and self._clock() - self._asked_at >= self._limits.unknown_key:
-                    await self._ask()
+        await self._ask_if(lambda: key_id not in self.keys)
         if key := self.keys.get(key_id):
             return key
         raise (
@@ -112,44 +111,60 @@ class OpenIdIssuer:
 
         :raises Unavailable: the issuer does not answer, or has none that could be trusted.
         """
+        await self.refresh()
         try:
-            return await self._address(name)
+            return _address({} if self._is_old() else self._metadata, name)
         except _NO_ANSWER as error:
             raise Unavailable("The issuer does not say where browsers sign in") from error
 
     async def refresh(self) -> None:
         """Fetch the keys again once they are too old; a failed attempt is repeated after a pause."""
-        now, limits = self._clock(), self._limits
-        if now - self._answered_at >= limits.refresh and now - self._asked_at >= limits.unknown_key:
+        await self._ask_if(self._is_old)
+
+    def _is_old(self) -> bool:
+        return self._clock() - self._answered_at >= self._limits.refresh
+
+    async def _ask_if(self, is_needed: Callable[[], bool]) -> None:
+        """Ask, unless another has done so meanwhile, or a moment ago in vain."""
+        if is_needed():
             async with self._one_at_a_time:
-                await self._ask()
+                if is_needed() and self._clock() - self._asked_at >= self._limits.unknown_key:
+                    await self._ask()
 
     async def _ask(self) -> None:
         self._asked_at = self._clock()
         try:
-            keys = _usable((await self._json(await self._address("jwks_uri")))["keys"][: self._limits.keys])
+            metadata = await self._discovered()
+            keys = _usable((await self._json(_address(metadata, "jwks_uri")))["keys"][: self._limits.keys])
         except _NO_ANSWER as error:
             log.warning("the issuer cannot be asked for its keys", issuer=self.url, error=type(error).__name__)
             return
-        self.keys, self._answered_at = keys, self._asked_at
+        self.keys, self._metadata, self._answered_at = keys, metadata, self._asked_at
 
-    async def _address(self, name: str) -> str:
-        """
-        Return one of the issuer's addresses; by https, as OpenID Connect Discovery 1.0, section 3, has it.
-
-        :raises ValueError: the answer is of another issuer.
-        :raises NotByHttps: what is there could be replaced on its way.
-        """
-        metadata = await self._json(self.url.rstrip("/") + DISCOVERY)
+    async def _discovered(self) -> Mapping[str, Any]:
+        """:raises ValueError: the answer is of another issuer."""
+        metadata: Mapping[str, Any] = await self._json(self.url.rstrip("/") + DISCOVERY)
         if metadata["issuer"] != self.url:
             raise ValueError("it is another issuer")
-        if not is_trusted(url := str(metadata[name])):
-            raise NotByHttps
-        return url
+        return metadata
 
     async def _json(self, url: str) -> Any:
         answer = await self._client.get(url, timeout=self._limits.answer, headers={"Accept": "application/json"})
         return answer.raise_for_status().json()
+
+
+def _address(metadata: Mapping[str, Any], name: str) -> str:
+    """
+    Return one of an issuer's addresses; by https, as OpenID Connect Discovery 1.0, section 3, has it.
+
+    :raises httpx.InvalidURL: it is none.
+    :raises ValueError: it has a port that there is not.
+    :raises NotByHttps: what is there could be replaced on its way.
+    """
+    url = str(httpx.URL(metadata[name]))
+    if not is_trusted(url) or urlsplit(url).port == 0:
+        raise NotByHttps
+    return url
 
 
 def _usable(described: list[Any]) -> dict[str, IssuerKey]:

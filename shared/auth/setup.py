@@ -1,5 +1,6 @@
 """Authentication and rate limits, as the settings have them."""
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,14 +15,15 @@ from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.errors import SettingsError
 from shared.http_clients import http_client
 from shared.read_model.keys import Keyspace
-from shared.settings import Settings
+from shared.settings import Settings, variable
 from shared.urls.http import is_loopback
 
 
-def register_authentication(registry: svcs.Registry, settings: Settings) -> None:
+def register_authentication(registry: svcs.Registry, settings: Settings, *, to_page: Collection[str] = ()) -> None:
     """
     Register how callers are authenticated.
 
+    :param to_page: the scopes for everything on the service's page, if it has one.
     :raises SettingsError: the keys cannot be read.
     """
     if settings.auth == "off":
@@ -37,18 +39,16 @@ def register_authentication(registry: svcs.Registry, settings: Settings) -> None
     except KeysUnusable as error:
         raise SettingsError(str(error)) from error
     registry.register_value(Authentication, authentication, on_registry_close=client.aclose if client else None)
-    if issuer and client:
-        _register_code_flow(registry, settings, issuer, client)
+    if issuer and client and (us := _openid_client(settings, to_page)):
+        registry.register_value(CodeFlow, CodeFlow(issuer, us, http=client))
 
 
-def _register_code_flow(
-    registry: svcs.Registry, settings: Settings, issuer: OpenIdIssuer, http: httpx.AsyncClient
-) -> None:
-    """Register how browsers sign in at the issuer, if it knows us as a client."""
-    if settings.openid_client:
-        secret = settings.openid_secret.reveal() if settings.openid_secret else None
-        us = OpenIdClient(settings.openid_client, secret, settings.openid_scope)
-        registry.register_value(CodeFlow, CodeFlow(issuer, us, http=http))
+def _openid_client(settings: Settings, to_page: Collection[str]) -> OpenIdClient | None:
+    """Return as whom the issuer knows us; None where it signs no browsers in."""
+    if settings.openid_client is None:
+        return None
+    scope = settings.openid_scope or " ".join(("openid", *to_page))
+    return OpenIdClient(settings.openid_client, settings.openid_secret, scope)
 
 
 def _issuer_client(url: str) -> httpx.AsyncClient:
@@ -96,8 +96,7 @@ def require_access(settings: Settings, *, host: str) -> None:
     :param host: the address it is to listen at.
     :raises SettingsError: it would admit everyone from elsewhere, or no caller at all, or cannot ask its issuer.
     """
-    if settings.issuer:
-        _issuer_client(settings.issuer)
+    _require_issuer(settings)
     if settings.rate_limit is not None:
         settings.required("redis_url")
     if settings.auth == "off":
@@ -116,3 +115,12 @@ def require_access(settings: Settings, *, host: str) -> None:
             f"no caller could be admitted: there is no key in {settings.key_directory}. {MAKE_ONE.capitalize()}, set "
             "MUSTER_ISSUER to an OpenID issuer, or set MUSTER_AUTH=off where only this machine can reach it"
         )
+
+
+def _require_issuer(settings: Settings) -> None:
+    """:raises SettingsError: the issuer cannot be asked, or a part of the sign-in there is missing."""
+    if settings.issuer:
+        _issuer_client(settings.issuer)
+    for part, needed in (("openid_client", "issuer"), ("openid_secret", "openid_client")):
+        if getattr(settings, part) and not getattr(settings, needed):
+            raise SettingsError(f"{variable(part)} is set without {variable(needed)}: set both, or neither")

@@ -157,8 +157,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """The client as which browsers are signed in at the issuer; unset, they are not."""
     openid_secret: Annotated[Secret | None, Secret] = None
     """Of that client, if it has one."""
-    openid_scope: str = "openid profiles:read profiles:read.private commands export"
-    """What it asks for."""
+    openid_scope: str | None = None
+    """What it asks for; unset, `openid` and the scopes of everything on the page where a browser signs in."""
     rate_limit: Annotated[Rate | None, Rate.parse] = None
     """Of requests, for each subject, at each API."""
     cors_origins: Annotated[AllowedOrigins | None, AllowedOrigins.parse] = None

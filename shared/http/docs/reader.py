@@ -1,5 +1,6 @@
-"""Who reads the documentation: what stands in its lines as their token, and whom its examples are about."""
+"""The reader of the documentation: the token in their lines, and the person and the group in their examples."""
 
+import re
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -44,15 +45,18 @@ class DocsReader(NamedTuple):
         if self.subject is None or self.token is None:
             return text
         digest = sha256(self.token.encode()).hexdigest()
-        for known in (EXAMPLE_ID, EXAMPLE_GROUP):
-            text = text.replace(known, known[:-12] + digest[:12])
-        for known in EXAMPLE_NAMES:
-            text = text.replace(known, f"{known}-{digest[:6]}")
-        return text
+        return _KNOWN.sub(lambda known: _owned(known[0], digest), text)
 
 
+EXAMPLE_IDS = (EXAMPLE_ID, EXAMPLE_GROUP)
 EXAMPLE_NAMES = ("andre", "Andre", "ssju", "4711")
 """The handle of the person, the slug of the group, and the number in the external id."""
+
+_KNOWN = re.compile("|".join((*EXAMPLE_IDS, *EXAMPLE_NAMES)))
+
+
+def _owned(known: str, digest: str) -> str:
+    return known[:-12] + digest[:12] if known in EXAMPLE_IDS else f"{known}-{digest[:6]}"
 
 
 async def reader_of(scope: Scope, services: Services, pages: PagePolicy | None) -> DocsReader:
@@ -66,6 +70,6 @@ async def reader_of(scope: Scope, services: Services, pages: PagePolicy | None) 
         sessions: Any = await services.aget_abstract(Sessions)
         with suppress(Unavailable):  # then it is a page like any other's
             principal = await sessions.find(name)
-            if principal and authentication.stands(principal):
+            if principal and await authentication.admits(principal):
                 return DocsReader(name, principal.subject, principal.scopes)
     return DocsReader(can_sign_in=True)

@@ -212,9 +212,9 @@ class AuthMiddleware:
             return None
         try:
             principal = await self._sessions.find(name)
-            return principal if principal and self._authentication.stands(principal) else None
+            return principal if principal and await self._authentication.admits(principal) else None
         except Unavailable:
-            raise _unverifiable("Sessions cannot be looked up") from None
+            raise _unverifiable("The session, or the key by which it began, cannot be looked up") from None
 
     async def _refuse(self, rejection: Rejection, scope: Any, send: Send) -> None:
         pages = self._policy.pages

@@ -19,7 +19,7 @@ from shared.http.pages.documentation import linked
 from shared.http.pages.sign_in_answers import (
     AnyRequest,
     SignInAnswers,
-    is_address,
+    own_address,
     sessions_of,
     set_cookie,
     url_of,
@@ -40,7 +40,8 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
 
     @get(BEGIN)
     async def begin(request: AnyRequest, services: Services, next: FromQuery[str] = "") -> Response[bytes]:
-        flow, attempt = _flow(services), SignInAttempt.new(next if is_address(next) else "")
+        await sessions_of(services)  # or it would be found out after the way to the issuer that there are none
+        flow, attempt = _flow(services), SignInAttempt.new(own_address(next))
         with verifying():
             address = await flow.address(attempt, redirect_uri=url_of(request, services) + DONE)
         # Lax: it has to come along when the issuer leads back.
@@ -50,8 +51,13 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
 
     @get(DONE)
     async def done(request: AnyRequest, services: Services) -> Response[bytes]:
+        response = await finished(request, services)
+        response.delete_cookie(cookie_name(kept, header(request.scope, b"host") or ""))
+        return response
+
+    async def finished(request: AnyRequest, services: Services) -> Response[bytes]:
         attempt = SignInAttempt.parse(cookie_of(request.scope, kept) or "")
-        where = attempt.next if attempt and is_address(attempt.next) else ""
+        where = own_address(attempt.next) if attempt else ""
         if _is_error(error := request.query_params.get("error", "")):
             return answers.not_good(request, services, f"The issuer has not signed you in ({error}).", next=where)
         if attempt is None:
@@ -66,9 +72,7 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
     def led_on(request: AnyRequest, services: Services, session: str, where: str) -> Response[bytes]:
         cookie = answers.session_cookie(request, services, session, seconds=SESSION_SECONDS)
         page = linked(answers.shown.done(next=where), root_of(request.scope))
-        response = Response(page, media_type="text/html", headers={**FORM_HEADERS, "Set-Cookie": cookie})
-        response.delete_cookie(cookie_name(kept, header(request.scope, b"host") or ""))
-        return response
+        return Response(page, media_type="text/html", headers={**FORM_HEADERS, "Set-Cookie": cookie})
 
     return begin, done
 

@@ -16,7 +16,7 @@ from shared.http.middleware.auth import UNAUTHORIZED, PagePolicy, credential
 from shared.http.pages.answers import FORM_HEADERS
 from shared.http.pages.csrf_check import require_own_form
 from shared.http.pages.openid_sign_in import BEGIN, DONE, issuer_routes
-from shared.http.pages.sign_in_answers import SignInAnswers, SignInPage, is_address, lead, sessions_of, verifying
+from shared.http.pages.sign_in_answers import SignInAnswers, SignInPage, lead, own_address, sessions_of, verifying
 from shared.http.parsing.forms import form_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection
@@ -60,15 +60,14 @@ class SignIn:
         query = scope["query_string"].decode("latin-1")
         next_ = scope["raw_path"].decode("latin-1").removeprefix("/") + (query and f"?{query}")
         news = "" if rejection.problem is UNAUTHORIZED else f"{rejection.problem.title}. {rejection.detail}."
-        where = next_ if is_address(next_) else ""
-        return self._answers.page(scope, news=news, next=where, by_issuer=by_issuer)
+        return self._answers.page(scope, news=news, next=own_address(next_), by_issuer=by_issuer)
 
     def _by_link(self) -> Any:
         @get(SIGN_IN)
         async def sign_in(
             request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "", next: FromQuery[str] = ""
         ) -> Response[bytes]:
-            where = next if is_address(next) else ""
+            where = own_address(next)
             authentication = await services.aget_abstract(Authentication)
             if authentication.anonymous is not None:
                 return lead(request, where)
@@ -92,8 +91,7 @@ class SignIn:
         @post(SIGN_IN, status_code=303, guards=[require_own_form])
         async def sign_in_by_token(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
             form = await form_of(request)
-            next_ = form.one("next")
-            where = next_ if is_address(next_) else ""
+            where = own_address(form.one("next"))
             authentication = await services.aget_abstract(Authentication)
             if authentication.anonymous is not None:
                 return lead(request, where)

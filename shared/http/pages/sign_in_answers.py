@@ -22,8 +22,13 @@ from shared.http.requests import header, root_of
 
 AnyRequest = Request[Any, Any, Any]
 
-# Words of a path and a query, none of which leads out of the service.
-is_address = re.compile(r"([\w~%-][\w.~%-]*(/[\w~%-][\w.~%-]*)*)?(\?[!-~]*)?", re.ASCII).fullmatch
+# Words of a path and a query, none of which leads out of the service: `%2e` is a dot to browsers.
+_is_own = re.compile(
+    rf"(?!.*{ROOT.rstrip('/')})(?![^?]*%2e)([\w~%-][\w.~%-]*(/[\w~%-][\w.~%-]*)*)?(\?[!-~]*)?",
+    re.ASCII | re.IGNORECASE,
+).fullmatch
+LONGEST_ADDRESS = 1_000
+"""Characters: a cookie of 4 kB holds it, each written as three."""
 _templates = templates_of(__package__)
 _templates.globals["root"] = ROOT
 
@@ -134,6 +139,11 @@ def url_of(request: AnyRequest, services: Services) -> str:
     """Return where the browser has found the service, without a slash at its end."""
     scheme, host = "https" if is_by_https(request, services) else "http", header(request.scope, b"host")
     return f"{scheme}://{host or 'localhost'}{services.get(CookiePolicy).path}"
+
+
+def own_address(text: str) -> str:
+    """Return an address of the service, relative to its root: that itself if a text is none, or a long one."""
+    return text if len(text) <= LONGEST_ADDRESS and _is_own(text) else ""
 
 
 @contextmanager

@@ -1,16 +1,28 @@
 """How an OpenID issuer signs a browser in at a page: an answer that is not to this attempt lets nobody in."""
 
+from base64 import b64decode
+from math import inf
+from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from svcs import Container, Registry
 
+import projector.services
+import read_side.services
+import write_side.services
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.authentication import TokenAuthentication
-from shared.auth.code_flow import CodeFlow, OpenIdClient
+from shared.auth.code_flow import CodeFlow, OpenIdClient, SignInAttempt
 from shared.auth.openid import OpenIdIssuer
 from shared.auth.principal import READ
 from shared.auth.sessions import Sessions
+from shared.auth.setup import require_access
+from shared.auth.tokens import InvalidToken
+from shared.errors import SettingsError
+from shared.http.pages.sign_in_answers import own_address
+from shared.settings import Secret, Settings
 from tests.support.access import Keys
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.issuer import Issuer
@@ -40,14 +52,16 @@ async def client(issuer, tmp_path):
     """Of the read API; it keeps cookies as a browser does."""
     async with httpx.AsyncClient(trust_env=False) as http:
         known, us = OpenIdIssuer(issuer.url, client=http), OpenIdClient("muster-web", None, f"openid {READ}")
+        flow = CodeFlow(known, us, http=http)
 
         def register(registry):
             registry.register_value(Sessions, MemorySessions())
-            registry.register_value(CodeFlow, CodeFlow(known, us, http=http))
+            registry.register_value(CodeFlow, flow)
 
         authentication = TokenAuthentication(Keys(tmp_path / "keys").directory, audience="muster", issuer=known)
         async with AuthenticatedApps(authentication, register=register).client("read") as client:
             client.headers.update(HTML)
+            client.flow = flow
             yield client
 
 
@@ -90,6 +104,18 @@ async def test_what_a_browser_is_sent_away_with_is_kept_from_scripts_and_the_iss
     assert "HttpOnly; SameSite=Lax" in begun.headers["Set-Cookie"]
 
 
+async def test_a_session_begun_by_a_key_that_is_new_here_is_good(client):
+    """As where another process has signed the browser in, or this one was started since."""
+    done = await led_back(client)
+    session = done.cookies["muster_people_80"]
+    issuer = client.flow._issuer
+
+    for path, shown in (("/people/ada", "Signed in as"), ("/docs/get_profile", f"Bearer {session}")):
+        issuer.keys, issuer._asked_at = {}, -inf
+        page = await client.get(path)
+        assert shown in page.text
+
+
 @pytest.mark.parametrize(
     ("differently", "said"),
     [
@@ -104,6 +130,7 @@ async def test_an_answer_that_is_not_to_this_attempt_lets_nobody_in(client, diff
 
     assert answer.status_code == 401
     assert said in answer.text
+    assert KEPT not in client.cookies
     assert (await client.get("/people/ada")).status_code == 401
 
 
@@ -144,6 +171,116 @@ async def test_an_attempt_is_good_once_and_for_the_browser_that_began_it(client)
     assert "The issuer does not take the code" in stolen.text
 
 
+async def test_an_attempt_is_kept_while_too_many_sign_in(client, monkeypatch):
+    """It is not over: the browser may come again."""
+    monkeypatch.setattr(client.flow, "_in_flight", SimpleNamespace(locked=lambda: True))
+
+    answer = await led_back(client)
+
+    assert answer.status_code == 503
+    assert KEPT in client.cookies
+
+
+async def test_a_long_way_back_is_left_out(client):
+    """A browser drops a cookie of more than 4 kB, and the sign-in with it."""
+    begun = [await client.get("/sign-in/openid", params={"next": f"?q={'/' * n}"}) for n in (997, 5_000)]
+
+    assert [len(each.headers["Set-Cookie"]) > 3_000 for each in begun] == [True, False]
+    assert all(len(each.headers["Set-Cookie"]) < 4_096 for each in begun)
+    assert begun[1].cookies[KEPT].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_own"),
+    [
+        ("", True),
+        ("people/ada?q=a.b%2E&tag=%2e", True),
+        ("people/groups/%C3%BC-x", True),
+        ("//evil.example", False),
+        ("../x", False),
+        ("%2e%2e/x", False),
+        ("a/.%2E/x", False),
+        ("a/%2E%2e", False),
+        ("__root__/", False),
+        ("a/__root__//evil.example", False),
+        ("?q=__root__/", False),
+        ("https://evil.example", False),
+        ("a" * 1_001, False),
+    ],
+)
+def test_a_way_back_does_not_lead_out_of_the_service(text, is_own):
+    assert own_address(text) == (text if is_own else "")
+
+
+def test_the_secret_of_the_client_is_shown_by_nothing():
+    assert "hush" not in repr(OpenIdClient("muster-web", Secret("hush"), "openid"))
+
+
+async def test_the_issuer_is_told_the_secret(issuer):
+    """RFC 6749, section 2.3.1: the id and the secret are encoded before they are put together."""
+    told = []
+
+    def answer(request):
+        told.append(request.headers.get("Authorization"))
+        return httpx.Response(200, json=issuer.answer(request.url.path))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        us = OpenIdClient("muster web", Secret("hu:sh"), "openid")
+        flow, attempt = CodeFlow(OpenIdIssuer(issuer.url, client=http), us, http=http), SignInAttempt.new("")
+        with pytest.raises(InvalidToken):
+            await flow.finish(attempt, {"state": attempt.state, "code": "x"}, redirect_uri="")
+
+    assert b64decode(told[-1].removeprefix("Basic ")) == b"muster%20web:hu%3Ash"
+
+
+@pytest.fixture
+def served(monkeypatch, tmp_path, issuer):
+    """The environment of a service whose issuer signs browsers in; nothing of it is connected to."""
+    servers = {"DATABASE_URL": "postgresql://127.0.0.1/x", "REDIS_URL": "redis://127.0.0.1", "HOME": str(tmp_path)}
+    access = {"AUTH": "on", "KEYS": str(Keys(tmp_path / "keys").directory.path), "ISSUER": issuer.url}
+    for name, value in {**servers, **access, "OPENID_CLIENT": "us"}.items():
+        monkeypatch.setenv(f"MUSTER_{name}", value)
+
+
+@pytest.mark.parametrize(
+    ("register_services", "set_", "scope"),
+    [
+        (projector.services.register_services, {}, "openid ops"),
+        (read_side.services.register_services, {}, "openid profiles:read profiles:read.private commands export"),
+        (write_side.services.register_services, {}, "openid commands"),
+        (write_side.services.register_services, {"MUSTER_OPENID_SCOPE": "openid profile"}, "openid profile"),
+    ],
+)
+@pytest.mark.usefixtures("served")
+async def test_a_browser_asks_for_what_its_page_needs(monkeypatch, register_services, set_, scope):
+    for name, value in set_.items():
+        monkeypatch.setenv(name, value)
+
+    async with Registry() as registry:
+        register_services(registry)
+        async with Container(registry) as container:
+            address = await container.get(CodeFlow).address(SignInAttempt.new(""), redirect_uri="")
+
+    assert dict(parse_qsl(urlsplit(address).query))["scope"] == scope
+
+
+@pytest.mark.parametrize(
+    ("set_", "said"),
+    [
+        ({"MUSTER_OPENID_CLIENT": "us"}, "MUSTER_OPENID_CLIENT is set without MUSTER_ISSUER"),
+        (
+            {"MUSTER_OPENID_SECRET": "s", "MUSTER_ISSUER": "https://issuer.example"},
+            "MUSTER_OPENID_SECRET is set without MUSTER_OPENID_CLIENT",
+        ),
+    ],
+)
+def test_a_part_of_the_sign_in_alone_stops_the_start(tmp_path, set_, said):
+    settings = Settings.load({**Keys(tmp_path / "keys").settings, **set_})
+
+    with pytest.raises(SettingsError, match=said):
+        require_access(settings, host="127.0.0.1")
+
+
 async def test_without_an_issuer_there_is_no_such_address(tmp_path):
     authentication = TokenAuthentication(Keys(tmp_path / "keys").directory, audience="muster")
     async with AuthenticatedApps(authentication).client("read") as client:
@@ -160,7 +297,9 @@ async def test_where_no_sessions_are_kept_nobody_is_offered_one(tmp_path):
     async with AuthenticatedApps(TokenAuthentication(keys.directory, audience="muster")).client("write") as client:
         page = await client.get("/docs/register_account", headers=HTML)
         answer = await client.post("/sign-in", data={"token": keys.token(READ)}, headers={"Origin": "http://localhost"})
+        begun = await client.get("/sign-in/openid")
 
     assert "Bearer $MUSTER_TOKEN" in page.text
     assert "sign-in" not in page.text
-    assert answer.status_code == 404
+    assert (answer.status_code, begun.status_code) == (404, 404)
+    assert "MUSTER_REDIS_URL" in begun.text

@@ -2,13 +2,14 @@
 
 import asyncio
 from contextlib import ExitStack
+from math import inf
 
 import httpx
 import pytest
 
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.openid import OpenIdIssuer, OpenIdLimits
-from shared.auth.principal import READ
+from shared.auth.principal import READ, Principal
 from shared.auth.tokens import InvalidToken
 from shared.errors import Unavailable
 from tests.support.access import Keys
@@ -159,3 +160,67 @@ async def test_a_revoked_id_of_an_issuers_token_counts_too(issuer, running, auth
 
     with pytest.raises(InvalidToken, match="revoked"):
         await authentication.authenticate(token)
+
+
+async def test_a_session_that_another_process_began_by_a_new_key_is_good_here(issuer, running, authentication, clock):
+    """The issuer is asked for the key; while it does not answer, the session is not over."""
+    begun = Principal("ada@issuer", frozenset([READ]), key_id="rsa", expires_at=inf)
+    assert not authentication.stands(begun)
+
+    assert await authentication.admits(begun)
+    assert not await authentication.admits(begun._replace(key_id="withdrawn"))
+    running.close()
+    issuer.close()
+    clock.now += LIMITS.unknown_key
+    with pytest.raises(Unavailable):
+        await authentication.admits(begun._replace(key_id="new"))
+    assert await authentication.admits(begun)
+
+
+@pytest.fixture
+async def counted(issuer, clock):
+    """An issuer as a client knows it, and the paths of the requests."""
+    issuer.url, paths = "https://issuer.example", []
+
+    def answer(request):
+        paths.append(request.url.path)
+        return httpx.Response(200, json=issuer.answer(request.url.path))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        yield OpenIdIssuer(issuer.url, client=client, clock=clock), paths
+
+
+async def test_sign_ins_do_not_ask_where_they_lead_each_time(counted, clock):
+    """Anybody may begin one, and as many as they like."""
+    known, paths = counted
+
+    found = await asyncio.gather(*(known.endpoint("token_endpoint") for _ in range(10)))
+    assert set(found) == {"https://issuer.example/token"}
+    assert len(paths) == 2
+
+    clock.now += LIMITS.refresh
+    await known.endpoint("token_endpoint")
+    assert len(paths) == 4
+
+
+async def test_an_issuer_that_is_away_is_not_asked_by_each_sign_in(issuer, counted):
+    known, paths = counted
+    issuer.calls_itself = "https://another.example"
+
+    for _ in range(10):
+        with pytest.raises(Unavailable):
+            await known.endpoint("token_endpoint")
+
+    assert len(paths) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["https://issuer.example:bad/", "https://issuer.example:99999/", "https://[::1", "https://x/\n", 7, None]
+)
+async def test_an_address_that_is_none_leads_nowhere(issuer, counted, address, monkeypatch):
+    known, _ = counted
+    described = issuer.answer("/.well-known/openid-configuration")
+    monkeypatch.setattr(issuer, "answer", lambda _: {**described, "token_endpoint": address, "keys": []})
+
+    with pytest.raises(Unavailable):
+        await known.endpoint("token_endpoint")

@@ -11,8 +11,8 @@ from litestar.types import ASGIApp
 from markupsafe import Markup
 
 from shared.http.containers import Services
-from shared.http.docs.curl import address_of, as_json, curl_line
-from shared.http.docs.operations import Documented, operations_of
+from shared.http.docs.curl import address_of, as_json, curl_line, examples_of
+from shared.http.docs.operations import operations_of
 from shared.http.docs.reader import DocsReader, reader_of
 from shared.http.docs.trying import tried
 from shared.http.middleware.auth import PagePolicy
@@ -77,8 +77,8 @@ class Docs:
                 "operation.html",
                 reader,
                 operation=shown,
-                curl=reader.own(curl_line(shown, url=url_of(request, services), token=reader.token)),
-                values=sent if "try" in sent else _examples(shown, reader),
+                curl=curl_line(shown, url=url_of(request, services), token=reader.token, own=reader.own),
+                values=sent if "try" in sent else examples_of(shown, own=reader.own),
                 tried=answer,
             )
 
@@ -96,10 +96,6 @@ class Docs:
             **context,
         )
         return Response(linked(page.encode(), root_of(request.scope)), media_type="text/html", headers=FORM_HEADERS)
-
-
-def _examples(operation: Documented, reader: DocsReader) -> Mapping[str, str]:
-    return {each.name: reader.own(each.example) for each in operation.parameters if each.is_required}
 
 
 @get(f"/{STYLESHEET}")

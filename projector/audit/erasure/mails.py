@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -38,12 +39,20 @@ def kept_mails(folder: Path) -> Iterator[KeptMail]:
     """Read the mails of a folder, unfinished ones too; there need be none; what is removed meanwhile is left out."""
     names = Path("*.eml"), unfinished_of(Path("*.eml"))
     for path in sorted(path for name in names for path in folder.glob(str(name))):
-        try:
-            message = message_from_bytes(path.read_bytes(), policy=default)
-        except FileNotFoundError:
-            continue
+        with suppress(FileNotFoundError):
+            yield KeptMail(path, _texts(path.read_bytes()))
+
+
+def _texts(content: bytes) -> Sequence[str]:
+    """Return what people read, and of a mail that Python's parser does not take, because it was cut off, its bytes."""
+    try:
+        message = message_from_bytes(content, policy=default)
         parts: Iterable[str] = [each.get_content() for each in message.walk() if each.get_content_maintype() == "text"]
-        yield KeptMail(path, [*map(str, message.values()), _recipient(message), *parts])
+        return [*map(str, message.values()), _recipient(message), *parts]
+    except LookupError:
+        cut = message_from_bytes(content)
+        payloads = [each.get_payload(decode=True) for each in cut.walk() if not each.is_multipart()]
+        return [each.decode(errors="replace") for each in (content, *payloads) if isinstance(each, bytes)]
 
 
 def _recipient(message: EmailMessage) -> str:

@@ -209,6 +209,19 @@ def test_a_mail_is_read_as_people_read_it(name, tmp_path):
     assert {field for text in mail.texts for field in looked_for.found_in(text)} == {"email", "family_name"}
 
 
+def test_a_mail_is_read_wherever_it_was_cut_off(tmp_path):
+    """By a kill while it was written; its address is found once it is there."""
+    address = EmailAddress.parse("ursula@example.org")
+    whole = letter_to(address, text="Grüße")
+    known = whole.index(address.encode()) + len(address)
+    for cut in range(len(whole)):
+        (tmp_path / "1.eml.unfinished").write_bytes(whole[:cut])
+
+        [mail] = kept_mails(tmp_path)
+
+        assert mail.is_about(uuid4(), search(email=str(address))) or cut < known
+
+
 def test_a_mail_is_known_by_its_token_where_no_value_is_known_any_more(tmp_path):
     account, other = uuid4(), uuid4()
     token = EmailToken.issue(account, EmailAddress("a@b.example"), 1, key=b"k", until=datetime(2026, 12, 1, tzinfo=UTC))

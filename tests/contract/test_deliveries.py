@@ -96,7 +96,8 @@ async def test_a_reminder_of_later_holds_up_nothing(session):
     await session.schedule([later, delivery(2)], after=0, until=2)
 
     assert await due(session) == [2]
-    assert await session.next_due(after=NOW) == NOW + MINUTE
+    assert await session.next_due(["mail", "webhook"], after=NOW) == NOW + MINUTE
+    assert await session.next_due(["webhook"], after=NOW) is None
 
 
 async def test_one_that_is_given_up_holds_up_nothing_and_is_seen(session):

@@ -102,8 +102,8 @@ class DeliverySession(Protocol):
     async def has(self, id: UUID) -> bool:
         """Return whether a delivery waits, or was given up."""
 
-    async def next_due(self, *, after: datetime) -> datetime | None:
-        """Return the earliest time after this one at which a delivery is due."""
+    async def next_due(self, channels: Collection[str], *, after: datetime) -> datetime | None:
+        """Return the earliest time after this one at which a delivery of one of these channels is due."""
 
     async def done(self, delivery: Delivery) -> None:
         """Forget a delivery that was carried out, or needs not to be."""

@@ -88,7 +88,7 @@ class Deliverer:
     async def _patience(self) -> float:
         """Return the seconds until the next delivery is due, but no more than those of the poll."""
         now = self._world.clock.now()
-        due = await self._world.session.next_due(after=now)
+        due = await self._world.session.next_due(self._permits, after=now)
         return self._limits.poll_seconds if due is None else min((due - now).total_seconds(), self._limits.poll_seconds)
 
     async def _some_end(self, *besides: asyncio.Task[bool], within: float | None = None) -> None:

@@ -66,8 +66,9 @@ class MemoryDeliverySession:
         self._check()
         return id in self._all.kept
 
-    async def next_due(self, *, after: datetime) -> datetime | None:
-        return min((each.due_at for each in self._waiting() if each.due_at > after), default=None)
+    async def next_due(self, channels: Collection[str], *, after: datetime) -> datetime | None:
+        waiting = [each.due_at for each in self._waiting() if each.channel in channels]
+        return min((due_at for due_at in waiting if due_at > after), default=None)
 
     async def done(self, delivery: Delivery) -> None:
         self._check()

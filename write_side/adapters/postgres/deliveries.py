@@ -60,7 +60,11 @@ _DUE = f"""
                   and e.is_ordered and e.given_up_at is null and e.number < d.number))
      order by due_at, number limit %(limit)s"""  # noqa: S608
 _HAS = "select exists (select from deliveries where id = %s)"
-_NEXT_DUE = "select min(due_at) from deliveries where given_up_at is null and due_at > %s"
+_NEXT_DUE = """
+    select min(next.due_at)
+      from unnest(%(channels)s::text[]) as of (channel), lateral (
+           select min(due_at) as due_at from deliveries d
+            where d.channel = of.channel and given_up_at is null and due_at > %(after)s) as next"""
 _DONE = "delete from deliveries where id = %s"
 _FORGET = "delete from deliveries where account_id = %s and position < %s"
 _DEFER = "update deliveries set attempts = attempts + 1, due_at = %s, error = %s where id = %s"
@@ -117,8 +121,8 @@ class PostgresDeliverySession:
     async def has(self, id: UUID) -> bool:
         return bool(await self._one(_HAS, (id,)))
 
-    async def next_due(self, *, after: datetime) -> datetime | None:
-        due: datetime | None = await self._one(_NEXT_DUE, (after,))
+    async def next_due(self, channels: Collection[str], *, after: datetime) -> datetime | None:
+        due: datetime | None = await self._one(_NEXT_DUE, {"channels": list(channels), "after": after})
         return due
 
     async def done(self, delivery: Delivery) -> None:

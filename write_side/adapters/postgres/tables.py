@@ -208,7 +208,7 @@ deliveries = Table(
     Column("error", TextColumn),
     Column("given_up_at", DateTime(timezone=True)),
     UniqueConstraint("id", name="deliveries_are_unique"),
-    Index("deliveries_by_due_time", "due_at", "number", postgresql_where=text("given_up_at is null")),
+    Index("deliveries_due", "channel", "due_at", "number", postgresql_where=text("given_up_at is null")),
     Index(
         "deliveries_in_order",
         *("account_id", "channel", "endpoint", "number"),

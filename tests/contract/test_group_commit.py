@@ -5,8 +5,9 @@ import random
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
@@ -34,6 +35,8 @@ from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
+from write_side.adapters.postgres.group_commit.requests import Change
+from write_side.adapters.postgres.group_commit.writes import refusal
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import (
     AccountExists,
@@ -44,6 +47,7 @@ from write_side.domain.errors import (
     HandleTaken,
     MemberNotFound,
     OutcomeUnknown,
+    StaleAggregate,
 )
 from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
@@ -536,6 +540,17 @@ async def test_lines_that_share_transactions_are_answered_as_one_after_the_other
     assert [type(each.event) for each in await grouped.events()] == [
         type(each.event) for each in await one_by_one.events()
     ]
+
+
+@pytest.mark.parametrize(
+    ("stored_version", "is_same", "expected"),
+    [(1, True, EmailTaken), (1, False, StaleAggregate), (0, False, EmailTaken)],
+)
+def test_a_value_that_is_taken_refuses_nothing_that_others_have_changed(stored_version, is_same, expected):
+    """Closed meanwhile, an account would have refused the change for another reason."""
+    account: Any = SimpleNamespace(id=uuid4(), stored_version=stored_version)
+
+    assert isinstance(refusal(Change("update", account, {}), [("accounts_email_is_unique", is_same)]), expected)
 
 
 REFUSALS = (Conflict, AccountNotFound, GroupNotFound, MemberNotFound)

@@ -100,8 +100,14 @@ def clashes(refused: Iterable[Change]) -> Iterator[Statement]:
 
 
 def refusal(change: Change, rows: Sequence[Row]) -> Exception | None:
-    """Say why a change was not stored, by what `clashes` returned for it; None: another transaction is in its way."""
+    """
+    Say why a change was not stored, by what `clashes` returned for it; None: another transaction is in its way.
+
+    Of an aggregate that others have changed meanwhile a conflict says nothing: what was to be stored may not be what
+    the command would store now.
+    """
     [[constraint, is_same]] = rows
-    if constraint:
-        return refusal_by(constraint) or StaleAggregate(change.aggregate.id)
-    return None if is_same else StaleAggregate(change.aggregate.id)
+    stale = StaleAggregate(change.aggregate.id)
+    if constraint and (is_same or not change.aggregate.stored_version):
+        return refusal_by(constraint) or stale
+    return None if is_same else stale

@@ -57,7 +57,7 @@ def test_the_document_is_served(write_api):
 
 
 @schema.parametrize()
-@settings(max_examples=examples(6), derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(6), suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_documented(case, write_api, keys):
     """Also to what does not fit the document: no 500, no status, header or body that the document does not name."""
     answer = case.call(base_url=write_api.url, headers=keys.headers(COMMANDS))

@@ -158,7 +158,9 @@ def delete_group(event: events.GroupDeleted, _: RecordedEvent, documents: Docume
 @profiles.on(events.MemberAdded, touches=PROFILE.by("account_id"), reads=GROUP.by("group_id"))
 def join(event: events.MemberAdded, _: RecordedEvent, documents: Documents) -> None:
     # The group may be gone or renamed already, after a crash. Gone: its deletion is still to be folded, and leaves the
-    # record without it. Renamed: the record is ahead with it, and will be brought the same name once more.
+    # record without it. Renamed: the record is ahead with it, and will be brought the same name once more. The record
+    # is opened in each case: the crash may have left it marked as stale, although nothing is parked for it.
+    documents.find(PROFILE, event.account_id)
     if (found := documents.find(GROUP, event.group_id)) is None:
         return
     record = documents.get(PROFILE, event.account_id)

@@ -17,7 +17,7 @@ from projector.store.writes import Write
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint
-from tests.support.bugs import bugs
+from tests.support.bugs import Bug, bugs
 from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_read, as_served, at_once, cleanly_folded, held
 from tests.support.histories import History, nth_id
@@ -122,6 +122,23 @@ def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, lo
 
     assert as_served(generation.clean) == as_served(as_read(generation.store.content, projection))
     assert generation.parking.events == ()
+
+
+def test_a_mark_that_a_crash_left_goes_although_the_group_it_was_left_for_has_gone():
+    """The next release folds what this one parked, and finds the group deleted by the same torn commit."""
+    history = History()
+    people = [history.register(handle) for handle in ("ada", "bob", "cyd")]
+    board = history.create_group("board")
+    for each in people:
+        history.add_member(board, each)
+    history.delete_group(board)
+    for slug in ("board", "choir", "chess"):
+        history.create_group(slug)
+    bug, crashes = Bug(frozenset({1, 9}), frozenset()), [Step(1), Step(4, crash_after=10), Step(0), Step(0)]
+
+    generation = fold_with_crashes(history.events, crashes, releases=[bug.planted(PROFILES)])
+
+    assert as_served(generation.clean) == as_served(as_read(generation.store.content, PROFILES))
 
 
 @on_each_that_parks

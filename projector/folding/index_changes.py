@@ -1,7 +1,6 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -134,13 +133,15 @@ def _entries_by_key(row: IndexRow, orders: Sequence[str], id: UUID, unlike: Inde
 def _places_by_key(
     row: IndexRow, orders: Sequence[str], id: UUID, unlike: IndexRow | None = None
 ) -> dict[str, list[bytes]]:
-    prefixes, end, places = row.prefixes(), place(b"", id), dict[str, list[bytes]]()
-    others = frozenset(unlike.prefixes() if unlike else ())
-    new_prefixes = [each for each in prefixes if each not in others]
-    for order, key, other_key in zip(orders, row.keys, unlike.keys if unlike else repeat(None), strict=False):
-        if crossing := new_prefixes if key == other_key else prefixes:
+    end, places = place(b"", id), dict[str, list[bytes]]()
+    for nth, (order, key) in enumerate(zip(orders, row.keys, strict=True)):
+        prefixes = row.prefixes(nth)
+        if unlike is not None and unlike.keys[nth] == key:
+            others = frozenset(unlike.prefixes(nth))
+            prefixes = [each for each in prefixes if each not in others]
+        if prefixes:
             stands_at = key + end
-            places[order] = [prefix + stands_at for prefix in crossing]
+            places[order] = [prefix + stands_at for prefix in prefixes]
     return places
 
 

@@ -83,7 +83,7 @@ GROUP = Kind("group", GroupName)
 _DESCRIPTION = tuple(name for name in events.ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""
 
-profiles = Projection("profiles", version=5, documents=(PROFILE, GROUP, REGISTRATION))
+profiles = Projection("profiles", version=6, documents=(PROFILE, GROUP, REGISTRATION))
 profiles.versioned(REGISTRATION, by="account", field="version")
 profiles.versioned(PROFILE, by="account", field="version", touches_updated_at=True)
 profiles.versioned(PROFILE, by="profile", field="profile_version", touches_updated_at=True)

@@ -53,6 +53,10 @@ class ListLimits:
     lengths: int = 1000
     """…and of how many lists; of more, all are forgotten."""
 
+    def candidates(self, wanted: int, chance: float) -> float:
+        """How many are likely to have so many among them that fit."""
+        return self.spare * wanted / max(chance, 1e-9)
+
     def too_broad(self) -> QueryTooBroad:
         return QueryTooBroad(f"More than {self.sorted:,} match")
 
@@ -99,7 +103,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     :param statuses: the bytes that divide each list; a record has one of them.
     :param facets: it has all of them.
     :param terms: it matches all of them; the most selective first.
-    :param order: the sorted set whose order is asked for, or, if `key` is None, any.
+    :param order: the sorted set whose order is asked for; that of names if `key` is None.
+    :param by_name: the sorted set in the order of names, the only one in which there is a list of each facet.
     :param key: which of an index row's keys makes that order; None: the word that `lead` begins, then the name.
     """
 
@@ -107,6 +112,7 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     facets: tuple[bytes, ...] = ()
     terms: tuple[Term, ...] = ()
     order: str
+    by_name: str
     key: int | None
     descending: bool
     limit: int
@@ -141,6 +147,7 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
             facets=facets,
             terms=tuple(sorted(terms, key=Term.selectivity, reverse=True)),
             order=order,
+            by_name=orders[0],
             key=None if by_word else orders.index(order),
             descending=query.descending,
             limit=query.limit,
@@ -151,6 +158,11 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     def lead(self) -> Term:
         """The longest of the terms, the first of equally long ones."""
         return self.terms[0]
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether there is a list of each facet in the order asked for."""
+        return self.order == self.by_name
 
     @property
     def is_one_word(self) -> bool:
@@ -164,8 +176,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def beginnings(self) -> list[bytes]:
-        """Bytes that stand in the words of each record that fits, and so in its stored index row: seen undecoded."""
-        return [NUL + term.whole.encode() for term in self.terms if not term.is_parted]
+        """Bytes that stand in the stored index row of each record that fits, in facets and words: seen undecoded."""
+        return [*self.facets, *(NUL + term.whole.encode() for term in self.terms if not term.is_parted)]
 
     def place_of(self, row: IndexRow, id: bytes) -> bytes | None:
         """Where a record stands in what is asked for; None if it does not fit. Thousands may be asked for one page."""

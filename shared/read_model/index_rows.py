@@ -17,7 +17,7 @@ from shared.text import unique_handle, words
 
 
 def profile_row(record: ProfileRecord) -> IndexRow:
-    """In the lists of all profiles, of each group and of each tag, in the order of each of `PROFILE_ORDERS`."""
+    """In the lists of all profiles, in the order of each of `PROFILE_ORDERS`, of each group and of each tag by name."""
     return IndexRow(
         facets=(
             EVERYBODY,

@@ -42,9 +42,9 @@ class IndexRow(msgspec.Struct, frozen=True, array_like=True):
     """
     In which lists a record stands, and where; kept beside its document, so that a list can be checked without it.
 
-    It stands in the list of each facet, ordered by each key.
+    It stands in the list of each facet, ordered by the first key, and in that of everybody ordered by each key.
 
-    :param facets: such as `EVERYBODY`, `group_facet`, `tag_facet`.
+    :param facets: `EVERYBODY`, then such as `group_facet` and `tag_facet`.
     :param status: one byte that divides each list; `STATUSES` for people.
     :param keys: one for each order, in the sequence that the projection and its view agree on; the first is the name.
     :param words: what `word_block` makes of its words.
@@ -55,9 +55,9 @@ class IndexRow(msgspec.Struct, frozen=True, array_like=True):
     keys: tuple[bytes, ...]
     words: bytes
 
-    def prefixes(self) -> list[bytes]:
-        """Of the lists it stands in."""
-        return [facet + self.status for facet in self.facets]
+    def prefixes(self, nth: int) -> list[bytes]:
+        """Of the lists it stands in that are ordered by the key at this place."""
+        return [facet + self.status for facet in (self.facets[:1] if nth else self.facets)]
 
     def matched(self, prefix: str) -> bytes | None:
         """The first of its words (in the order of their bytes) that begins like this (not empty), None if none does."""

@@ -27,7 +27,7 @@ SLUG = IN_GROUP.groups[0].slug
     [
         (ProfileQuery(limit=4), 2),
         (ProfileQuery(limit=4, statuses=ANY, order="created_at", descending=True), 2),
-        (ProfileQuery(limit=4, tags=("senate",), order="handle"), 2),
+        (ProfileQuery(limit=4, tags=("senate",), order="handle"), 4),
         (ProfileQuery(limit=4, group=str(GROUPS[0].group_id)), 2),
         (ProfileQuery(limit=4, words=("and",), order=None), 2),
         (ProfileQuery(limit=4, words=("a",), order=None, statuses=ANY, descending=True), 2),
@@ -39,7 +39,7 @@ SLUG = IN_GROUP.groups[0].slug
 )
 @pytest.mark.parametrize("list_limits", [ListLimits(remembered=0)])
 async def test_a_page_takes_so_many_trips_however_deep_it_is(redis_views, redis_projection, query, expected):
-    """Two for one filter: the range, the documents. Lengths, index rows and slugs are one more each."""
+    """Two for one filter: the range, the documents. Lengths, index rows, slugs are one more each, other orders two."""
     redis_projection.commit(*PEOPLE, position=7)
     await redis_views.position()
 

@@ -216,10 +216,11 @@ async def test_what_would_be_too_much_for_one_commit_is_halved():
 
 def test_a_step_that_would_be_too_much_for_one_commit_is_halved():
     """It is bounded by what it writes too, not only by how many documents it is brought to."""
-    directory, weights = Directory(people=800), []
+    directory, weights = Directory(people=1_400), []
     directory.history.delete_group(directory.group)
     directory.store.apply = weighing(directory.store.apply, weights)
 
+    directory.step(fan_out=1_400)
     directory.fold()
 
     assert directory.held == directory.clean

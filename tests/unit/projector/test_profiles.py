@@ -20,7 +20,7 @@ from shared.events import (
     SlugChanged,
 )
 from shared.read_model.index_rows import profile_row
-from shared.read_model.ordering import EVERYBODY, PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
+from shared.read_model.ordering import PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
 from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
@@ -292,8 +292,8 @@ def test_a_group_is_found_by_its_slug(history):
     assert {UniqueEntry("by-slug", "elders")} == folded.entries(GROUP, group)
 
 
-def test_a_person_stands_in_every_list_in_every_order(history):
-    """In those of everybody, of each group and of each tag, under the status."""
+def test_a_person_stands_in_every_list_by_name_and_in_that_of_everybody_in_every_order(history):
+    """In those of each group and of each tag, under the status."""
     group = history.create_group("board")
     history.add_member(group, ADA)
     history.suspend(ADA)
@@ -308,9 +308,11 @@ def test_a_person_stands_in_every_list_in_every_order(history):
     listed = {each for each in folded.entries(PROFILE, ADA) if isinstance(each, SortedEntry) and each.by != "word"}
 
     assert {
-        SortedEntry(order, facet + b"s" + place(key, ADA))
-        for order, key in zip(PROFILE_ORDERS, keys, strict=True)
-        for facet in (EVERYBODY, group_facet(group), tag_facet("poet"))
+        *(SortedEntry(order, b"*s" + place(key, ADA)) for order, key in zip(PROFILE_ORDERS, keys, strict=True)),
+        *(
+            SortedEntry(PROFILE_ORDERS[0], facet + b"s" + place(keys[0], ADA))
+            for facet in (group_facet(group), tag_facet("poet"))
+        ),
     } == listed
 
 

@@ -1,7 +1,8 @@
 """
 How a page is found: along a list that is in the order asked for, or by putting a small one into order.
 
-The index by word is in the order of words only, the lists of facets are in every other.
+The index by word is in the order of words only, the lists of facets in that of names, and that of everybody in each but
+the order of words.
 """
 
 from collections.abc import Sequence
@@ -91,9 +92,9 @@ class Search:
             return NOTHING
         if query.key is None:
             return await self._by_word()
-        if query.terms:
+        if query.terms or (query.facets and not query.is_by_name):
             return await self._sorted()
-        facets = self._facets()
+        facets = self._facets() or [self._everybody()]
         *lengths, total = (
             await self._lengths.of(self._read, [*facets, self._everybody()]) if len(facets) > 1 else (0, 0)
         )
@@ -103,7 +104,7 @@ class Search:
         """In the order of the words that match: along their index, or from a much narrower list."""
         lead = self._term(self._query.lead)
         others = [self._term(term) for term in self._query.terms if term != self._query.lead]
-        others += self._facets() if self._query.facets else []
+        others += self._facets()
         if not others:
             return await self._along(lead)
         length, *lengths, total = await self._lengths.of(self._read, [lead, *others, self._everybody()])
@@ -111,49 +112,53 @@ class Search:
         if shortest <= self._limits.gathered and shortest * self._limits.narrower <= length:
             with suppress(TooManyToSort):  # it has grown since
                 return await self._gather(others[lengths.index(shortest)])
-        return await self._along(lead, chance=_chance(lengths, total))
+        return await self._along(lead, self._query.facets, chance=_chance(lengths, total))
 
     async def _sorted(self) -> Places:
-        """Records that words find, in another order than that of the words."""
-        words, facets = list(map(self._term, self._query.terms)), self._facets()
-        scans = [*words, *facets] if self._query.facets else words
-        lengths = await self._lengths.of(self._read, scans) if len(scans) > 1 else [0]
-        by_word, by_facet = lengths[: len(words)], lengths[len(words) :]
-        if by_facet and min(by_facet) <= min(by_word):
-            return await self._along_facet(facets, by_facet)
-        try:
-            return await self._gather(words[by_word.index(min(by_word))])
-        except TooManyToSort as error:
-            if error.records and self._query.is_one_word:
-                raise self._limits.too_broad() from error
-        # So many have the word that those who fit are not far apart. Where they are, pages are short.
-        return await self._along_facet(facets, by_facet or [0])
+        """Records that words or facets find, in an order in which these have no list."""
+        query, facets, everybody = self._query, self._facets(), self._everybody()
+        scans = [*facets, *map(self._term, query.terms)]
+        *lengths, total = (
+            await self._lengths.of(self._read, [*scans, everybody]) if len(scans) > 1 or facets else (0, 0)
+        )
+        nth, chance = lengths.index(min(lengths)), _chance(lengths, total)
+        is_facet = nth < len(facets)
+        if not is_facet or (not query.is_by_name and lengths[nth] <= self._limits.candidates(query.limit + 1, chance)):
+            try:
+                return await self._gather(scans[nth])
+            except TooManyToSort as error:
+                if error.records and query.is_one_word:
+                    raise self._limits.too_broad() from error
+        # So many match that those who fit are not far apart. Where they are, pages are short.
+        if facets and query.is_by_name:
+            return await self._along_facet(facets, lengths[: len(facets)])
+        return await self._along(everybody, query.facets, chance=chance, length=total)
 
-    async def _along_facet(self, facets: Sequence[RangeScan], lengths: Sequence[int], total: int = 0) -> Places:
+    async def _along_facet(self, scans: Sequence[RangeScan], lengths: Sequence[int], total: int = 0) -> Places:
         """
-        Along the narrowest of these lists.
+        Along the narrowest of the lists of the query's facets, or that of everybody.
 
         :param total: how many records there are in all; 0 where that is unknown.
         """
-        nth = lengths.index(min(lengths))
+        nth, facets = lengths.index(min(lengths)), self._query.facets
         chance = _chance([*lengths[:nth], *lengths[nth + 1 :]], total)
-        return await self._along(facets[nth], facet=nth, chance=chance, length=lengths[nth])
+        return await self._along(scans[nth], (*facets[:nth], *facets[nth + 1 :]), chance=chance, length=lengths[nth])
 
     async def _along(
-        self, scan: RangeScan, *, facet: int | None = None, chance: float = 1.0, length: int = 0
+        self, scan: RangeScan, facets: Sequence[bytes] = (), *, chance: float = 1.0, length: int = 0
     ) -> Places:
         """
-        :param facet: the one of the query's facets whose list it is; None: it is the index by word.
+        :param facets: those that not all of the scan have.
         :param chance: that the filters let a record pass.
         :param length: of what is scanned; 0 where that is unknown.
         """
-        filters = Filters.of_scan(self._query, facet)
-        if filters.index_rows:
+        filters = Filters.of_scan(self._query, scan, facets)
+        if filters.index_rows and self._query.terms:
             chance = self._limits.chance
         return await PageScan(self._read, self._query, self._limits, scan, filters, chance=chance, length=length).page()
 
     def _facets(self) -> list[RangeScan]:
-        return [self._scan(self._query.order, facet) for facet in self._query.facets or (EVERYBODY,)]
+        return [self._scan(self._query.by_name, facet) for facet in self._query.facets]
 
     def _everybody(self) -> RangeScan:
         return self._scan(self._query.order, EVERYBODY)
@@ -208,7 +213,8 @@ class Filters(NamedTuple):
     """
     What a scan does not know of its candidates.
 
-    :param index_rows: whether words have to be looked for in their index rows, which tell of facets too.
+    :param index_rows: whether it takes their index rows to tell: of words, and of facets where they stand in an order
+        in which these have no list.
     :param of: otherwise, the sorted set in which they have an entry for each facet…
     :param facets: …and the facets.
     :param by_word: whether the scan is of the index by word, where a place begins with one.
@@ -220,12 +226,14 @@ class Filters(NamedTuple):
     by_word: bool
 
     @classmethod
-    def of_scan(cls, query: ListQuery, facet: int | None) -> Self:
-        """:param facet: the one of the query's facets that is scanned; None: the first of its terms is."""
-        if facet is None:
-            return cls(len(query.terms) > 1 or query.lead.is_parted, query.order, query.facets, by_word=True)
-        others = [each for nth, each in enumerate(query.facets) if nth != facet]
-        return cls(bool(query.terms), query.order, others, by_word=False)
+    def of_scan(cls, query: ListQuery, scan: RangeScan, facets: Sequence[bytes]) -> Self:
+        """:param facets: those that not all of the scan have."""
+        by_word = scan.of == WORD
+        if by_word:
+            index_rows = len(query.terms) > 1 or query.lead.is_parted
+        else:
+            index_rows = bool(query.terms) or (bool(facets) and scan.of != query.by_name)
+        return cls(index_rows, query.by_name, facets, by_word)
 
     def __bool__(self) -> bool:
         return self.index_rows or bool(self.facets)
@@ -300,7 +308,7 @@ class PageScan:
         :param chance: that an entry is one of a record that fits.
         """
         limits, missing = self._limits, self._query.limit + 1 - len(self._found)
-        likely = missing if chance == 1 else max(limits.spare * missing / max(chance, 1e-9), limits.fewest)
+        likely = missing if chance == 1 else max(limits.candidates(missing, chance), limits.fewest)
         if likely <= self._length < limits.spare * likely:
             likely = self._length + 1  # all of it: a trip for what is left would cost more
         self._chance, self._size = chance, min(ceil(likely), limits.greatest_chunk)

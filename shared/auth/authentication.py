@@ -147,7 +147,8 @@ class TokenAuthentication:
 
     async def admits(self, principal: Principal) -> bool:
         """Ask the issuer for the key too, if it is not known yet."""
-        if self._issuer and principal.key_id and principal.key_id not in self._trusted.keys:
+        is_known = principal.is_ours or principal.key_id in self._trusted.keys
+        if self._issuer and principal.key_id and not is_known:
             with suppress(UnknownKey):
                 await self._issuer.key(principal.key_id)
         return self.stands(principal)

@@ -29,6 +29,7 @@ class Principal(NamedTuple):
     :param key_id: of the key that signed it.
     :param expires_at: seconds since 1970.
     :param is_limited: whether the number of its requests is limited.
+    :param is_ours: whether we made its token, rather than an OpenID issuer.
     """
 
     subject: str
@@ -37,6 +38,7 @@ class Principal(NamedTuple):
     key_id: str | None = None
     expires_at: float = inf
     is_limited: bool = True
+    is_ours: bool = False
 
 
 ANONYMOUS = Principal("anybody", frozenset(SCOPES), is_limited=False)

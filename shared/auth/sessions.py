@@ -37,13 +37,14 @@ class StoredSession(msgspec.Struct, frozen=True):
     token_id: str | None
     key_id: str | None
     expires_at: float
+    is_ours: bool = False
 
     @classmethod
     def of(cls, begun_by: Principal, *, expires_at: float) -> "StoredSession":
-        return cls(begun_by.subject, begun_by.scopes, begun_by.token_id, begun_by.key_id, expires_at)
+        return cls(begun_by.subject, begun_by.scopes, begun_by.token_id, begun_by.key_id, expires_at, begun_by.is_ours)
 
     def principal(self) -> Principal:
-        return Principal(self.subject, self.scopes, self.token_id, self.key_id, self.expires_at)
+        return Principal(self.subject, self.scopes, self.token_id, self.key_id, self.expires_at, is_ours=self.is_ours)
 
 
 def new_name() -> str:

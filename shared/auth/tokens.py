@@ -122,7 +122,7 @@ def principal_of(claims: dict[str, Any], *, key_id: str, is_ours: bool) -> Princ
     if token_id is not None and not token_id.isprintable():
         raise InvalidToken("Its id has characters that cannot be shown")
     is_limited = not (is_ours and claims.get("unlimited") is True)
-    return Principal(subject, _scopes(claims), token_id, key_id, claims["exp"], is_limited)
+    return Principal(subject, _scopes(claims), token_id, key_id, claims["exp"], is_limited, is_ours)
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

@@ -30,11 +30,11 @@ async def sessions(request, clock):
 
 
 def link(id, *, until=None):
-    return Principal("ada", frozenset({OPS}), id, "k1", until or time.time() + 900)
+    return Principal("ada", frozenset({OPS}), id, "k1", until or time.time() + 900, is_ours=True)
 
 
 async def test_a_session_is_its_links(sessions):
-    """With its subject, its id and its key, by which it can be ended."""
+    """With its subject, its id and its key, by which it can be ended, and whose that is."""
     name = await sessions.begin(link("its-links"))
 
     found = await sessions.find(name)
@@ -126,7 +126,7 @@ async def test_who_has_signed_in_can_look_on_while_redis_is_away(server_home):
         await sessions.find(name)
 
     assert await sessions.find(name)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match=r"Redis, which keeps the sessions of browsers, does not answer$"):
         await sessions.find("another")
     with pytest.raises(Unavailable):
         await sessions.begin(link("another"))

@@ -27,6 +27,7 @@ from shared.http.pages.sign_in_answers import (
 )
 from shared.http.problems import NOT_FOUND, Rejection
 from shared.http.requests import header, root_of
+from shared.problems import Refusal
 
 BEGIN, DONE = "/sign-in/openid", "/sign-in/openid/done"
 """The second is what the issuer has to know as the redirect URI."""
@@ -38,7 +39,7 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
     """Make the routes of a service."""
     kept = f"{answers.cookie}_openid"
 
-    @get(BEGIN)
+    @get(BEGIN, exception_handlers={Refusal: answers.refused})
     async def begin(request: AnyRequest, services: Services, next: FromQuery[str] = "") -> Response[bytes]:
         await sessions_of(services)  # or it would be found out after the way to the issuer that there are none
         flow, attempt = _flow(services), SignInAttempt.new(own_address(next))
@@ -49,7 +50,7 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
         headers = {**PAGE_HEADERS, "Location": address, "Set-Cookie": cookie}
         return Response(b"", status_code=303, media_type="text/html", headers=headers)
 
-    @get(DONE)
+    @get(DONE, exception_handlers={Refusal: answers.refused})
     async def done(request: AnyRequest, services: Services) -> Response[bytes]:
         response = await finished(request, services)
         response.delete_cookie(cookie_name(kept, header(request.scope, b"host") or ""))

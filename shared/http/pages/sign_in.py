@@ -21,6 +21,7 @@ from shared.http.parsing.forms import form_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection
 from shared.http.requests import wants_head_only
+from shared.problems import Refusal
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 OPEN_PATHS = frozenset({SIGN_IN, SIGN_OUT, BEGIN, DONE})
@@ -63,7 +64,7 @@ class SignIn:
         return self._answers.page(scope, news=news, next=own_address(next_), by_issuer=by_issuer)
 
     def _by_link(self) -> Any:
-        @get(SIGN_IN)
+        @get(SIGN_IN, exception_handlers={Refusal: self._answers.refused})
         async def sign_in(
             request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "", next: FromQuery[str] = ""
         ) -> Response[bytes]:
@@ -88,7 +89,12 @@ class SignIn:
         return sign_in
 
     def _by_token(self) -> Any:
-        @post(SIGN_IN, status_code=303, guards=[require_own_form])
+        @post(
+            SIGN_IN,
+            status_code=303,
+            guards=[require_own_form],
+            exception_handlers={Refusal: self._answers.refused},
+        )
         async def sign_in_by_token(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
             form = await form_of(request)
             where = own_address(form.one("next"))
@@ -107,7 +113,12 @@ class SignIn:
         return sign_in_by_token
 
     def _out(self) -> Any:
-        @post(SIGN_OUT, status_code=303, guards=[require_own_form])
+        @post(
+            SIGN_OUT,
+            status_code=303,
+            guards=[require_own_form],
+            exception_handlers={Refusal: self._answers.refused},
+        )
         async def sign_out(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
             name = credential(request.scope, self.policy)
             if name and Sessions in services.registry:

@@ -17,8 +17,10 @@ from shared.http.middleware.auth import UNVERIFIABLE, cookie_name
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
 from shared.http.pages.documentation import ROOT, linked
 from shared.http.pages.templating import templates_of
-from shared.http.problems import NOT_FOUND, Rejection
+from shared.http.parsing.negotiation import prefers_html
+from shared.http.problems import NOT_FOUND, Rejection, answer_refusal
 from shared.http.requests import header, root_of
+from shared.problems import Refusal
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -27,6 +29,7 @@ _is_own = re.compile(
     rf"(?!.*{ROOT.rstrip('/')})(?![^?]*%2e)([\w~%-][\w.~%-]*(/[\w~%-][\w.~%-]*)*)?(\?[!-~]*)?",
     re.ASCII | re.IGNORECASE,
 ).fullmatch
+AGAIN = {"Retry-After": "5"}
 LONGEST_ADDRESS = 1_000
 """Characters: a cookie of 4 kB holds it, each written as three."""
 _templates = templates_of(__package__)
@@ -99,6 +102,15 @@ class SignInAnswers:
         headers = {**FORM_HEADERS, "WWW-Authenticate": "Bearer"}
         return Response(page, status_code=401, media_type="text/html", headers=headers)
 
+    def refused(self, request: AnyRequest, refusal: Refusal) -> Response[bytes]:
+        """Say to a person that a server is away on which signing in depends; all else is a problem."""
+        if refusal.problem is not UNVERIFIABLE or not prefers_html(request.scope):
+            return answer_refusal(request, refusal)
+        news, where = f"{UNVERIFIABLE.title}. {refusal.detail}.", own_address(request.query_params.get("next", ""))
+        page = self.page(request.scope, news=news, next=where, by_issuer=CodeFlow in request.app.state.registry)
+        headers = {**FORM_HEADERS, **AGAIN}
+        return Response(page, status_code=UNVERIFIABLE.status, media_type="text/html", headers=headers)
+
     def asked(self, request: AnyRequest, services: Services, *, next: str) -> Response[bytes]:
         """Say to a person who has come to sign in how that is done."""
         page = self.page(request.scope, news="", next=next, by_issuer=CodeFlow in services.registry)
@@ -152,7 +164,7 @@ def verifying() -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise Rejection(UNVERIFIABLE, str(error), headers={"Retry-After": "5"}) from error
+        raise Rejection(UNVERIFIABLE, str(error), headers=AGAIN) from error
 
 
 def lead(request: AnyRequest, where: str = "", *, cookie: str | None = None) -> Response[bytes]:

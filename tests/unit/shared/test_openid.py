@@ -163,18 +163,20 @@ async def test_a_revoked_id_of_an_issuers_token_counts_too(issuer, running, auth
 
 
 async def test_a_session_that_another_process_began_by_a_new_key_is_good_here(issuer, running, authentication, clock):
-    """The issuer is asked for the key; while it does not answer, the session is not over."""
+    """The issuer is asked for the key; while it does not answer, the session is not over; one of a key of ours is."""
     begun = Principal("ada@issuer", frozenset([READ]), key_id="rsa", expires_at=inf)
     assert not authentication.stands(begun)
 
     assert await authentication.admits(begun)
     assert not await authentication.admits(begun._replace(key_id="withdrawn"))
+    retired = begun._replace(key_id="retired", is_ours=True)
     running.close()
     issuer.close()
     clock.now += LIMITS.unknown_key
     with pytest.raises(Unavailable):
         await authentication.admits(begun._replace(key_id="new"))
     assert await authentication.admits(begun)
+    assert not await authentication.admits(retired)
 
 
 @pytest.fixture

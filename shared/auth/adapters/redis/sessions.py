@@ -1,7 +1,8 @@
 """Sessions in Redis, so that they and the used links outlive a process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from math import ceil
 from typing import NamedTuple
@@ -48,7 +49,7 @@ class RedisSessions:
             self._keyspace.used_link(link.token_id or ""),
             ceil(link.expires_at - self._clock()) + SESSION_SECONDS,
         )
-        with reachable():
+        with _answering():
             if not await self._client.set(used, 1, nx=True, ex=seconds):
                 return None
         return await self._begun(link, seconds=SESSION_SECONDS)
@@ -68,12 +69,12 @@ class RedisSessions:
     async def end(self, name: str) -> None:
         """:raises Unavailable: Redis cannot be reached."""
         self._remembered.pop(name, None)
-        with reachable():
+        with _answering():
             await self._client.delete(self._key(name))
 
     async def _begun(self, by: Principal, *, seconds: float) -> str:
         name, session = new_name(), StoredSession.of(by, expires_at=self._clock() + seconds)
-        with reachable():
+        with _answering():
             await self._client.set(self._key(name), _encode(session), ex=max(1, ceil(seconds)))
         return name
 
@@ -97,7 +98,7 @@ class RedisSessions:
         self._remembered[name] = seen
 
     async def _stored(self, name: str) -> StoredSession | None:
-        with reachable():
+        with _answering():
             stored = await self._client.get(self._key(name))
         try:
             return None if stored is None else _decode(stored)
@@ -107,3 +108,13 @@ class RedisSessions:
     def _key(self, name: str) -> str:
         """Under a hash of its name: a reader of Redis' keys learns of no session."""
         return self._keyspace.session(sha256(name.encode()).hexdigest())
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """:raises Unavailable: Redis cannot be reached; in words for a person at a sign-in page."""
+    try:
+        with reachable():
+            yield
+    except Unavailable as error:
+        raise Unavailable("Redis, which keeps the sessions of browsers, does not answer") from error

@@ -83,7 +83,8 @@ class LastHour:
     """
     The points of the last hour.
 
-    What comes is seen in `timeline` once it was kept: so a page is not sent its charts every second.
+    What comes is seen in `timeline` once it was kept: so a page is not sent its charts every second. The first figures
+    are seen at once.
     """
 
     def __init__(self, store: TimelineStore) -> None:
@@ -101,6 +102,8 @@ class LastHour:
         point = Point(at, status.head, {each.name: _figures(each) for each in status.projections})
         self._origin = self._origin or point
         self._add(point)
+        if _is_blank(self.timeline):
+            self._draw()
 
     async def keep(self) -> None:
         """
@@ -115,7 +118,10 @@ class LastHour:
             await self._store.keep([each for minute, each in self._points.items() if minute >= self._kept])
             self._kept = max(self._points)
         finally:
-            self.timeline = _timeline(self._origin, [self._points[minute] for minute in sorted(self._points)])
+            self._draw()
+
+    def _draw(self) -> None:
+        self.timeline = _timeline(self._origin, [self._points[minute] for minute in sorted(self._points)])
 
     def _take(self, kept: Iterable[Point]) -> None:
         own, self._points = self._points, {}
@@ -151,6 +157,12 @@ def _timeline(origin: Point | None, points: Sequence[Point]) -> Timeline:
         {name: _series(name, steps) for name in points[-1].projections},
         [each.rate(each.before.head, each.after.head) for each in steps],
     )
+
+
+def _is_blank(timeline: Timeline) -> bool:
+    """Tell whether something has no figure yet."""
+    series = [each for of in timeline.projections.values() for each in (of.lag_seconds, of.events_per_second)]
+    return any(set(each) <= {None} for each in (timeline.appended_per_second, *series))
 
 
 def _series(name: str, steps: Sequence[_Step]) -> Series:

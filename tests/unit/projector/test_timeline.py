@@ -37,6 +37,18 @@ async def test_a_point_says_how_far_behind_it_was_at_most_and_how_fast_it_went()
     assert series.events_per_second == hour.timeline.appended_per_second == [2.0, 2.0]
 
 
+async def test_the_first_figures_are_seen_at_once():
+    """A page that is opened in a new home has charts; what comes after them is seen once it was kept."""
+    hour = LastHour(MemoryTimelineStore())
+
+    seen = []
+    for second, head in ((0, 100), (1, 110), (2, 180)):
+        hour.note(status(head), after(0, second))
+        seen.append(hour.timeline.appended_per_second)
+
+    assert seen == [[None], [10.0], [10.0]]
+
+
 async def test_a_restart_goes_on_where_the_last_process_ended():
     """Also within the same minute, of which nothing is lost."""
     store = MemoryTimelineStore()

@@ -1,5 +1,6 @@
 """Values that hold only what is allowed: what has been parsed need not be checked again."""
 
+import inspect
 import re
 from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -16,6 +17,12 @@ _compiled = cache(re.compile)
 
 class InvalidValue(ValueError):
     """What was given is not such a value; the message says what would be."""
+
+
+def meaning_of(kind: type[Any]) -> str:
+    """Return what a value is: the first clause that its class says of it."""
+    clause, *_ = re.split(r"[;:\n]", inspect.getdoc(kind) or "")
+    return f"{clause.rstrip('.')}."
 
 
 class Text(str):
@@ -46,7 +53,7 @@ class Text(str):
     def schema(cls) -> dict[str, Any]:
         """The rule as JSON Schema."""
         bounds = {"minLength": cls.shortest, "maxLength": cls.longest}
-        about = {"description": f"It {cls.rule}.", "examples": list(cls.examples)}
+        about = {"description": f"{meaning_of(cls)} It {cls.rule}.", "examples": list(cls.examples)}
         return {"type": "string", **bounds, "pattern": f"^{cls.pattern}$", **about}
 
 

@@ -12,6 +12,9 @@ from shared.client.people import people
 from shared.client.run import Posting
 from shared.runtime.progress import Progress
 
+TOGETHER = 200
+"""People who are there before the first of them joins a group: a line shares no transaction with one it depends on."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -25,7 +28,7 @@ def commands(count: int, *, groups: int = 0, seed: int) -> Iterator[Line]:
     """
     The commands that make the first groups and people of a seed, each made when it is taken.
 
-    Groups come first, then each person before their memberships, so references lead somewhere. A call that asks for
+    Groups come first, then some people before their memberships, so references lead somewhere. A call that asks for
     more people or more groups gets all commands of those who ask for fewer, with the same keys.
     """
     keys = Keys()
@@ -38,10 +41,13 @@ def _commands(count: int, group_count: int, seed: int) -> Iterator[tuple[int, Fi
     there = list(islice(groups(seed), group_count))
     for reached, group in enumerate(there, start=1):
         yield reached, {"command": "create-group", **group}
-    everybody = islice(zip(people(seed), belongings(seed), strict=False), count)
-    for reached, (person, belongs) in enumerate(everybody, start=group_count + 1):
-        yield reached, {"command": "register-account", **person}
-        yield from ((reached, each) for each in _memberships(person, belongs, there))
+    everybody, reached = islice(zip(people(seed), belongings(seed), strict=False), count), group_count
+    while together := tuple(islice(everybody, TOGETHER)):
+        for nth, (person, _) in enumerate(together, start=1):
+            yield reached + nth, {"command": "register-account", **person}
+        reached += len(together)
+        for person, belongs in together:
+            yield from ((reached, each) for each in _memberships(person, belongs, there))
 
 
 def _memberships(person: Fields, belongs: Iterable[Belonging], there: Sequence[Fields]) -> Iterator[Fields]:

@@ -1,6 +1,6 @@
 """All people and groups as the commands that make them, which `muster import` takes."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -90,12 +90,14 @@ class ExportedCommands:
         found = [await self._walk.ask(self._groups.get, str(each)) for each in sorted(later)]
         return [self._created(_decode_group(each.document.body)) for each in found if each.document]
 
-    def _lines(self, people: Iterable[ProfileRecord]) -> Iterator[_Line]:
+    def _lines(self, people: Sequence[ProfileRecord]) -> Iterator[_Line]:
+        """Yield all registrations first: a line shares no transaction with one that it depends on."""
+        yield from (_copied(_RegisterAccount, person) for person in people)
         for person in people:
-            yield _copied(_RegisterAccount, person)
             for group in person.groups:
                 if group.group_id in self._known:  # else it is gone already
                     yield _AddGroupMember(group=group.group_id, account=person.account_id, role=group.role)
+        for person in people:
             if ending := _ENDINGS.get(person.status):
                 yield ending(account=person.account_id)
 

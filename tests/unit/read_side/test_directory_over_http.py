@@ -2,6 +2,7 @@
 
 import csv
 import io
+from itertools import groupby
 
 import msgspec
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from read_side.http.exporting.table import COLUMNS
 from read_side.http.exporting.walk import EVERYONE
 from shared.errors import Unavailable
+from shared.read_model.records import ProfileGroup
+from tests.support.directory import JUDICIARY
 from tests.support.read_side import ADA, BOB, changed, person
 from tests.unit.read_side.test_look_ups_over_http import problem
 
@@ -25,11 +28,16 @@ def rows(response):
     return list(csv.DictReader(io.StringIO(response.text, newline="")))
 
 
-async def test_groups_come_first_then_each_person_with_their_memberships(client):
+async def test_groups_come_first_then_people_then_their_memberships(client, views):
+    """Not each person with theirs: what depends on a line before it cannot share its transaction."""
+    chair = ProfileGroup(group_id=JUDICIARY.group_id, slug="ssju", name="Judiciary", role="Chair")
+    views.commit(*(changed(each, groups=(chair,)) for each in (ADA, BOB)), position=7)
+
     response = await client.get("/export")
 
     told = commands(response)
-    assert [each["command"] for each in told[:2]] == ["create-group", "create-group"]
+    kinds = [kind for kind, _ in groupby(each["command"] for each in told)]
+    assert kinds == ["create-group", "register-account", "add-group-member"]
     registered = [each for each in told if each["command"] == "register-account"]
     assert {each["account_id"] for each in registered} == {str(ADA.account_id), str(BOB.account_id)}
     assert response.headers["Content-Type"] == "application/x-ndjson; charset=utf-8"

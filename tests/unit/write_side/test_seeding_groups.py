@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter
-from itertools import islice
+from itertools import groupby, islice
 
 import msgspec
 import pytest
 
 from shared.client.groups import MOST_GROUPS_EACH, belongings, groups
 from shared.client.run import Posting
-from shared.client.seeding import commands, seed_people
+from shared.client.seeding import TOGETHER, commands, seed_people
 from tests.support.fake_write_api import FakeWriteApi
 from write_side.domain.values import parse_value
 from write_side.use_cases import USE_CASES
@@ -43,6 +43,13 @@ def test_more_people_or_groups_include_all_commands_of_fewer(people, groups):
     keys = {each["idempotency_key"] for each in fewer}
 
     assert [each for each in made(people, groups) if each["idempotency_key"] in keys] == fewer
+
+
+def test_people_join_groups_together():
+    """Not each behind their registration: what depends on a line before it cannot share its transaction."""
+    kinds = [kind for kind, _ in groupby(each["command"] for each in made(TOGETHER + 50, 12))]
+
+    assert kinds == ["create-group", *("register-account", "add-group-member") * 2]
 
 
 def test_nothing_is_referred_to_before_it_is_there(crowd):

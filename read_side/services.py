@@ -27,6 +27,7 @@ from shared.auth.setup import register_authentication, register_limits, register
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
 from shared.http.pages.sign_in_answers import CookiePolicy
+from shared.http.pages.site_map import SiteMap
 from shared.http_clients import http_client
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import Connect, connector
@@ -55,6 +56,7 @@ def register_services(registry: svcs.Registry) -> None:
     register_limits(registry, settings, api="read", keyspace=HOME)
     register_sessions(registry, settings, keyspace=HOME)
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.read_url))
+    registry.register_value(SiteMap, SiteMap.of(settings, own="read"))
     register_origins(registry, settings)
     registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
     registry.register_value(Exports, Exports(settings.limits_of(ExportLimits)))

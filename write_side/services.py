@@ -20,6 +20,7 @@ from shared.http.health import GaugeRefresh
 from shared.http.limits import HttpLimits
 from shared.http.middleware.cors import register_origins
 from shared.http.pages.sign_in_answers import CookiePolicy
+from shared.http.pages.site_map import SiteMap
 from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.read_model.keys import HOME
@@ -66,6 +67,7 @@ def register_services(registry: svcs.Registry) -> None:
     register_limits(registry, settings, api="write", keyspace=HOME)
     register_sessions(registry, settings, keyspace=HOME)
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.write_url))
+    registry.register_value(SiteMap, SiteMap.of(settings, own="write"))
     register_origins(registry, settings)
     register_postgres_of(settings, registry)
 

@@ -31,6 +31,7 @@ from shared.http.openapi.document import openapi
 from shared.http.pages import csrf_check as guard
 from shared.http.pages.sign_in import OPEN_PATHS
 from shared.http.pages.sign_in_answers import CookiePolicy
+from shared.http.pages.site_map import SiteMap
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
@@ -78,6 +79,7 @@ def _register(registry: svcs.Registry) -> None:
     )
     registry.register_value(GaugeRefresh, GaugeRefresh(history.refresh))
     registry.register_value(CookiePolicy, CookiePolicy.at(settings.ops_url))
+    registry.register_value(SiteMap, SiteMap.of(settings, own="ops"))
 
 
 @get("/status")

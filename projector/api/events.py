@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 from msgspec import Meta
 
 from projector.api import orders
-from projector.api.page.document import document
+from projector.api.page.answers import AnyRequest, on_refusal, shown
 from projector.monitoring.event_effects import EventEffect, EventEffects
 from projector.monitoring.log_pages import TYPES, LoggedEvent, LoggedEvents, LogPages, LogQuery, logged
 from shared.auth.principal import PRIVATE
@@ -18,14 +18,11 @@ from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.middleware.auth import caller
 from shared.http.openapi.document import Parameter
-from shared.http.pages.answers import FORM_HEADERS
 from shared.http.pages.csrf_check import require_local_host
-from shared.http.pages.documentation import linked
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.parsing.parameters import Malformed, Parameters
-from shared.http.problems import Rejection, answer_refusal
-from shared.http.requests import root_of
-from shared.problems import INVALID, Problem, Refusal
+from shared.http.problems import Rejection
+from shared.problems import INVALID, Problem
 
 MOST = 200
 GREATEST = 2**63 - 1
@@ -39,7 +36,9 @@ EVENT_NOT_FOUND = Problem(
 )
 PROBLEMS = (EVENT_NOT_FOUND,)
 
-AnyRequest = Request[Any, Any, Any]
+_BY_ACCEPT = {"Vary": "accept"}
+_HEADERS = {"Cache-Control": "no-store", **_BY_ACCEPT}
+_ON_REFUSAL = on_refusal("events", "All events")
 _is_number = re.compile(r"[0-9]{1,19}", re.ASCII).fullmatch
 
 
@@ -50,14 +49,7 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
     projections: tuple[EventEffect, ...]
 
 
-def _refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
-    """Say to a browser why there is no page, and to a program what it is always told."""
-    if not prefers_html(request.scope):
-        return answer_refusal(request, refusal)
-    return _page(request, document("refused.html", refusal=refusal), status=refusal.problem.status)
-
-
-@get("/events", guards=[require_local_host], exception_handlers={Refusal: _refused})
+@get("/events", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
 async def events(request: AnyRequest, services: Services) -> Response[bytes]:
     query = _query(request)
     with orders.as_problems():
@@ -67,10 +59,10 @@ async def events(request: AnyRequest, services: Services) -> Response[bytes]:
     if not prefers_html(request.scope):
         return json(answer, headers=_HEADERS)
     next_ = Parameters(request.scope).address_with("before", str(found.next_before)).decode()
-    return _page(request, document("events.html", found=answer, query=query, types=TYPES, next=next_))
+    return shown(request, "events.html", headers=_BY_ACCEPT, found=answer, query=query, types=TYPES, next=next_)
 
 
-@get("/events/{position:str}", guards=[require_local_host], exception_handlers={Refusal: _refused})
+@get("/events/{position:str}", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
 async def event(position: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
     number = int(position) if _is_number(position) else GREATEST
     with orders.as_problems():
@@ -81,7 +73,7 @@ async def event(position: FromPath[str], request: AnyRequest, services: Services
     answer = EventReport(event=logged(recorded, private=_sees_private(request)), projections=tuple(effects))
     if not prefers_html(request.scope):
         return json(answer, headers=_HEADERS)
-    return _page(request, document("event.html", report=answer, may_see=_sees_private(request)))
+    return shown(request, "event.html", headers=_BY_ACCEPT, report=answer, may_see=_sees_private(request))
 
 
 def _query(request: AnyRequest) -> LogQuery:
@@ -129,14 +121,6 @@ def _limit(text: str) -> int:
 
 def _sees_private(request: AnyRequest) -> bool:
     return PRIVATE in caller(request.scope).scopes
-
-
-_HEADERS = {"Cache-Control": "no-store", "Vary": "accept"}
-
-
-def _page(request: AnyRequest, page: bytes, *, status: int = 200) -> Response[bytes]:
-    headers = {**FORM_HEADERS, "Vary": "accept"}
-    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=headers)
 
 
 HANDLERS = (events, event)

@@ -1,18 +1,17 @@
 """What the page changes: a form becomes a command to the write API, as the person who is signed in."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from litestar import Response, post
-from litestar.params import FromPath
 from uuid_utils import uuid7
 
 from read_side.commands import CommandRefused, CommandSender, Done, SentCommand
 from read_side.pages import forms
 from read_side.pages.documents import document
-from read_side.pages.forms import ACTIONS, CREATIONS, Creation, FormField, Value
+from read_side.pages.forms import CREATIONS, OF_A_GROUP, OF_A_PERSON, Action, Creation, FormField, Value
 from read_side.pages.reading import PageReads, segment
-from read_side.pages.viewing import ON_REFUSAL, AnyRequest, read_person, shown, viewer_of
+from read_side.pages.viewing import ON_REFUSAL, AnyRequest, read_group, read_person, shown, viewer_of
 from shared.auth.principal import COMMANDS
 from shared.errors import Unavailable
 from shared.http.containers import Services
@@ -31,7 +30,7 @@ NO_WRITE_API = Problem(
 )
 PROBLEMS = (NO_WRITE_API,)
 AWAY = "Nothing that you typed is lost: try again in a moment. It will not be done twice."
-CONFLICT = "They were changed meanwhile. Beside your words stands what is there now; save again to have yours."
+CONFLICT = "It was changed meanwhile. Beside your words stands what is there now; save again to have yours."
 DONE_BEFORE = (
     "The same form was sent before, with other words, and was done. Look at the record; save again to change it."
 )
@@ -80,6 +79,35 @@ class FormOrder(NamedTuple):
         return SentCommand(self.name, meant, self.filled.key, int(version) if version.isdecimal() else None)
 
 
+class Edited(NamedTuple):
+    """
+    The records of a kind that forms change.
+
+    :param path: of their pages, to which the key is added.
+    :param context: how the template calls one.
+    :param reference: the field of commands that names one, and the field of the record with its id.
+    :param by_key: how commands name one by its key.
+    :param key: the field of the record, and of forms, that is the key.
+    """
+
+    path: str
+    template: str
+    context: str
+    actions: Mapping[str, Action]
+    reference: tuple[str, str]
+    by_key: str
+    key: str
+    read: Callable[[PageReads, AnyRequest, str], Awaitable[Any]]
+
+
+A_PERSON = Edited(
+    "people/", "edit.html", "person", OF_A_PERSON, ("account", "account_id"), "@{}", "handle", read_person
+)
+A_GROUP = Edited(
+    "people/groups/", "edit_group.html", "group", OF_A_GROUP, ("group", "group_id"), "{}", "slug", read_group
+)
+
+
 class FormRoutes:
     """
     The routes that change something.
@@ -89,7 +117,7 @@ class FormRoutes:
 
     def __init__(self, pages: PagePolicy) -> None:
         self._pages = pages
-        self.handlers = (self._create(), self._change())
+        self.handlers = (self._create(), self._change(A_PERSON), self._change(A_GROUP))
 
     def _create(self) -> Any:
         @post("/", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
@@ -105,19 +133,23 @@ class FormRoutes:
 
         return create
 
-    def _change(self) -> Any:
-        @post("/people/{handle:str}", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
-        async def change(handle: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
+    def _change(self, edited: Edited) -> Any:
+        @post(f"/{edited.path}{{{edited.key}:str}}", status_code=303, guards=FORM_GUARDS, exception_handlers=ON_REFUSAL)
+        async def change(request: AnyRequest, services: Services) -> Response[bytes]:
+            key: str = request.path_params[edited.key]
             sender, form = _sender(request, services), await form_of(request)
-            if (action := ACTIONS.get(name := form.one("action"))) is None:
+            if (action := edited.actions.get(name := form.one("action"))) is None:
                 raise Rejection(INVALID, f"There is no action {name!r}")
             fields = forms.shown_fields(action.fields, sees_private=viewer_of(request).sees_private)
             filled = Filled(forms.values_in(form, fields), form.one("key") or new_key(), form.one("version"))
-            whose = {"account": form.one("account") or f"@{handle}"}
+            reference, _ = edited.reference
+            whose = {reference: form.one(reference) or edited.by_key.format(key)}
             outcome = await self._outcome(request, sender, FormOrder(action.command, fields, filled, whose))
             if isinstance(outcome, FormFailure):
-                return await editing(request, handle, (name, filled, outcome))
-            return _to(request, "people/", str(filled.values.get("handle") or handle), outcome)
+                return await editing(request, edited, key, (name, filled, outcome))
+            if action.is_end:
+                return _to(request, "", "", outcome)
+            return _to(request, edited.path, str(filled.values.get(edited.key) or key), outcome)
 
         return change
 
@@ -191,37 +223,38 @@ def creating(
 
 
 async def editing(
-    request: AnyRequest, handle: str, failed: tuple[str, Filled, FormFailure] | None = None
+    request: AnyRequest, edited: Edited, key: str, failed: tuple[str, Filled, FormFailure] | None = None
 ) -> Response[bytes]:
     """
-    Show the forms by which a person is changed.
+    Show the forms by which a record is changed.
 
     :param failed: the one that was sent and not carried out, as it was sent, and why.
     """
-    reads = PageReads(request)
-    person = await read_person(reads, request, handle)
-    viewer = viewer_of(request)
+    record = await edited.read(PageReads(request), request, key)
     name, sent, failure = failed or ("", None, None)
     is_conflict = failure is not None and failure.problem == "version-mismatch"
     shown_forms = {}
-    for each, action in ACTIONS.items():
-        fields = forms.shown_fields(action.fields, sees_private=viewer.sees_private)
-        version = str(getattr(person, action.version)) if action.version else ""
-        now = forms.values_of(person, fields)
+    for each, action in edited.actions.items():
+        fields = forms.shown_fields(action.fields, sees_private=viewer_of(request).sees_private)
+        version = str(getattr(record, action.version)) if action.version else ""
+        now = forms.values_of(record, fields)
         if each == name and sent is not None:
             again = _again(sent, failure)
             filled = again._replace(version=version) if is_conflict else again
             shown_forms[each] = (fields, filled, _differing(sent.values, now) if is_conflict else {})
         else:
             shown_forms[each] = (fields, Filled(now, new_key(), version), {})
+    reference, id_ = edited.reference
     page = document(
-        "edit.html",
-        viewer=viewer,
-        person=person,
+        edited.template,
+        viewer=viewer_of(request),
+        address=edited.path + segment(getattr(record, edited.key)),
+        reference=(reference, getattr(record, id_)),
         forms=shown_forms,
         failed=name,
         failure=failure,
         blank=forms.BLANK_ROWS,
+        **{edited.context: record},
     )
     return shown(request, page, status=failure.status if failure else 200)
 
@@ -237,11 +270,16 @@ def _differing(sent: Mapping[str, Value], now: Mapping[str, Value]) -> dict[str,
     return {name: value for name, value in now.items() if sent[name] != value}
 
 
-def _sender(request: AnyRequest, services: Services) -> CommandSender:
+def require_changes(request: AnyRequest) -> None:
     """:raises Rejection: the caller may not change anything, or nothing can be."""
     require_scope(request.scope, COMMANDS)
-    if CommandSender not in services.registry:
+    if CommandSender not in request.app.state.registry:
         raise Rejection(NO_WRITE_API, "The read API does not know where the write API is")
+
+
+def _sender(request: AnyRequest, services: Services) -> CommandSender:
+    """:raises Rejection: see `require_changes`."""
+    require_changes(request)
     sender: CommandSender = services.get_abstract(CommandSender)
     return sender
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from read_side.pages import figures
 from shared.auth.principal import ANONYMOUS, COMMANDS, EXPORT, PRIVATE, Principal
 from shared.http.pages.documentation import ROOT, STYLE
+from shared.http.pages.site_map import SiteMap
 from shared.http.pages.templating import templates_of
 
 STYLESHEET = "pages/people.css"
@@ -37,18 +38,20 @@ class Viewer(NamedTuple):
     :param sees_private: e-mail addresses, external ids and attributes.
     :param changes: people and groups.
     :param exports: everything.
+    :param site: the pages of the other services.
     """
 
     name: str | None
     sees_private: bool
     changes: bool
     exports: bool
+    site: SiteMap
 
     @classmethod
-    def of(cls, principal: Principal, *, has_write_api: bool) -> "Viewer":
+    def of(cls, principal: Principal, *, has_write_api: bool, site: SiteMap) -> "Viewer":
         name = None if principal is ANONYMOUS else principal.subject
         scopes = principal.scopes
-        return cls(name, PRIVATE in scopes, COMMANDS in scopes and has_write_api, EXPORT in scopes)
+        return cls(name, PRIVATE in scopes, COMMANDS in scopes and has_write_api, EXPORT in scopes, site)
 
 
 def document(template: str, **context: Any) -> bytes:

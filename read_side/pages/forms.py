@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from shared.http.parsing.forms import Form
 from shared.problems import FieldError
-from shared.read_model.records import ProfileRecord, PublicProfileRecord
+from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
 
 BLANK_ROWS = 2
 """Of pairs, for what is added."""
@@ -93,17 +93,19 @@ CREATIONS: Mapping[str, Creation] = {
 
 class Action(NamedTuple):
     """
-    What a form of a person orders.
+    What a form of a person or a group orders.
 
     :param version: the field of the record with the version that it is meant for.
+    :param is_end: whether the record is gone then.
     """
 
     command: str
     fields: tuple[FormField, ...] = ()
     version: str | None = None
+    is_end: bool = False
 
 
-ACTIONS: Mapping[str, Action] = {
+OF_A_PERSON: Mapping[str, Action] = {
     "edit": Action("update-profile", PROFILE, "profile_version"),
     "handle": Action("change-handle", HANDLE, "version"),
     "email": Action("change-email", EMAIL, "version"),
@@ -111,6 +113,10 @@ ACTIONS: Mapping[str, Action] = {
     "reinstate": Action("reinstate-account"),
     "join": Action("add-group-member", MEMBERSHIP),
     "leave": Action("remove-group-member", MEMBERSHIP[:1]),
+}
+OF_A_GROUP: Mapping[str, Action] = {
+    "edit": Action("update-group", GROUP, "version"),
+    "delete": Action("delete-group", is_end=True),
 }
 """By the name of the button."""
 
@@ -120,7 +126,9 @@ def shown_fields(fields: Iterable[FormField], *, sees_private: bool) -> tuple[Fo
     return tuple(each for each in fields if sees_private or not each.is_private)
 
 
-def values_of(record: PublicProfileRecord | ProfileRecord, fields: Iterable[FormField]) -> dict[str, Value]:
+def values_of(
+    record: PublicProfileRecord | ProfileRecord | GroupRecord, fields: Iterable[FormField]
+) -> dict[str, Value]:
     """The values of a record, as a form shows them."""
     return {each.name: _shown(each, getattr(record, each.name, None)) for each in fields}
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from read_side.http.problems import PROFILE_NOT_FOUND
 from read_side.http.resources.activity import ActivityPage
 from read_side.http.resources.groups import GroupPage, MemberPage
-from read_side.pages.changing import creating, editing
+from read_side.pages.changing import A_GROUP, A_PERSON, creating, editing, require_changes
 from read_side.pages.documents import STYLESHEET, asset, document, style
 from read_side.pages.reading import PageReads, segment
 from read_side.pages.viewing import ON_REFUSAL, AnyRequest, kept, read_person, shown, viewer_of
@@ -36,6 +36,7 @@ async def people(request: AnyRequest) -> Response[bytes]:
     """List people: the same list as `GET /profiles`, asked in the same words."""
     reads = PageReads(request)
     if new := reads.value("new"):
+        require_changes(request)
         return creating(request, new)
     found = await reads.get("/profiles", ListedPeople, reads.sent)
     q = reads.value("q")
@@ -63,7 +64,8 @@ async def people(request: AnyRequest) -> Response[bytes]:
 async def person(handle: FromPath[str], request: AnyRequest) -> Response[bytes]:
     reads = PageReads(request)
     if reads.value("edit"):
-        return await editing(request, handle)
+        require_changes(request)
+        return await editing(request, A_PERSON, handle)
     record = await read_person(reads, request, handle)
     activity = await _activity(reads, record.account_id)
     page = document(
@@ -92,6 +94,9 @@ async def _activity(reads: PageReads, account_id: UUID) -> ActivityPage:
 @get("/people/groups/{slug:str}", exception_handlers=ON_REFUSAL)
 async def group(slug: FromPath[str], request: AnyRequest) -> Response[bytes]:
     reads = PageReads(request)
+    if reads.value("edit"):
+        require_changes(request)
+        return await editing(request, A_GROUP, slug)
     path = f"/groups/{segment(slug)}"
     asked = [(name, value) for name, value in reads.sent if name in {"role", "cursor", "limit"}]
     record, members = await asyncio.gather(

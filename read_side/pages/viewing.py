@@ -12,11 +12,12 @@ from shared.auth.principal import PRIVATE
 from shared.http.middleware.auth import caller
 from shared.http.pages.answers import FORM_HEADERS
 from shared.http.pages.documentation import linked
+from shared.http.pages.site_map import site_map_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection, answer_refusal, details_of
 from shared.http.requests import request_id, root_of
 from shared.problems import Refusal
-from shared.read_model.records import ProfileRecord, PublicProfileRecord
+from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
 
 FILTERS = ("q", "group", "tag", "status", "sort")
 
@@ -24,7 +25,8 @@ AnyRequest = Request[Any, Any, Any]
 
 
 def viewer_of(request: AnyRequest) -> Viewer:
-    return Viewer.of(caller(request.scope), has_write_api=CommandSender in request.app.state.registry)
+    has_write_api = CommandSender in request.app.state.registry
+    return Viewer.of(caller(request.scope), has_write_api=has_write_api, site=site_map_of(request))
 
 
 def shown(
@@ -70,3 +72,8 @@ async def read_person(reads: PageReads, request: AnyRequest, handle: str) -> Pub
     """
     kind = ProfileRecord if PRIVATE in caller(request.scope).scopes else PublicProfileRecord
     return await reads.get(f"/profiles/by-handle/{segment(handle)}", kind)
+
+
+async def read_group(reads: PageReads, _: AnyRequest, slug: str) -> GroupRecord:
+    """:raises Rejection: there is none, or as the API says."""
+    return await reads.get(f"/groups/{segment(slug)}", GroupRecord)

@@ -13,6 +13,7 @@ import msgspec
 
 from shared.auth.bearer import TOKEN
 from shared.auth.local_access import LINK_TTL, TO_DOCS, TO_OPS_PAGE, TO_PEOPLE_PAGE, LocalAccess, local_access
+from shared.auth.principal import PRIVATE
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, say
@@ -292,7 +293,7 @@ def announce(addresses: Addresses, settings: Settings, access: LocalAccess | Non
             f"  sign in to the people page, once, within {LINK_TTL.seconds // 60} minutes:",
             f"  {access.sign_in_link(addresses.read, scopes=TO_PEOPLE_PAGE)}",
             "  and to the ops page:",
-            f"  {access.sign_in_link(addresses.ops, scopes=TO_OPS_PAGE)}",
+            f"  {access.sign_in_link(addresses.ops, scopes=(*TO_OPS_PAGE, PRIVATE))}",
             "  and to the API docs:",
             f"  {access.sign_in_link(addresses.write, scopes=TO_DOCS, next='docs')}",
         ]

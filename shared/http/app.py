@@ -29,6 +29,7 @@ from shared.http.pages.documentation import (
     read_icon,
 )
 from shared.http.pages.sign_in_answers import CookiePolicy
+from shared.http.pages.site_map import SiteMap
 from shared.http.parsing.bodies import BodyReader
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
@@ -88,6 +89,7 @@ def assemble(
 def _defaults(registry: svcs.Registry) -> None:
     registry.register_value(HttpLimits, HttpLimits())
     registry.register_value(CookiePolicy, CookiePolicy())
+    registry.register_value(SiteMap, SiteMap())
 
 
 @asynccontextmanager

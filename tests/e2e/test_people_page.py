@@ -246,14 +246,25 @@ async def test_who_may_only_read_is_offered_nothing_else(read, browser):
         assert await page.get_by_role("link", name="Edit").count() == 0
 
 
-async def test_a_group_is_created_and_everything_exported(read, browser):
+async def test_a_group_is_created_renamed_and_deleted_and_everything_exported(read, browser):
     async with visited(browser, read, scopes=(*ALL, EXPORT)) as page:
         await page.get_by_role("link", name="Create a group").click()
         await page.locator("#new-name").fill("Friends of Groups")
         await page.locator("#new-slug").fill("page-friends")
         await page.get_by_role("button", name="Create").click()
         await page.get_by_role("heading", name="Friends of Groups").wait_for()
-        await page.goto(read)
+        await page.get_by_role("link", name="Edit").click()
+        await page.locator("#edit-name").fill("Friends of Friends")
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_role("heading", name="Friends of Friends").wait_for()
+
+        await page.get_by_role("link", name="Edit").click()
+        await page.get_by_role("button", name="Delete the group").click()
+        assert "edit=1" in page.url  # it was not confirmed
+        await page.get_by_label("Yes, delete Friends of Friends").check()
+        await page.get_by_role("button", name="Delete the group").click()
+        await page.wait_for_url("**/?min_position=*")
+        assert await page.get_by_role("link", name="Friends of Friends").count() == 0
         async with page.expect_download() as begun:
             await page.get_by_role("link", name="people as CSV").click()
         table = await (await begun.value).path()

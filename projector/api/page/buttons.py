@@ -1,4 +1,4 @@
-"""What an operator may order, as buttons that say what will happen; page.js asks before it sends anything."""
+"""What an operator may order, as buttons that say what will happen; they are asked before anything is sent."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from projector.api.page.figures import tally
 from projector.monitoring.answers import GenerationStatus, ProjectionStatus, RebuildStatus
 from projector.monitoring.deliveries import GivenUpDelivery
 from projector.monitoring.deliveries import path_of as path_of_a_delivery
+from projector.monitoring.status_history import StatusSnapshot
 from projector.processing.parked_answers import ParkedDocument, path_of
 from projector.rebuilding.comparison import reason_to_hold
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
 
 Field = Literal["by", "hold", "force", "reason"]
-"""What an operator is asked besides; page.html has a field for each."""
+"""What an operator is asked besides; fields.html has a field for each."""
 
 READERS_GO_BACK = "Even if readers are taken back to an earlier state"
 RECORDS_GO = "Even though so many records would be gone"
@@ -48,6 +49,20 @@ class Button:
     def asked_for(self) -> Sequence[str]:
         """Name the fields that are shown before the request is sent."""
         return (*self.fields, *(["force"] if self.force else []))
+
+
+def button_of(snapshot: StatusSnapshot, id: str) -> Button | None:
+    """Return a button that the page has at that time."""
+    return next((each for each in _buttons(snapshot) if each.id == id), None)
+
+
+def _buttons(snapshot: StatusSnapshot) -> Iterator[Button]:
+    for projection in snapshot.status.projections:
+        yield from buttons_of_a_projection(projection)
+    for document in snapshot.parked.parked if snapshot.parked else ():
+        yield from buttons_of_a_document(document)
+    for delivery in snapshot.deliveries.deliveries if snapshot.deliveries else ():
+        yield button_of_a_delivery(delivery)
 
 
 def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:

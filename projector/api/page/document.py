@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from projector.api.page.buttons import button_of_a_delivery, buttons_of_a_document, buttons_of_a_projection
 from projector.api.page.figures import number, part_done, size, tally, time_left
@@ -14,7 +14,9 @@ from projector.monitoring.status_history import StatusSnapshot
 from projector.monitoring.timeline import Series, Timeline
 from projector.monitoring.troubles import troubles_of
 from shared.http.pages.documentation import ROOT, STYLE
+from shared.http.pages.site_map import SiteMap
 from shared.http.pages.templating import templates_of
+from shared.http.parsing.forms import Form
 
 TILES = (("head", "Head of the event log"), ("appended", "Appended"), ("behind", "Furthest behind"))
 HEADS = ("projection", "state", "position", "behind", "events a second", "generation", "parked", "orders")
@@ -43,12 +45,33 @@ _templates.globals |= {
 _parts: Any = _templates.get_template("parts.html").module
 
 
+class Ordered(NamedTuple):
+    """
+    What came of an order.
+
+    :param place: the projection, or the section, where it is shown.
+    """
+
+    place: str
+    text: str
+
+
 def page(snapshot: StatusSnapshot) -> bytes:
-    """Make the document, as it is without a script too."""
-    projections = snapshot.status.projections
-    return document(
-        "page.html", parts=parts(snapshot), projections=projections, tiles=TILES, heads=HEADS, sections=SECTIONS
-    )
+    """Make the dashboard, as it is without a script too."""
+    return document("page.html", site=SiteMap(), **context_of(snapshot))
+
+
+def context_of(snapshot: StatusSnapshot, *, ordered: Ordered | None = None) -> Mapping[str, Any]:
+    """Return what the dashboard shows."""
+    return {
+        "parts": parts(snapshot),
+        "projections": snapshot.status.projections,
+        "ordered": ordered,
+        "nothing": Form(()),
+        "tiles": TILES,
+        "heads": HEADS,
+        "sections": SECTIONS,
+    }
 
 
 def document(template: str, **context: Any) -> bytes:

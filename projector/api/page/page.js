@@ -81,9 +81,11 @@ const form = question.querySelector("form");
 let asked; // the button's data, its id, and the section it stands in
 let result; // what came of the last order, with the same
 
-document.addEventListener("click", ({ target }) => {
-  const button = target.closest?.("button[data-path]");
-  if (button) ask({ ...button.dataset, id: button.id, section: button.closest("section").querySelector("h2").id });
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[data-path]");
+  if (!button) return;
+  event.preventDefault(); // it would lead to the page of the order, as it does without a script
+  ask({ ...button.dataset, id: button.id, section: button.closest("section").querySelector("h2").id });
 });
 element("question-no").addEventListener("click", () => question.close());
 question.addEventListener("close", () => focus(asked.id));

@@ -19,11 +19,14 @@ from shared.http.middleware.auth import PagePolicy
 from shared.http.pages.answers import ASSET_HEADERS, FORM_HEADERS
 from shared.http.pages.documentation import ROOT, STYLE, linked
 from shared.http.pages.sign_in_answers import url_of
+from shared.http.pages.site_map import site_map_of
 from shared.http.pages.templating import templates_of
 from shared.http.problems import NOT_FOUND, Rejection
 from shared.http.requests import root_of
 
 STYLESHEET = "pages/docs.css"
+UNCOMPRESSED = {"Cache-Control": "no-store, no-transform"}
+"""Of pages that hold a secret beside what an address says: how small they become would tell of it (BREACH)."""
 
 
 def prose(text: str) -> Markup:
@@ -93,9 +96,11 @@ class Docs:
             tags=self._tags,
             operations=self._operations.values(),
             reader=reader,
+            site=site_map_of(request),
             **context,
         )
-        return Response(linked(page.encode(), root_of(request.scope)), media_type="text/html", headers=FORM_HEADERS)
+        headers = FORM_HEADERS if reader.subject is None else {**FORM_HEADERS, **UNCOMPRESSED}
+        return Response(linked(page.encode(), root_of(request.scope)), media_type="text/html", headers=headers)
 
 
 @get(f"/{STYLESHEET}")

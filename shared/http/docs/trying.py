@@ -1,14 +1,14 @@
 """A read that a page tries: asked of the service itself, in process, as the reader."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 
-from litestar.types import ASGIApp, Message, Scope
+from litestar.types import ASGIApp, Scope
 
 from shared.http.docs.curl import as_json
+from shared.http.inner_requests import ask
 
 MOST_SHOWN = 40_000
 MOST_INDENTED = 1_000_000
@@ -30,26 +30,10 @@ async def tried(app: ASGIApp, scope: Scope, address: str, *, token: str | None) 
 
     :param app: answers callers that it authenticates.
     """
-    path, _, query = address.partition("?")
-    headers = [each for each in scope["headers"] if each[0] == b"host"]
-    if token:
-        headers.append((b"authorization", f"Bearer {token}".encode()))
-    asked: Any = {**scope, "method": "GET", "path": unquote(path), "raw_path": path.encode(), "headers": headers}
-    asked |= {"query_string": query.encode(), "state": {}}
-    received: Iterator[Any] = iter([{"type": "http.request", "body": b"", "more_body": False}])
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return next(received, {"type": "http.disconnect"})
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(asked, receive, send)
-    start = sent[0]
-    body = b"".join(each.get("body", b"") for each in sent[1:]).decode(errors="replace")
-    shown = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
-    return Tried(address, start["status"], shown, _indented(body))
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = await ask(app, scope, address, headers=headers)
+    shown = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers]
+    return Tried(address, answer.status, shown, _indented(answer.body.decode(errors="replace")))
 
 
 def _indented(body: str) -> str:

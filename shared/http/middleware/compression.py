@@ -1,4 +1,8 @@
-"""Answers of 1 kB and more are compressed where the client accepts it (RFC 9110, section 12.5.3), by gzip or zstd."""
+"""
+Answers of 1 kB and more are compressed where the client accepts it (RFC 9110, section 12.5.3), by gzip or zstd.
+
+Those that say `no-transform` (RFC 9111, section 5.2.2.6) are sent as they are.
+"""
 
 import asyncio
 import threading
@@ -58,6 +62,8 @@ def compressing(head: Any, scope: Scope, send: Send) -> Send:
 
     :param head: of a large answer, which says then that others may get it in another form.
     """
+    if any(name == b"cache-control" and b"no-transform" in value for name, value in head["headers"]):
+        return send
     if VARY not in head["headers"]:
         head["headers"] = [*head["headers"], VARY]
     coding = _chosen(header(scope, b"accept-encoding") or "")

@@ -46,6 +46,7 @@ ROUTES = {
         "GET /people/{handle}": READ,
         "POST /people/{handle}": COMMANDS,
         "GET /people/groups/{slug}": READ,
+        "POST /people/groups/{slug}": COMMANDS,
         "GET /pages/people.css": EVERYBODY,
         "GET /pages/people.js": EVERYBODY,
         "GET /asyncapi.json": EVERYBODY,
@@ -68,6 +69,8 @@ ROUTES = {
     },
     "ops": {
         "GET /": OPS,
+        "GET /order": OPS,
+        "POST /order": OPS,
         "GET /ops/page.css": EVERYBODY,
         "GET /ops/page.js": EVERYBODY,
         "GET /ops/copy.js": EVERYBODY,
@@ -86,7 +89,10 @@ ROUTES = {
         "GET /events/{position}": OPS,
     },
 }
-FORMS = {"POST /sign-in", "POST /sign-out", "POST /", "POST /people/{handle}"}
+FORMS = {
+    *("POST /sign-in", "POST /sign-out", "POST /order"),
+    *("POST /", "POST /people/{handle}", "POST /people/groups/{slug}"),
+}
 """To which only a browser posts."""
 STREAMS = {"GET /status/events", "GET /changes/stream"}
 OF = {"write": COMMANDS, "read": READ, "ops": OPS}

@@ -16,10 +16,12 @@ from shared.problems import FieldError
 from tests.support.access import Keys
 from tests.support.apps import app_client
 from tests.support.authenticated_apps import AuthenticatedApps
+from tests.support.directory import GROUPS
 from tests.support.read_side import ADA, BOB, changed
 from tests.unit.read_side.test_people_page import HOSTILE, HTML, escaped, main, memory
 
 OURS = {**HTML, "Origin": "http://localhost"}
+FORMS = ("/?new=person", "/?new=group", "/people/ada?edit=1", "/people/groups/ssju?edit=1")
 AGAIN = ADA.profile_version + 5
 
 
@@ -94,6 +96,38 @@ async def test_a_group_is_created_and_shown(client, sender):
     [(command, _)] = sender.sent
     assert (command.name, command.key) == ("create-group", form["key"][0])
     assert command.fields == {"name": "Judiciary", "slug": "ssju", "description": None}
+
+
+async def test_a_group_is_changed_as_it_stands_and_deleted(client, sender):
+    """Its form holds every field, and the version that it was made of; from a group that is gone one is led away."""
+    group = GROUPS[0]
+    page = await client.get(f"/people/groups/{group.slug}?edit=1")
+    form = fields_of(page, "edit")
+    changed = await client.post(f"/people/groups/{group.slug}", data={**form, "slug": ["another"]})
+    deleted = await client.post(f"/people/groups/{group.slug}", data=fields_of(page, "delete"))
+
+    [(update, _), (delete, _)] = sender.sent
+    assert (update.name, update.if_match) == ("update-group", group.version)
+    assert update.fields == {
+        "group": str(group.group_id),
+        "name": group.name,
+        "slug": "another",
+        "description": group.description,
+    }
+    assert changed.headers["Location"] == "../../people/groups/another?min_position=7"
+    assert (delete.name, delete.fields) == ("delete-group", {"group": str(group.group_id)})
+    assert deleted.headers["Location"] == "../../?min_position=7"
+
+
+async def test_a_slug_that_is_taken_is_said_at_its_field(client, sender):
+    sender._answer = refusing("slug-taken", 409, detail="is another group's")
+    page = await client.get(f"/people/groups/{GROUPS[0].slug}?edit=1")
+
+    answer = await client.post(f"/people/groups/{GROUPS[0].slug}", data=fields_of(page, "edit") | {"slug": ["taken"]})
+
+    assert answer.status_code == 409
+    assert 'id="edit-slug-wrong" class="error">Slug is another group&#39;s.' in answer.text
+    assert fields_of(answer, "edit")["slug"] == ["taken"]
 
 
 @pytest.mark.parametrize("new", ["", "planet"])
@@ -235,7 +269,7 @@ async def test_a_name_that_stands_twice_is_not_lost(client, sender):
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-site"}, {}])
-@pytest.mark.parametrize("path", ["/", "/people/ada"])
+@pytest.mark.parametrize("path", ["/", "/people/ada", "/people/groups/ssju"])
 async def test_no_other_site_has_anything_changed(client, sender, headers, path):
     client.headers.pop("Origin")
     answer = await client.post(path, data={"action": "suspend", "handle": "x"}, headers=headers)
@@ -246,9 +280,11 @@ async def test_no_other_site_has_anything_changed(client, sender, headers, path)
 async def test_without_a_write_api_nothing_is_offered():
     async with app_client(directory, admit_everyone, memory(ADA, BOB)) as client:
         page = await client.get("/people/ada", headers=OURS)
+        forms = [await client.get(each, headers=OURS) for each in FORMS]
         answer = await client.post("/people/ada", data={"action": "suspend"}, headers=OURS)
 
     assert "?edit=1" not in page.text
+    assert {each.status_code for each in forms} == {503}
     assert (answer.status_code, "MUSTER_WRITE_URL" in answer.text) == (503, False)
     assert "/problems/no-write-api".removeprefix("/") in answer.text
 

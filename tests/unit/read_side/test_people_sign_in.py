@@ -9,11 +9,13 @@ from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ
 from shared.auth.sessions import Sessions
 from shared.auth.tokens import sign_in_audience, unverified
+from shared.errors import Unavailable
 from tests.support.access import Keys, bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 
 HTML = {"Accept": "text/html"}
 OURS = {"Origin": "http://localhost", **HTML}
+FORMS = ("/?new=person", "/people/ada?edit=1", "/people/groups/ssju?edit=1")
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +175,7 @@ async def test_the_write_api_knows_a_session_by_its_name_and_heeds_no_cookie(app
 
 
 async def test_a_form_is_sent_on_as_who_is_signed_in(authentication, sessions, keys):
-    """By the name of their session, or by the token that came with the form; without the scope it is not."""
+    """By the name of their session, or by the token that came with it; without the scope there is not even a form."""
     sender = MemoryCommandSender(lambda _: Done(2, 7))
 
     def register(registry):
@@ -186,7 +188,51 @@ async def test_a_form_is_sent_on_as_who_is_signed_in(authentication, sessions, k
         by_session = await client.post("/people/ada", data=form, headers={**OURS, **cookie})
         by_token = await client.post("/people/ada", data=form, headers={**OURS, **bearing(token)})
         _, cannot = await signed_in(client, keys.token(READ))
-        refused = await client.post("/people/ada", data=form, headers={**OURS, **cannot})
+        refused = [await client.get(each, headers={**OURS, **cannot}) for each in FORMS]
+        refused.append(await client.post("/people/ada", data=form, headers={**OURS, **cannot}))
 
-    assert (by_session.status_code, by_token.status_code, refused.status_code) == (303, 303, 403)
+    assert (by_session.status_code, by_token.status_code) == (303, 303)
+    assert {each.status_code for each in refused} == {403}
     assert [credential for _, credential in sender.sent] == [cookie["Cookie"].partition("=")[2], token]
+
+
+class AwaySessions:
+    """Nowhere to be found."""
+
+    async def find(self, _):
+        raise Unavailable("Redis, which keeps the sessions of browsers, does not answer")
+
+    begin = begin_by_token = end = find
+
+
+async def test_while_sessions_are_away_a_browser_is_told_so_at_the_page(authentication, keys):
+    """In a sentence, beside the form; a program has its problem."""
+    apps = AuthenticatedApps(
+        authentication, register=lambda registry: registry.register_value(Sessions, AwaySessions())
+    )
+    link = f"/sign-in?token={keys.token(READ, audience=sign_in_audience('muster'))}&next=people/ada"
+    async with apps.client("read") as client:
+        by_link = await client.get(link, headers=HTML)
+        by_token, _ = await signed_in(client, keys.token(READ))
+        program = await client.get(link)
+
+    for page in (by_link, by_token):
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+        assert "does not answer." in page.text
+        assert 'name="token"' in page.text
+    assert 'name="next" value="people/ada"' in by_link.text
+    assert program.json()["type"] == "/problems/unverifiable"
+
+
+async def test_a_page_that_holds_a_session_is_not_compressed(client, keys):
+    """How small it becomes would tell those who can have an address in it, and count bytes (BREACH)."""
+    _, cookie = await signed_in(client, keys.token(READ))
+    session = cookie["Cookie"].partition("=")[2]
+
+    pages = [
+        await client.get(path, headers={**cookie, "Accept-Encoding": "gzip"}) for path in ("/", "/docs/get_profile")
+    ]
+
+    assert [session in each.text for each in pages] == [False, True]
+    assert [each.headers.get("Content-Encoding") for each in pages] == ["gzip", None]
+    assert pages[1].headers["Cache-Control"] == "no-store, no-transform"

@@ -1,0 +1,50 @@
+"""Where a browser that is at one service finds the pages of the others."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import svcs
+from litestar import Request
+
+from shared.settings import Settings
+from shared.urls.http import is_trusted
+
+_SERVICES = ("write", "read", "ops")
+_PAGES = {"read": "People", "ops": "Ops page"}
+
+
+class PageLink(NamedTuple):
+    """A link to a page of another service."""
+
+    text: str
+    url: str
+
+
+class SiteMap(NamedTuple):
+    """
+    What one service knows of the others.
+
+    :param docs: the documentation of each.
+    :param pages: the people page and the ops page.
+    """
+
+    docs: Sequence[PageLink] = ()
+    pages: Sequence[PageLink] = ()
+
+    @classmethod
+    def of(cls, settings: Settings, *, own: str) -> Self:
+        """
+        Return the others, as the settings name them: by https or on this machine.
+
+        Other addresses are those by which servers find each other, behind what browsers come through.
+
+        :param own: the service that the pages are of.
+        """
+        named = {each: getattr(settings, f"{each}_url") for each in _SERVICES if each != own}
+        urls = {each: url for each, url in named.items() if url and is_trusted(url)}
+        docs = [PageLink(f"{each.capitalize()} API", f"{url}/docs") for each, url in urls.items()]
+        return cls(docs, [PageLink(_PAGES[each], f"{url}/") for each, url in urls.items() if each in _PAGES])
+
+
+def site_map_of(request: Request[Any, Any, Any]) -> SiteMap:
+    return svcs.Container(request.app.state.registry).get(SiteMap)

@@ -31,8 +31,8 @@ class FillingLimits:
     """Fields and entries in a commit of a first fill."""
     beside: int = 1_000
     """The same while another generation is read: no reader waits long for it."""
-    niceness: int = 10
-    """By which others go before such a process (see nice(2)): it uses what they leave of the processors."""
+    niceness: int = 5
+    """By which others go before such a process (see nice(2)): of a busy processor it gets a third of their part."""
     piece: float = 0.1
     """Seconds of work after which it is said how much was done; a rest is as long, or some times as long."""
     here: int = 5_000

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -53,6 +54,20 @@ def _poll_parent(parent: int) -> None:
         time.sleep(0.5)
 
 
+def let_others_go_first(niceness: int) -> None:
+    """
+    Leave a busy processor to others, see nice(2).
+
+    Linux shares processors out among sessions first, and a process is nice to those of its own (autogroups, see
+    sched(7)). So one that leads a session has all of that be nice to the others.
+    """
+    os.nice(niceness)
+    group = Path("/proc/self/autogroup")
+    if os.getsid(0) == os.getpid() and group.exists():
+        with suppress(OSError):  # the system's files are read-only
+            group.write_text(str(niceness))
+
+
 def _become(account: str) -> None:
     uid, gid = (int(number) for number in account.split(":"))
     os.setgroups([])
@@ -62,7 +77,9 @@ def _become(account: str) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     parent, account, niceness, *command = arguments
-    os.nice(int(niceness))
+    if int(niceness):
+        os.setsid()
+        let_others_go_first(int(niceness))
     if account != "-":
         _become(account)
     if sys.platform == "linux":  # a thread would not outlive the exec

@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+from shared.runtime.exit_with_parent import let_others_go_first
 from shared.settings import Settings
 
 
@@ -17,6 +18,7 @@ def react(*, host: str | None = None, port: int | None = None) -> None:
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - likewise
     from write_side.react import mailer_of  # noqa: PLC0415 - likewise
+    from write_side.reactions.limits import ReactionLimits  # noqa: PLC0415 - likewise
 
     settings = Settings.load(os.environ).with_addresses()
     host, port = host or settings.react_host, port or settings.react_port
@@ -25,4 +27,5 @@ def react(*, host: str | None = None, port: int | None = None) -> None:
     if settings.public_url is None:
         settings.required("write_url")
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
+    let_others_go_first(settings.limits_of(ReactionLimits).niceness)
     serve("write_side.react:create_app", settings, host=host, port=port, service="muster-react")

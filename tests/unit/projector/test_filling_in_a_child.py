@@ -69,9 +69,12 @@ async def test_it_is_told_what_to_fill():
 
 
 async def test_others_go_before_it():
-    niceness = os.nice(0) + 3
+    """Those of other sessions, too, where the kernel shares processors out among sessions first."""
+    nice = f"import os, pathlib; group = pathlib.Path('/proc/self/autogroup'); assert os.nice(0) == {os.nice(0) + 3};"
 
-    assert await filled(f"import os; assert os.nice(0) == {niceness};" + ENDS) == (ENDED, [])
+    nicer = "assert not group.exists() or group.read_text().rstrip().endswith(' nice 3');"
+
+    assert await filled(nice + nicer + ENDS) == (ENDED, [])
 
 
 async def test_it_writes_when_it_may():

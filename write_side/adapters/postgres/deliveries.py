@@ -3,10 +3,11 @@ Deliveries in PostgreSQL.
 
 One process at a time schedules and carries out: it holds an advisory lock of the very session in which it does so. A
 process that is killed, or loses its session, has lost the lock with it, and what it was about is due as before: there
-are no claims to run out. Every method is one statement, and so one transaction; no command waits for any.
+are no claims to run out. Every method is one statement, and so one transaction, which recipients and ends of several
+deliveries share; no command waits for any.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from shared.events import Event
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.postgres.connection import connected, reachable
 from shared.postgres.terminate import answered_within
+from shared.runtime.turns import TakingTurns
 from write_side.adapters.postgres.rows import as_json
 from write_side.domain.account import AccountStatus
 from write_side.domain.values import EmailAddress
@@ -65,7 +67,7 @@ _NEXT_DUE = """
       from unnest(%(channels)s::text[]) as of (channel), lateral (
            select min(due_at) as due_at from deliveries d
             where d.channel = of.channel and given_up_at is null and due_at > %(after)s) as next"""
-_DONE = "delete from deliveries where id = %s"
+_DONE = "delete from deliveries where id = any (%s)"
 _FORGET = "delete from deliveries where account_id = %s and position < %s"
 _DEFER = "update deliveries set attempts = attempts + 1, due_at = %s, error = %s where id = %s"
 _GIVE_UP = "update deliveries set attempts = attempts + 1, given_up_at = %s, error = %s where id = %s"
@@ -79,7 +81,7 @@ _COUNTS = """
       from deliveries"""
 _RECIPIENT = """
     select account.id, account.version, email, email_version, email_verified, status, locale
-      from accounts account join profiles profile on profile.id = account.id where account.id = %s"""
+      from accounts account join profiles profile on profile.id = account.id where account.id = any (%s)"""
 _EVENT_IDS = "select event_id from event_log where aggregate = 'account' and aggregate_id = %s"
 _EVENT = "select data, type, schema from event_log where event_id = %s"
 
@@ -100,6 +102,8 @@ class PostgresDeliverySession:
     def __init__(self, connection: psycopg.AsyncConnection, *, answer_seconds: float) -> None:
         self._connection = connection
         self._answer_seconds = answer_seconds
+        self._recipient = TakingTurns(self._recipients)
+        self._end = TakingTurns(self._delete)
 
     async def try_to_lead(self) -> bool:
         await self._rows(_KEEPALIVE)
@@ -126,7 +130,7 @@ class PostgresDeliverySession:
         return due
 
     async def done(self, delivery: Delivery) -> None:
-        await self._rows(_DONE, (delivery.id,))
+        await self._end(delivery.id)
 
     async def forget(self, delivery: Delivery) -> None:
         await self._rows(_FORGET, (delivery.account_id, delivery.position))
@@ -151,19 +155,14 @@ class PostgresDeliverySession:
         return DeliveryCounts(*row)
 
     async def recipient(self, account_id: UUID) -> Recipient | None:
-        for id_, version, email, email_version, email_verified, status, locale in await self._rows(
-            _RECIPIENT, (account_id,)
-        ):
-            return Recipient(
-                account_id=id_,
-                version=version,
-                email=EmailAddress(email),
-                email_version=email_version,
-                email_verified=email_verified,
-                status=AccountStatus(status),
-                locale=locale,
-            )
-        return None
+        return await self._recipient(account_id)
+
+    async def _recipients(self, account_ids: Sequence[UUID]) -> Mapping[UUID, Recipient]:
+        return {row[0]: _recipient_of(row) for row in await self._rows(_RECIPIENT, (list(account_ids),))}
+
+    async def _delete(self, ids: Sequence[UUID]) -> Mapping[UUID, None]:
+        await self._rows(_DONE, (list(ids),))
+        return {}
 
     async def event(self, delivery: Delivery) -> Event | UnknownEvent | None:
         for data, type_name, schema in await self._rows(_EVENT, (delivery.event_id,)):
@@ -181,3 +180,16 @@ class PostgresDeliverySession:
         with reachable(), answered_within(self._connection, seconds=self._answer_seconds):
             cursor = await self._connection.execute(query, parameters)
             return await cursor.fetchall() if cursor.description else []
+
+
+def _recipient_of(row: Sequence[Any]) -> Recipient:
+    id_, version, email, email_version, email_verified, status, locale = row
+    return Recipient(
+        account_id=id_,
+        version=version,
+        email=EmailAddress(email),
+        email_version=email_version,
+        email_verified=email_verified,
+        status=AccountStatus(status),
+        locale=locale,
+    )

@@ -1,19 +1,19 @@
 """Where a document is to be found, and what changes about that when the document does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
-
-import msgspec
 
 from projector.declaring.documents import Key
 from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.declaring.projection import Projection, UniqueField
-from shared.read_model.ordering import WORD, IndexRow, place, word_entries
+from shared.read_model.ordering import WORD, IndexRow, place, word_entries, word_entries_in_two
 
 
 class FirstEntries(NamedTuple):
-    """The index row of a document, its unique entries, and those of lists by list."""
+    """The index row of a document, its unique entries, and by list those that its index row does not name."""
 
     row: IndexRow | None
     unique: Sequence[UniqueEntry]
@@ -59,7 +59,7 @@ class Indexer:
         return row_now, stands
 
     def first_entries(self, key: Key, record: Any) -> "FirstEntries":
-        """Return all entries of a document that had none."""
+        """Return the entries of a document that had none; those that its index row names, `listed` gives."""
         if (index := self._indexes.get(key.kind)) is None:
             return FirstEntries(None, (), {})
         listed = dict[str, Sequence[bytes]]()
@@ -73,17 +73,35 @@ class Indexer:
                 listed[each.by] = (*listed.get(each.by, ()), each.entry)
             else:
                 unique.append(each)
-        if index.row is None:
-            return FirstEntries(None, unique, listed)
-        row, id_ = index.row(record), msgspec.convert(key.id, UUID)
-        listed |= _places_by_key(row, self._orders[key.kind], id_)
-        listed[WORD] = word_entries(row, id_)
-        return FirstEntries(row, unique, listed)
+        return FirstEntries(index.row(record) if index.row else None, unique, listed)
+
+    def listed(self, kind: str, rows: Sequence[tuple[UUID, IndexRow]]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """
+        Give each list in which the documents of a kind stand by their index rows, with all entries in their order.
+
+        Redis adds entries that come in the order of the list in half the time.
+        """
+        for nth, order in enumerate(self._orders[kind]):
+            ends = defaultdict[bytes, list[bytes]](list)
+            for at, prefixes in sorted((place(row.keys[nth], id_), row.prefixes(nth)) for id_, row in rows):
+                for prefix in prefixes:
+                    ends[prefix].append(at)
+            yield order, _in_order(ends)
+        ends = defaultdict(list)
+        for id_, row in sorted(rows, key=lambda each: place(each[1].keys[0], each[0])):
+            for begin, end in word_entries_in_two(row, id_):
+                ends[begin].append(end)
+        yield WORD, _in_order(ends)
 
     def _row_entries(self, key: Key, before: IndexRow | None, now: IndexRow | None) -> dict[Entry, bool]:
         orders, id_ = self._orders[key.kind], UUID(key.id)
         left = dict.fromkeys(_entries(before, orders, id_, unlike=now), False)
         return left | dict.fromkeys(_entries(now, orders, id_, unlike=before), True)
+
+
+def _in_order(ends: Mapping[bytes, Sequence[bytes]]) -> Iterator[bytes]:
+    """Give entries by what they begin with, where those that begin alike are in their order."""
+    return chain.from_iterable([begin + end for end in ends[begin]] for begin in sorted(ends))
 
 
 def _listed_entries(

@@ -7,8 +7,10 @@ index entries are made once, of the last; and what an event does to all document
 
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from uuid import UUID
 
 import msgspec
 
@@ -24,6 +26,7 @@ from projector.folding.parking import NOTHING, ParkedQueue, Parking
 from projector.folding.sealing import sealed_document
 from shared.event_log import RecordedEvent
 from shared.event_log.ranges import EVERYTHING, IdRange
+from shared.read_model.ordering import IndexRow
 from shared.read_model.positions import Checkpoint
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -99,6 +102,7 @@ class LogFold:
         Give what writes all documents of the range, with what leads to them.
 
         They come in the order of their positions: of two that claim an entry the later one has it, as in a live fold.
+        Behind them come the lists in which many entries stand, each in its order.
         The unique entries of those that lack an event are left out: a document of another range may have them by now.
 
         :param weight: that each batch may have, unless a single document has more.
@@ -142,6 +146,7 @@ class LogDocuments(DocumentSession):
     def batches(self, within: IdRange, *, lacking: Collection[Key], weight: int) -> Iterator[Batch]:
         """See `LogFold.batches`."""
         content = _Content()
+        rows = defaultdict[str, list[tuple[UUID, IndexRow]]](list)
         for document in sorted(self.all.values(), key=lambda each: each.position):
             if document.record is None or not within.holds(document.key.id):
                 continue
@@ -152,7 +157,17 @@ class LogDocuments(DocumentSession):
             if document.key in lacking:
                 first = first._replace(unique=())
             content.add(document.key, first, sealed_document(document, self))
+            if first.row:
+                rows[document.key.kind].append((UUID(document.key.id), first.row))
+            document.record = None  # from here on only its index row takes memory
         yield content.batch()
+        for kind, of_kind in rows.items():
+            yield from self._lists(kind, of_kind, weight)
+
+    def _lists(self, kind: str, rows: Sequence[tuple[UUID, IndexRow]], weight: int) -> Iterator[Batch]:
+        for by, entries in self.indexer.listed(kind, rows):
+            while portion := [*islice(entries, weight)]:
+                yield Batch(listed={by: portion}, checkpoint=Checkpoint())
 
     def _concerned(self, fan_out: FanOut) -> Iterable[Document]:
         """Return the documents behind a prefix, and some others: each document of the kind may be offered to it."""

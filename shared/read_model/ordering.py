@@ -138,8 +138,13 @@ def word_entries(index_row: IndexRow, id: UUID) -> Sequence[bytes]:
     The last byte says how many bytes the word shares with the one before it of the same record: a search for a
     prefix that is no longer has met the record already, at that word, and passes over this one.
     """
+    return [begin + end for begin, end in word_entries_in_two(index_row, id)]
+
+
+def word_entries_in_two(index_row: IndexRow, id: UUID) -> Sequence[tuple[bytes, bytes]]:
+    """Return the same in two parts: `status word`, and what follows."""
     status, name = index_row.status, NUL + place(index_row.keys[0], id)
-    return [status + word + name + shared for word, shared in _words(index_row.words)]
+    return [(status + word, name + shared) for word, shared in _words(index_row.words)]
 
 
 def _words(block: bytes) -> Sequence[tuple[bytes, bytes]]:

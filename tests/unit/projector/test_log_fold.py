@@ -1,5 +1,6 @@
 """A fold of one range of a log: what every range meets, only one of them keeps."""
 
+from collections import defaultdict
 from itertools import chain
 
 import pytest
@@ -51,6 +52,19 @@ def test_each_document_is_written_by_one_range(projection, log, ranges):
     parts = map(written, folded(log, projection, ranges=ranges))
 
     assert sorted(chain.from_iterable(parts)) == sorted(written(whole))
+
+
+@given(log=histories(), weight=st.integers(1, 60))
+def test_a_list_is_written_in_its_order(log, weight):
+    """So that Redis finds the place of each entry beside that of the one before."""
+    [fold] = folded(log, profiles, ranges=1)
+
+    written_to = defaultdict(list)
+    for batch in fold.batches(weight=weight):
+        for by, entries in batch.listed.items():
+            written_to[by] += entries
+
+    assert {by: sorted(set(entries)) for by, entries in written_to.items()} == written_to
 
 
 def test_what_every_range_has_to_park_one_of_them_keeps():

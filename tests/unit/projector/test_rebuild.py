@@ -314,9 +314,8 @@ async def test_records_in_forms_of_the_release_before_are_made_anew_at_the_start
 
     new = {key.replace(":g2:", ":"): around.store.content[key] for key in around.keys_of("g2")}
     assert "jo@xn--bcher-kva.example" in new["muster:{0}:profiles:by-email"]
-    assert {key.rpartition(":")[2] for key in new if new[key] != old.get(key)} == {
-        *("by-email", "display_name", "word", INDEX_ROW)
-    }
+    differing = {key.rpartition(":")[2] for key in new if new[key] != old.get(key)}
+    assert differing - {"checkpoint"} == {"by-email", "display_name", "word", INDEX_ROW}  # which counts its commits
 
 
 async def test_an_older_projector_feeds_the_live_generation_while_newer_code_rebuilds(around, history):
@@ -398,7 +397,7 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         await projector.reconciler.begin(HOLD)
         await until(lambda: around.is_held)
 
-    assert asked == [timedelta(hours=1)] * 8
+    assert asked == [timedelta(hours=1)] * 13
 
 
 async def test_what_is_complete_goes_live_at_once(around):

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from projector.adapters.redis.server_check import ServerCheck
 from projector.declaring.index_entries import SortedEntry, UniqueEntry
 from projector.folding.batch import Batch
 from projector.projections.profiles import profiles
@@ -529,6 +530,18 @@ async def test_the_append_only_file_is_rewritten_once_after_each_start(server):
             assert spy.info("server")["run_id"].encode() == spy.get(HOME.tended)
             assert spy.info("persistence")["aof_rewrites"] == 1
     assert first >= 1
+
+
+async def test_projections_that_ask_at_the_same_time_ask_the_server_once(server):
+    """As those of a projector at rest do, all of which began together."""
+    async with connect(server.start().url) as client:
+        check = ServerCheck(client, keyspace=HOME, valid=60.0)
+        asked = (await client.info("commandstats"))["cmdstat_info"]["calls"]
+
+        policies = await asyncio.gather(*(check.eviction_policy() for _ in range(5)))
+
+        assert policies == ["noeviction"] * 5
+        assert (await client.info("commandstats"))["cmdstat_info"]["calls"] == asked + 2  # with ours
 
 
 async def test_the_client_sends_nothing_twice(server):

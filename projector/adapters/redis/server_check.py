@@ -1,5 +1,6 @@
 """Whether the Redis of all projections keeps what it is given."""
 
+import asyncio
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -24,16 +25,25 @@ class ServerCheck:
         self._valid = valid
         self._asked = float("-inf")
         self._policy: str | None = None
+        self._asking: asyncio.Task[None] | None = None
         self.may_have_zeros = False
 
     async def eviction_policy(self) -> str | None:
+        """Return the policy; projections ask at the same times, and share an answer that is under way."""
         if monotonic() - self._asked >= self._valid:
+            self._asking = self._asking or asyncio.create_task(self._ask(), name="server check")
+            await asyncio.shield(self._asking)
+        return self._policy
+
+    async def _ask(self) -> None:
+        try:
             await leave_replaced_master(self._client)
             server = await self._client.info("server", "memory", "persistence")
             await self._tend(server)
             # INFO tells the policy even where CONFIG is forbidden.
             self._policy, self._asked = server.get("maxmemory_policy"), monotonic()
-        return self._policy
+        finally:
+            self._asking = None
 
     async def _tend(self, server: Mapping[str, Any]) -> None:
         """

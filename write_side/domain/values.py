@@ -50,10 +50,16 @@ class Text(str):
         return cls(text)
 
     @classmethod
+    def _described(cls) -> str:
+        """Say what it is, by the class or, where that is all of it, by the rule; then the rule."""
+        whole = re.match(r"must be (an? .*)", cls.rule)
+        return f"{whole[1][0].upper()}{whole[1][1:]}." if whole else f"{meaning_of(cls)} It {cls.rule}."
+
+    @classmethod
     def schema(cls) -> dict[str, Any]:
         """The rule as JSON Schema."""
         bounds = {"minLength": cls.shortest, "maxLength": cls.longest}
-        about = {"description": f"{meaning_of(cls)} It {cls.rule}.", "examples": list(cls.examples)}
+        about = {"description": cls._described(), "examples": list(cls.examples)}
         return {"type": "string", **bounds, "pattern": f"^{cls.pattern}$", **about}
 
 

@@ -3,10 +3,14 @@
 from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
+from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from write_side.domain.values import Text
+
+NewId = Annotated[UUID | None, Meta(description="An id that was never used; without it, one is made.")]
 
 _EMPTY, _NONE = b'""', msgspec.Raw(b"null")
 

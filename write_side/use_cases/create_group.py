@@ -1,12 +1,10 @@
-from uuid import UUID
-
 from shared.clock import Clock
 from shared.ids import Ids
 from write_side.domain.errors import ExternalIdTaken, GroupExists, SlugTaken
 from write_side.domain.group import Group
 from write_side.domain.values import Description, ExternalId, Name, Slug
 from write_side.ports import Outcome, UnitOfWork
-from write_side.use_cases.command import Command
+from write_side.use_cases.command import Command, NewId
 from write_side.use_cases.use_case import raises
 
 
@@ -16,7 +14,7 @@ class CreateGroup(Command, frozen=True, kw_only=True):
     slug: Slug
     name: Name
     description: Description | None = None
-    group_id: UUID | None = None
+    group_id: NewId = None
     external_id: ExternalId | None = None
 
 

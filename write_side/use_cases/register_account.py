@@ -1,5 +1,4 @@
 from datetime import datetime
-from uuid import UUID
 
 from shared.clock import Clock
 from shared.ids import Ids
@@ -8,7 +7,7 @@ from write_side.domain.errors import AccountExists, EmailTaken, ExternalIdTaken,
 from write_side.domain.profile import Profile
 from write_side.domain.values import Bio, EmailAddress, ExternalId, Handle, Locale, Name, TimeZone, Title, Url
 from write_side.ports import Outcome, UnitOfWork
-from write_side.use_cases.command import Command
+from write_side.use_cases.command import Command, NewId
 from write_side.use_cases.profile_fields import Attributes, Links, Tags
 from write_side.use_cases.use_case import raises
 
@@ -19,7 +18,7 @@ class RegisterAccount(Command, frozen=True, kw_only=True):
     email: EmailAddress
     handle: Handle
     display_name: Name
-    account_id: UUID | None = None
+    account_id: NewId = None
     external_id: ExternalId | None = None
     given_name: Name | None = None
     family_name: Name | None = None

@@ -26,10 +26,12 @@ class SiteMap(NamedTuple):
 
     :param docs: the documentation of each.
     :param pages: the people page and the ops page.
+    :param own: what its own page is called; empty if it has none.
     """
 
     docs: Sequence[PageLink] = ()
     pages: Sequence[PageLink] = ()
+    own: str = ""
 
     @classmethod
     def of(cls, settings: Settings, *, own: str) -> Self:
@@ -43,7 +45,8 @@ class SiteMap(NamedTuple):
         named = {each: getattr(settings, f"{each}_url") for each in _SERVICES if each != own}
         urls = {each: url for each, url in named.items() if url and is_trusted(url)}
         docs = [PageLink(f"{each.capitalize()} API", f"{url}/docs") for each, url in urls.items()]
-        return cls(docs, [PageLink(_PAGES[each], f"{url}/") for each, url in urls.items() if each in _PAGES])
+        pages = [PageLink(_PAGES[each], f"{url}/") for each, url in urls.items() if each in _PAGES]
+        return cls(docs, pages, _PAGES.get(own, ""))
 
 
 def site_map_of(request: Request[Any, Any, Any]) -> SiteMap:

@@ -22,6 +22,6 @@ def test_a_page_leads_to_the_others_by_the_addresses_that_browsers_have():
         PageLink("People", "https://people.example.org/muster/"),
         PageLink("Ops page", "http://127.0.0.1:8003/"),
     )
-    assert SiteMap.of(settings, own="write") == ([read, ops], [people, dashboard])
-    assert SiteMap.of(settings, own="read") == ([ops], [dashboard])
-    assert SiteMap.of(Settings.load({}), own="ops") == ([], [])
+    assert SiteMap.of(settings, own="write") == ([read, ops], [people, dashboard], "")
+    assert SiteMap.of(settings, own="read") == ([ops], [dashboard], "People")
+    assert SiteMap.of(Settings.load({}), own="ops") == ([], [], "Ops page")

@@ -32,6 +32,11 @@ class ProfileKeys(msgspec.Struct, frozen=True, kw_only=True):
     emails: tuple[str, ...] = ()
     external_ids: tuple[str, ...] = ()
 
+    @property
+    def are_ids(self) -> bool:
+        """Whether there are ids among them, and nothing else."""
+        return bool(self.ids) and not (self.handles or self.emails or self.external_ids)
+
 
 class Matches(NamedTuple):
     """

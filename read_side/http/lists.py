@@ -20,7 +20,6 @@ from shared.http.parsing.cursors import NOT_A_CURSOR, Cursor
 from shared.http.parsing.parameters import Parameters, invalid
 from shared.http.problems import Rejection
 from shared.problems import FieldError
-from shared.read_model.envelope import Sealed, entity_tag
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -97,7 +96,6 @@ class ListEndpoint(Generic[V, Q]):
 def _response(page: Page, parameters: Parameters, bound: bytes) -> DocumentResponse:
     cursor = None if page.after is None else str(Cursor.behind(page.after, query=bound))
     end = b'],"next_cursor":%b}' % (b"null" if cursor is None else b'"%b"' % cursor.encode())
-    body = listing(b'{"items":[', page.documents or (), end)
-    document = Sealed(page.position, entity_tag(b"".join((*page.tags, end)) if page.tags else body), body)
+    document = listing(b'{"items":[', page.documents or (), end, tags=page.tags, position=page.position)
     next_page = None if cursor is None else parameters.address_with("cursor", cursor)
     return DocumentResponse(page.position, document, next_page)

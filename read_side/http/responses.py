@@ -8,7 +8,7 @@ from litestar.types import HTTPScope, Send
 from read_side.http.parameters.conditions import known_tag
 from shared.http.middleware.compression import VARY
 from shared.http.requests import send_whole
-from shared.read_model.envelope import Sealed
+from shared.read_model.envelope import Sealed, combined_tag, entity_tag
 
 CACHE_CONTROL = "private, no-cache"
 
@@ -30,12 +30,17 @@ class DocumentResponse(msgspec.Struct, frozen=True, gc=False):
     records: int = 1
 
 
-def listing(begin: bytes, documents: Sequence[bytes], end: bytes) -> bytes:
-    """Write documents, with commas in between, between a beginning and an end; in one copy, as they are many bytes."""
+def listing(begin: bytes, documents: Sequence[bytes], end: bytes, *, tags: Sequence[bytes], position: int) -> Sealed:
+    """
+    Write documents, with commas in between, between a beginning and an end; in one copy, as they are many bytes.
+
+    :param tags: their entity tags, which are hashed instead of them where there are any.
+    """
     parts = [b","] * (2 * len(documents))
     parts[::2] = documents
     parts[-1:] = [end]
-    return b"".join((begin, *parts))
+    body = b"".join((begin, *parts))
+    return Sealed(position, combined_tag(tags, end) if tags else entity_tag(body), body)
 
 
 async def send_response(response: DocumentResponse, scope: HTTPScope, send: Send) -> bool:

@@ -119,6 +119,19 @@ async def test_many_keys_are_sorted_into_found_and_missing(side, variant):
     )
 
 
+@pytest.mark.parametrize("variant", ["full", "public"])
+async def test_ids_alone_are_sorted_into_found_and_missing(side, variant):
+    """Each person once, in the order asked for."""
+    views, projection = side
+    projection.commit(ADA, BOB, position=7)
+    ids = (str(BOB.account_id), str(ADA.account_id), "00000000-0000-0000-0000-000000000000", str(BOB.account_id))
+
+    batch = await views.by_keys(ProfileKeys(ids=ids), variant=variant)
+
+    single = [(await views.by_id(each, variant=variant)).document.body for each in ids[:2]]
+    assert batch._replace(tags=()) == Matches(7, tuple(single), ProfileKeys(ids=ids[2:3]))
+
+
 async def test_no_keys_find_nobody(side):
     """But the position is told."""
     views, projection = side

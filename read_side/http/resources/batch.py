@@ -21,7 +21,6 @@ from shared.http.middleware.auth import require_scope
 from shared.http.parsing.bodies import BodyReader, require_media_type
 from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.problems import INVALID, NOT_JSON, TOO_LARGE, FieldError
-from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
 
 MOST_KEYS = 500
@@ -125,9 +124,8 @@ class BatchEndpoint:
 
 def _response(batch: Matches) -> DocumentResponse:
     end = b'],"missing":%b}' % _encode(batch.missing)
-    body = listing(b'{"found":[', batch.found, end)
-    etag = entity_tag(b"".join((*batch.tags, end)) if batch.tags else body)
-    return DocumentResponse(batch.position, Sealed(batch.position, etag, body), records=len(batch.found))
+    document = listing(b'{"found":[', batch.found, end, tags=batch.tags, position=batch.position)
+    return DocumentResponse(batch.position, document, records=len(batch.found))
 
 
 BATCH_GET = BatchRoute(

@@ -1,6 +1,6 @@
 """Profiles in Redis, served as they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from read_side.adapters.list_query import ListQuery, cannot_be
@@ -43,11 +43,22 @@ class RedisProfileViews(RedisViews):
         return await self._consistently(lambda: find_by_key(self._ask, BY_EXTERNAL_ID, external_id, variant))
 
     async def by_keys(self, keys: ProfileKeys, *, variant: Variant = "full") -> Matches:
+        if keys.are_ids:
+            return await self._by_ids(keys.ids, variant)
         query = BatchQuery(keys, variant)
         return await self._consistently(lambda: self._find_all(query))
 
     async def list(self, query: ProfileQuery, *, variant: Variant = "full") -> Page:
         return await self._consistently(lambda: self._list(query, variant))
+
+    async def _by_ids(self, ids: Sequence[str], variant: Variant) -> Matches:
+        """Find them in the only trip that they take, so that nothing moves meanwhile."""
+        accounts = tuple(dict.fromkeys(map(str.encode, ids)))
+        reply = await self._ask(reads=(Fields("full", accounts),))
+        (envelopes,) = reply.results
+        documents = FORMS[variant](list(filter(None, envelopes)))
+        missing = _missing(accounts, envelopes) if len(documents.bodies) < len(accounts) else ()
+        return Matches(reply.position, documents.bodies, ProfileKeys(ids=missing), documents.tags)
 
     async def _find_all(self, query: BatchQuery) -> Attempt[Matches]:
         read, entries = ConsistentRead(self._ask), query.unique_entries()
@@ -86,6 +97,10 @@ class RedisProfileViews(RedisViews):
             BY_SLUG.hash: keys.unique_entries(BY_SLUG.hash),
             "group": keys.documents("group", "full"),
         }
+
+
+def _missing(accounts: Sequence[bytes], envelopes: Sequence[bytes | None]) -> tuple[str, ...]:
+    return tuple(account.decode() for account, envelope in zip(accounts, envelopes, strict=True) if envelope is None)
 
 
 async def _nobody(read: ConsistentRead) -> Attempt[Page]:

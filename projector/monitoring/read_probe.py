@@ -1,7 +1,7 @@
 """A synthetic probe: ask the read API every few seconds for what only the whole way from the log can answer."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -47,6 +47,9 @@ class ReadProbe:
     """Why the last question was not answered."""
     _questions: Mapping[str, str] = field(default_factory=dict, init=False)
     _was_answered: bool = field(default=False, init=False)
+    _level: int | None = field(default=None, init=False)
+    """The head as of which the last questions were all answered."""
+    _turns: int = field(default=0, init=False)
 
     async def run(self) -> None:
         """Ask every few seconds, until cancelled; a home that is new has a moment to be filled first."""
@@ -62,7 +65,7 @@ class ReadProbe:
         status.read_probe = self.error
 
     async def ask(self) -> None:
-        """Ask each projection once."""
+        """Ask each projection once; one of them in turn, as long as the log is as it was and all is well."""
         try:
             async with self.log.connect() as reader:
                 head = await reader.head()
@@ -82,10 +85,18 @@ class ReadProbe:
             for projection in self.projections:
                 metrics.READ_PROBE_FAILURES.labels(projection).inc()
             return f"{QUESTIONS}: {type(failure).__name__}"
-        errors = [await self._question(projection, path, head) for projection, path in questions.items()]
+        due = self._due(list(questions.items()), head)
+        errors = [await self._question(projection, path, head) for projection, path in due]
         error = "; ".join(filter(None, errors)) or None
-        self._questions = questions if error is None else {}
+        self._questions, self._level = (questions, head) if error is None else ({}, None)
         return error
+
+    def _due(self, questions: Sequence[tuple[str, str]], head: int) -> Sequence[tuple[str, str]]:
+        """Leave out what at rest would be asked for again and again; a failure brings all of it back."""
+        if head != self._level:
+            return questions
+        self._turns += 1
+        return [questions[self._turns % len(questions)]]
 
     async def _look_up_questions(self) -> Mapping[str, str]:
         document = (await self.read.get(QUESTIONS)).raise_for_status()

@@ -56,6 +56,31 @@ async def test_all_that_is_in_the_log_is_asked_for(log):
     assert failures() == before
 
 
+async def test_at_rest_one_is_asked_in_turn_until_something_happens(log):
+    """An event, or a question that is not answered, has all asked again."""
+    asked, status = [], {"/stats": 200}
+
+    def answer(request):
+        asked.append(request.url.path)
+        return httpx.Response(status.get(request.url.path, 200))
+
+    probe = probing(log, answer)
+    await probe.ask()
+    everything = list(asked)
+    asked.clear()
+    for _ in PROBES:
+        await probe.ask()
+    in_turn = list(asked)
+    status["/stats"] = 503
+    while probe.error is None:
+        await probe.ask()
+    asked.clear()
+    await probe.ask()
+
+    assert sorted(in_turn) == sorted(everything) == sorted(asked)
+    assert probe.error == "stats: 503"
+
+
 async def test_what_is_not_answered_is_told_and_counted(log):
     """A projection that is behind, and a read API that is away."""
 

@@ -9,15 +9,18 @@ because it runs in front of every server.
 
 import ctypes
 import os
+import random
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+
+_ATTEMPTS = 20
+"""At having a session be nice, before it is left as it is."""
 
 
 def ending_with_parent(
@@ -64,8 +67,15 @@ def let_others_go_first(niceness: int) -> None:
     os.nice(niceness)
     group = Path("/proc/self/autogroup")
     if os.getsid(0) == os.getpid() and group.exists():
-        with suppress(OSError):  # the system's files are read-only
-            group.write_text(str(niceness))
+        for _ in range(_ATTEMPTS):
+            try:
+                group.write_text(str(niceness))
+            except BlockingIOError:  # to whom is not root, the kernel allows one a tenth of a second, of all there are
+                time.sleep(random.uniform(0.1, 0.2))  # noqa: S311 - others who wait are to come at other times
+            except OSError:  # the system's files are read-only
+                return
+            else:
+                return
 
 
 def _become(account: str) -> None:
@@ -78,7 +88,8 @@ def _become(account: str) -> None:
 def main(arguments: Sequence[str]) -> None:
     parent, account, niceness, *command = arguments
     if int(niceness):
-        os.setsid()
+        if os.getpgrp() != os.getpid():  # else it leads a session already, or a group of one
+            os.setsid()
         let_others_go_first(int(niceness))
     if account != "-":
         _become(account)

@@ -48,11 +48,9 @@ def fields(of: str, ids: Sequence[bytes]) -> Fields:
 
 def places_of(query: ListQuery, ids: Sequence[bytes], rows: Sequence[bytes | None]) -> list[bytes | None]:
     """Where each of these records stands; None for those that do not fit, or are not there."""
-    beginnings = query.beginnings
-    return [
-        query.place_of(_row(row), own) if row is not None and all(each in row for each in beginnings) else None
-        for own, row in zip(ids, rows, strict=True)
-    ]
+    for each in query.beginnings:
+        rows = [row if row is not None and each in row else None for row in rows]
+    return [None if row is None else query.place_of(_row(row), own) for own, row in zip(ids, rows, strict=True)]
 
 
 def _row(stored: bytes) -> IndexRow:

@@ -67,8 +67,8 @@ from shared.redis.client import connect
 from shared.settings import Settings
 
 AT_ONCE = frozenset({"profiles"})
-"""Projections that commit events one by one, and before the others, of which a few events share a commit."""
-SHARED_SECONDS = 0.02
+"""Projections that commit events one by one, and before the others, of which more events share a commit."""
+SHARED_SECONDS = 0.05
 
 MakeFiller: TypeAlias = Callable[[ProjectionStore, EventLog, Settings], Filler]
 

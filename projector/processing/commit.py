@@ -128,4 +128,4 @@ class GenerationWriter:
             self.breaker.check(failed=folded.failed, parked=len(folded.parking.events))
         # What a crash left under the name that is written now is no older state.
         outdated = [each for each in opened.outdated if each not in folded.batch.parked]
-        await opened.commit.apply(replace(folded.batch, outdated=outdated))
+        await opened.commit.apply(replace(folded.batch, outdated=outdated) if outdated else folded.batch)

@@ -57,11 +57,6 @@ def item_of(entry: Entry) -> Item:
     return entry.entry if isinstance(entry, SortedEntry) else entry.value
 
 
-def prefix_of(keys: GenerationKeys) -> str:
-    """How all keys of a generation begin."""
-    return keys.checkpoint.removesuffix("checkpoint")
-
-
 def key_of(collection: StoredCollection, keys: GenerationKeys) -> str:
     if isinstance(collection, Variant):
         return keys.documents(*collection)
@@ -70,7 +65,7 @@ def key_of(collection: StoredCollection, keys: GenerationKeys) -> str:
 
 def collection_at(key: str, keys: GenerationKeys) -> StoredCollection | None:
     """The collection with a key; None for what else a generation keeps."""
-    name = key.removeprefix(prefix_of(keys))
+    name = key.removeprefix(keys.prefix)
     if name.startswith(_LIST):
         return Index(name.removeprefix(_LIST), is_list=True)
     if name.startswith(_LOOK_UP):

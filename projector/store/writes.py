@@ -76,6 +76,8 @@ def without_taken(batch: Batch, owners: Mapping[UniqueEntry, str | None]) -> Bat
     An entry that leads nowhere is removed all the same: after two crashes the head of a transaction that was dropped
     at the first restart may turn up before this one at the second, and have put it there.
     """
+    if not owners:
+        return batch
     leaving = set(batch.removals)
 
     def is_free(entry: Entry) -> bool:

@@ -5,7 +5,7 @@ All keys of a partition share one hash tag, so that one MULTI and one WATCH reac
 (handles, e-mail addresses, ids) is always a field of a hash, never part of a key: no caller can name another key.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 INDEX_ROW = "sheet"
 """The word in stored keys for the hash of index rows, from before they were called so."""
@@ -101,15 +101,15 @@ class GenerationKeys:
 
     of: ProjectionKeys
     name: str
+    prefix: str = field(init=False, repr=False, compare=False)
+    """The prefix of all of them, made once: a commit names twenty keys."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", self.of._key(f"{self.name}:"))  # noqa: SLF001 - one family of names
 
     @property
     def projection(self) -> str:
         return self.of.projection
-
-    @property
-    def prefix(self) -> str:
-        """The prefix of all of them."""
-        return self.of._key(f"{self.name}:")  # noqa: SLF001 - one family of names
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}{name}"

@@ -13,7 +13,6 @@ from projector.store.collections import (
     collection_at,
     is_document,
     key_of,
-    prefix_of,
 )
 from projector.store.generations import Size
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
@@ -44,7 +43,7 @@ class MemoryGenerationInspector:
     async def collections(self, pointer: Pointer) -> Collection[StoredCollection]:
         self._store.check()
         keys = self._keys.generation(pointer.generation)
-        own = [key for key, value in self._store.content.items() if value and key.startswith(prefix_of(keys))]
+        own = [key for key, value in self._store.content.items() if value and key.startswith(keys.prefix)]
         return {collection for key in own if (collection := collection_at(key, keys))}
 
     async def walk(self, pointer: Pointer, collection: StoredCollection) -> AsyncIterator[Mapping[Item, bytes]]:

@@ -21,7 +21,6 @@ from projector.store.collections import (
     is_document,
     item_of,
     key_of,
-    prefix_of,
 )
 from projector.store.generations import Size
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
@@ -66,7 +65,7 @@ class RedisGenerationInspector:
     async def collections(self, pointer: Pointer) -> Collection[StoredCollection]:
         keys = self._keys.generation(pointer.generation)
         with ported(self._keys):
-            found: list[Any] = [key async for key in self._client.scan_iter(f"{prefix_of(keys)}*", count=PORTION)]
+            found: list[Any] = [key async for key in self._client.scan_iter(f"{keys.prefix}*", count=PORTION)]
         return {collection for key in found if (collection := collection_at(key.decode(), keys))}
 
     async def walk(self, pointer: Pointer, collection: StoredCollection) -> AsyncIterator[Mapping[Item, bytes]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from projector.projections.registry import PROJECTIONS
-from projector.store.collections import collection_at, collections_of, key_of, prefix_of
+from projector.store.collections import collection_at, collections_of, key_of
 from shared.read_model.keys import HOME
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.random_histories import group_histories, histories
@@ -15,7 +15,7 @@ from tests.support.random_histories import group_histories, histories
 def test_whatever_is_stored_stands_in_a_collection_that_is_named(projection, log):
     """Nothing is left out of the size."""
     keys = HOME.projection(projection.name).generation("g1")
-    named = {key_of(each, keys).removeprefix(prefix_of(keys)) for each in collections_of(projection)}
+    named = {key_of(each, keys).removeprefix(keys.prefix) for each in collections_of(projection)}
 
     stored = at_once(cleanly_folded(log, projection)).keys()
 

@@ -16,4 +16,4 @@ def test_settings_change_the_limits_of_every_projection():
 
 def test_only_profiles_commit_events_one_by_one():
     """Of the others a few share a commit."""
-    assert [limits_of(each, SETTINGS).interval for each in (profiles, stats)] == [0.0, 0.02]
+    assert [limits_of(each, SETTINGS).interval for each in (profiles, stats)] == [0.0, 0.05]

@@ -16,7 +16,7 @@ from projector.declaring.projection import Projection
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
-from projector.store.collections import Index, Variant, index_of, item_of, key_of, prefix_of
+from projector.store.collections import Index, Variant, index_of, item_of, key_of
 from shared.read_model.keys import HOME, INDEX_ROW
 from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded
@@ -71,7 +71,7 @@ def as_held(fold):
 
 
 def _name(collection, keys):
-    return key_of(collection, keys).removeprefix(prefix_of(keys))
+    return key_of(collection, keys).removeprefix(keys.prefix)
 
 
 @given(log=histories() | group_histories(), projection=projections, portion=st.integers(1, 20))

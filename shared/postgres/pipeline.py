@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import count
+from typing import Any
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -19,7 +20,9 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from write_side.adapters.postgres.rows import Row, Statement
+Row = Sequence[Any]
+Statement = tuple[str, Sequence[Any]]
+"""SQL with a `%s` for each parameter, and the parameters."""
 
 
 class Pipeline:

@@ -32,7 +32,7 @@ from tests.support.read_side import (
     changed,
 )
 from tests.support.write_side import ANDRE
-from write_side.adapters.postgres.connections.pipeline import Pipeline
+from shared.postgres.pipeline import Pipeline
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 

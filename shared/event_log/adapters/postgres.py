@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import Params
 
 from shared.errors import Unavailable
 from shared.event_log.adapters import binary_rows
@@ -25,6 +24,7 @@ from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_
 from shared.event_log.ranges import AGGREGATE, EVERYTHING, IdRange
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.postgres.connection import connected, reachable
+from shared.postgres.pipeline import Pipeline, Row, Statement
 from shared.postgres.session import require_primary
 from shared.postgres.terminate import answered_within
 from shared.settings import Settings
@@ -50,13 +50,10 @@ class EventLogLimits:
 
 EVENT_LOG_LIMITS = EventLogLimits()
 
-Statement = str | sql.Composed
-
 COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
 _DATA = 7
-_READ = sql.SQL(f"select {COLUMNS} from event_log where position > %s {{}} order by position limit %s")  # noqa: S608
-_FOLLOWING = _READ.format(sql.SQL(""))
-_UP_TO_HORIZON = _READ.format(sql.SQL("and position <= %s"))
+_FOLLOWING = f"select {COLUMNS} from event_log where position > %s order by position limit %s"  # noqa: S608
+_UP_TO_HORIZON = f"select {COLUMNS} from event_log where position > %s and position <= %s order by position limit %s"  # noqa: S608
 _COPY = sql.SQL(f"""
     copy (select {binary_rows.COLUMNS} from event_log
            where position > {{after}} and position <= {{until}} {{within}} order by position)
@@ -76,12 +73,12 @@ _HOLDER = f"""
     select bound, pid, coalesce(xact_start, (select min(prepared) from pg_prepared_xacts), now()) as since
       from ({_ANNOUNCED}) as appender left join pg_stat_activity using (pid)
      where xact_start < now() - interval '1 second'
-        or not exists (select from event_log where position = %(after)s + 1)
-       and exists (select from event_log where position > %(after)s)
+        or not exists (select from event_log where position = %s + 1)
+       and exists (select from event_log where position > %s)
      order by bound, since limit 1"""  # noqa: S608
 _IDENTITY = """
-    select (select event_id from event_log where position = %(position)s),
-           (select count(*) from event_log where position > %(since)s and position <= %(position)s)"""
+    select (select event_id from event_log where position = %s),
+           (select count(*) from event_log where position > %s and position <= %s)"""
 _OLDEST = "select occurred_at from event_log where position > %s order by position limit 1"
 
 _ERASURE = "select max(position) from event_log where type = 'account-erased' and position > %s"
@@ -196,6 +193,7 @@ class PostgresEventReader:
 
     def __init__(self, connection: psycopg.AsyncConnection, limits: EventLogLimits, postgres: PostgresLimits) -> None:
         self._connection = connection
+        self._pipeline = Pipeline(connection, prepared=set())
         self._limits = limits
         self._answer_seconds = postgres.answer_seconds
         self._news = asyncio.Event()
@@ -204,11 +202,11 @@ class PostgresEventReader:
         connection.add_notify_handler(self._note)
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
-        rows = await self._all(_FOLLOWING, (after, limit))
+        rows = await self._all(_FOLLOWING, after, limit)
         found = len(rows)
         without_gap = sum(1 for nth, row in enumerate(rows, start=1) if row[0] == after + nth)
         if rows and not without_gap:
-            rows = await self._all(_UP_TO_HORIZON, (after, await self.horizon(), limit))
+            rows = await self._all(_UP_TO_HORIZON, after, await self.horizon(), limit)
             without_gap = len(rows)
         portion = _portion(rows[:without_gap], limit=self._limits.portion_bytes)
         self.has_more = found == limit or len(portion) < found
@@ -218,12 +216,11 @@ class PostgresEventReader:
         # Two statements in this order and a third that reads the events, each with a snapshot of its own; any other
         # order loses commits: a transaction that was not announced announces later, so draws above `last`; an announced
         # one is above its bound; and one that had ended by then is visible to the third.
-        last = int(await self._one(_LAST_DRAWN))
-        bound = await self._one(_LOWEST_ANNOUNCED)
-        return last if bound is None else min(last, int(bound))
+        [[(last,)], [(bound,)]] = await self._carried_out((_LAST_DRAWN, ()), (_LOWEST_ANNOUNCED, ()))
+        return int(last) if bound is None else min(int(last), int(bound))
 
     async def last(self, *, until: int) -> int:
-        return int(await self._one(_LAST, (until,)))
+        return int(await self._one(_LAST, until))
 
     async def replay(
         self, *, after: int, until: int, within: IdRange = EVERYTHING
@@ -263,19 +260,19 @@ class PostgresEventReader:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))
 
     async def identity(self, *, position: int, since: int = 0) -> LogIdentity:
-        [(event_id, count)] = await self._all(_IDENTITY, {"position": position, "since": since})
+        [(event_id, count)] = await self._all(_IDENTITY, position, since, position)
         return LogIdentity(event_id, count)
 
     async def oldest(self, *, after: int) -> datetime | None:
-        rows = await self._all(_OLDEST, (after,))
+        rows = await self._all(_OLDEST, after)
         return rows[0][0] if rows else None
 
     async def erasure(self, *, after: int) -> int | None:
-        [(position,)] = await self._all(_ERASURE, (after,))
+        [(position,)] = await self._all(_ERASURE, after)
         return None if position is None else int(position)
 
     async def holder(self, *, after: int) -> Holder | None:
-        rows = await self._all(_HOLDER, {"after": after})
+        rows = await self._all(_HOLDER, after, after)
         return Holder(*rows[0]) if rows else None
 
     async def wait(self, *, seconds: float) -> bool:
@@ -312,10 +309,14 @@ class PostgresEventReader:
             self._news.clear()
             loop.remove_reader(fileno)
 
-    async def _all(self, query: Statement, parameters: Params | None = None) -> list[Any]:
+    async def _carried_out(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         with reachable(), answered_within(self._connection, seconds=self._answer_seconds):
-            return await (await self._connection.execute(query, parameters)).fetchall()
+            return await self._pipeline.carry_out(*statements)
 
-    async def _one(self, query: Statement, parameters: Params | None = None) -> Any:
-        [(value,)] = await self._all(query, parameters)
+    async def _all(self, query: str, *parameters: int) -> Sequence[Row]:
+        [rows] = await self._carried_out((query, parameters))
+        return rows
+
+    async def _one(self, query: str, *parameters: int) -> Any:
+        [(value,)] = await self._all(query, *parameters)
         return value

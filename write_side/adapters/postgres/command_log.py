@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import Clock
-from write_side.adapters.postgres.rows import Row, Statement, as_json
+from shared.postgres.pipeline import Row, Statement
+from write_side.adapters.postgres.rows import as_json
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import IdempotencyMismatch
 from write_side.ports import AlreadyDone, CommandContext, Outcome

@@ -15,16 +15,13 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import class_mapper
 
+from shared.postgres.pipeline import Row
 from write_side.adapters.postgres.mapping import NORMALISED, TABLES, Normalised, map_aggregates
 from write_side.adapters.postgres.tables import event_log
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.values import plain
 
 A = TypeVar("A", bound=Aggregate)
-Row = Sequence[Any]
-Statement = tuple[str, Sequence[Any]]
-"""SQL for psycopg, and its parameters."""
-
 _DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from shared.events import type_of
 from shared.events.upcasters import schema_of
+from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, last_event
 from write_side.adapters.postgres.connections.failures import translated
 from write_side.adapters.postgres.connections.transactions import PostgresTransactions
@@ -18,7 +19,6 @@ from write_side.adapters.postgres.repositories import (
     PostgresMemberships,
     PostgresProfiles,
 )
-from write_side.adapters.postgres.rows import Row, Statement
 from write_side.adapters.postgres.tables import event_log, profiles
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch

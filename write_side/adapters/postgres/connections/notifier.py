@@ -9,9 +9,8 @@ from shared.errors import Unavailable, Unsound
 from shared.event_log.adapters.postgres import CHANNEL
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
 from shared.postgres.connection import connected
+from shared.postgres.pipeline import Pipeline, Statement
 from shared.runtime.retry import repeat
-from write_side.adapters.postgres.connections.pipeline import Pipeline
-from write_side.adapters.postgres.rows import Statement
 
 RECONNECT_SECONDS = 0.5
 

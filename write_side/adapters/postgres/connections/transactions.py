@@ -18,12 +18,11 @@ from shared.event_log import EventLogUnsound
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
 from shared.postgres.kept_session import KeptSession
+from shared.postgres.pipeline import Pipeline, Row, Statement
 from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import answered_within, terminate
 from write_side.adapters.postgres.connections.failures import is_certain, translated
-from write_side.adapters.postgres.connections.pipeline import Pipeline
 from write_side.adapters.postgres.mapping import map_aggregates
-from write_side.adapters.postgres.rows import Row, Statement
 from write_side.domain.errors import OutcomeUnknown
 from write_side.domain.values import plain
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 from prometheus_client import Histogram
 
 from shared.errors import Unavailable
+from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, key_of
 from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
 from write_side.adapters.postgres.group_commit.holds import Holds
 from write_side.adapters.postgres.group_commit.looks import Looks
 from write_side.adapters.postgres.group_commit.requests import ROWS, Change, CommitRequest, LookRequest
 from write_side.adapters.postgres.group_commit.writes import Writes, clashes, refusal
-from write_side.adapters.postgres.rows import Row, Statement
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import OutcomeUnknown
 from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Place, Window

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.group_commit.requests import ROWS, LookRequest, RowSource
-from write_side.adapters.postgres.rows import Row, Statement
 
 
 class Looks:

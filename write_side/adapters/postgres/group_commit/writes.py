@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.command_log import CommandLog, Key, key_of, last_event
 from write_side.adapters.postgres.connections.failures import refusal_by
 from write_side.adapters.postgres.group_commit.requests import ROWS, Change, CommitRequest
 from write_side.adapters.postgres.mapping import TABLES
-from write_side.adapters.postgres.rows import Row, Statement, as_json, recordset
+from write_side.adapters.postgres.rows import as_json, recordset
 from write_side.adapters.postgres.tables import event_log
 from write_side.adapters.postgres.unit_of_work import event_rows
 from write_side.domain.account import Account

@@ -21,6 +21,7 @@ from shared.postgres.kept_session import KeptSession
 from shared.postgres.pipeline import Pipeline, Row, Statement
 from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import answered_within, terminate
+from shared.runtime.cancellation import to_the_end
 from write_side.adapters.postgres.connections.failures import is_certain, translated
 from write_side.adapters.postgres.mapping import map_aggregates
 from write_side.domain.errors import OutcomeUnknown
@@ -186,7 +187,9 @@ class PostgresTransactions:
     async def commit(self, session: AsyncSession) -> None:
         """:raises OutcomeUnknown: the answer to COMMIT was lost."""
         try:
-            await session.commit()
+            # Were it cancelled, psycopg would have the server wait for its standby no longer: what is stored would be
+            # shown, and answered under its key, although a failover loses it.
+            await to_the_end(session.commit())
         except DBAPIError as error:
             if not is_certain(error):
                 raise OutcomeUnknown(type(error.orig).__name__) from error

@@ -20,6 +20,8 @@ from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.event_log.adapters.standby import Standby
+from shared.observability import logging as telemetry
 from shared.redis.client import connect
 from shared.runtime.progress import Progress
 from shared.settings import Settings
@@ -43,6 +45,7 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     """
     require_projection(projection)
     settings = Settings.load(os.environ).with_addresses()
+    telemetry.configure(settings.log_format)
     try:
         verified = asyncio.run(_verify(settings, projection, repair=repair))
     except (*CANNOT_LOOK, ReadModelUnstable) as error:
@@ -62,7 +65,7 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
         with Progress(sys.stderr) as progress:
             verification = Verification(
                 log=PostgresEventLog.from_settings(settings),
-                directory=PostgresDirectory(database_url),
+                directory=PostgresDirectory(database_url, standby=Standby.from_settings(settings)),
                 progress=progress,
                 limits=settings.limits_of(VerifyLimits),
             )

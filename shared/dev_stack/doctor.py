@@ -55,9 +55,11 @@ def _postgres(settings: Settings) -> Iterator[Check]:
     if url is None:
         yield Check(WARNING, "PostgreSQL", "none runs yet: `muster up` starts one, or set MUSTER_DATABASE_URL")
         return
-    from shared.dev_stack.doctor_of_postgres import examine_postgres  # noqa: PLC0415 - after all that takes no driver
+    from shared.dev_stack import doctor_of_postgres  # noqa: PLC0415 - after all that takes no driver
 
-    yield from examine_postgres(url, sessions=_sessions(settings))
+    yield from doctor_of_postgres.examine_postgres(url, sessions=_sessions(settings))
+    if settings.log_standby_url is not None:
+        yield from doctor_of_postgres.examine_standby(settings.log_standby_url)
 
 
 def _sessions(settings: Settings) -> int:

@@ -6,13 +6,15 @@ from typing import Any
 import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict
 
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.errors import Unsound
 from shared.event_log import preconditions
-from shared.postgres.arguments import connect_arguments
+from shared.postgres.arguments import connect_arguments, hosts_of
 from shared.postgres.session import BEGIN_SESSION, findings, require_primary
 from shared.settings import masked
+from shared.wording import counted
 
 OLDEST_POSTGRES = 15
 MIGRATIONS = "write_side:adapters/postgres/migrations"
@@ -23,6 +25,12 @@ _MOST_SESSIONS = """
     select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
         - coalesce(current_setting('reserved_connections', true)::int, 0)"""
 
+_STANDBYS = """
+    select count(*), count(*) filter (where sync_state in ('sync', 'quorum')),
+           count(*) filter (where sync_state is null)
+      from pg_stat_replication where state is distinct from 'backup'"""
+"""The last are those of which only `pg_monitor` may see more."""
+
 
 def examine_postgres(url: str, *, sessions: int) -> Iterator[Check]:
     """:param sessions: how many the write API opens at most."""
@@ -32,6 +40,7 @@ def examine_postgres(url: str, *, sessions: int) -> Iterator[Check]:
             yield Check(OK, f"PostgreSQL answers at {masked(url)}")
             yield from _session(connection, url)
             yield from _postgres_settings(connection, sessions)
+            yield from _failing_over(connection, url)
             yield from _event_log(connection)
     except psycopg.Error as error:
         yield Check(FAILED, f"PostgreSQL at {masked(url)}", _why_not(url, error))
@@ -60,6 +69,31 @@ def _postgres_settings(connection: psycopg.Connection, sessions: int) -> Iterato
     most = _value(connection, _MOST_SESSIONS)
     what = f"it takes {most} sessions, of which the write API opens {sessions}"
     yield check(sessions < most, what, "raise max_connections, or lower MUSTER_WORKERS")
+
+
+def _failing_over(connection: psycopg.Connection, url: str) -> Iterator[Check]:
+    """Say what follows the primary, where anything does or several hosts are named."""
+    [(standbys, synchronous, unseen)] = connection.execute(_STANDBYS).fetchall()
+    if not standbys and len(hosts_of(conninfo_to_dict(url))) == 1:
+        return
+    what = f"{connection.info.host}:{connection.info.port} is the primary of {counted(standbys, 'standby')}"
+    if unseen:
+        yield Check(OK, f"{what}; whether one is synchronous, only pg_monitor may see")
+    else:
+        hint = "a failover loses what was acknowledged: let a standby be synchronous (docs/operations/failover.md)"
+        yield check(synchronous > 0, f"{what}, {synchronous} of them synchronous", hint, otherwise=WARNING)
+
+
+def examine_standby(url: str) -> Iterator[Check]:
+    """Check what rebuilds and verifications read in place of the primary; without it they read that."""
+    arguments = {**connect_arguments(url), "connect_timeout": CONNECT_SECONDS, "target_session_attrs": "standby"}
+    try:
+        with psycopg.connect(autocommit=True, **arguments) as connection:
+            behind = _value(connection, "select now() - pg_last_xact_replay_timestamp()")
+            yield Check(OK, f"a standby answers at {masked(url)}; its last transaction is {behind} old")
+    except psycopg.Error as error:
+        hint = f"{' '.join(str(error).split())}; rebuilds and verifications read the primary meanwhile"
+        yield Check(WARNING, f"standby at {masked(url)}", hint)
 
 
 def _event_log(connection: psycopg.Connection) -> Iterator[Check]:

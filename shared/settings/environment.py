@@ -123,6 +123,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     home: Annotated[Path, absolute_path]
     """The state directory of `muster up`."""
     database_url: Annotated[str | None, parse_postgres_url] = None
+    log_standby_url: Annotated[str | None, parse_postgres_url] = None
+    """A standby of that PostgreSQL, which rebuilds and verifications read in its place; several hosts are allowed."""
     redis_url: Annotated[str | None, parse_redis_url] = None
     bus_url: Annotated[str | None, parse_redis_url] = None
     """The Redis with the streams of the bus, instead of that of the read models; see `bus_redis_url`."""

@@ -44,6 +44,7 @@ COMPONENTS: tuple[str, ...] = (
     "shared.event_log.tap:TapLimits",
     "shared.http.limits:HttpLimits",
     "shared.postgres.arguments:PostgresLimits",
+    "shared.event_log.adapters.standby:StandbyLimits",
     "shared.server.limits:ServerLimits",
     "write_side.adapters.mail.smtp:SmtpLimits",
     "write_side.adapters.postgres.connections.transactions:TransactionLimits",

@@ -1,27 +1,50 @@
-"""A standby has the events and not the locks that decide which of them may be read: it is never read."""
+"""A standby has the events and not the locks that decide which of them may be read: it is never read alone."""
+
+import asyncio
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
-from shared.dev_stack.checks import FAILED
-from shared.dev_stack.doctor_of_postgres import examine_postgres
+from projector.adapters.postgres.directory import PostgresDirectory
+from shared.dev_stack.checks import FAILED, OK, WARNING
+from shared.dev_stack.doctor_of_postgres import examine_postgres, examine_standby
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_server import free_port
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
-from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.event_log.adapters.postgres import EventLogLimits, PostgresEventLog
+from shared.event_log.adapters.standby import Standby, StandbyLimits
+from shared.postgres.connection import connected
+from tests.support.patience import wait_until
 from tests.support.replicas import EmbeddedStandby
+from tests.support.sessions import append
 from tests.support.stack import until
 from write_side.adapters.postgres.migrate import migrate
 
+IN_PLACE = "the primary is read in place of its standby"
+
 
 @pytest.fixture(scope="module")
-def standby(server_home):
-    """Of a server that has an event log."""
-    with EmbeddedPostgres(server_home / "followed", durable=False) as primary:
-        migrate(primary.url)
-        with EmbeddedStandby(server_home / "standby", of=primary) as server:
-            yield server
+def primary(server_home):
+    """It has an event log."""
+    with EmbeddedPostgres(server_home / "followed", durable=False) as server:
+        migrate(server.url)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def standby(server_home, primary):
+    with EmbeddedStandby(server_home / "standby", of=primary) as server:
+        yield server
+
+
+@pytest.fixture
+def replaying(standby):
+    """A session with the standby that can have it stand still."""
+    with psycopg.connect(standby.url, autocommit=True) as connection:
+        yield connection
+        connection.execute("select pg_wal_replay_resume()")
 
 
 async def test_a_standby_is_not_connected_to(standby):
@@ -60,3 +83,155 @@ async def test_a_standby_is_not_read(standby):
 async def _has_log(url):
     with psycopg.connect(url) as connection:
         return connection.execute("select to_regclass('event_log')").fetchone() != (None,)
+
+
+def test_the_doctor_says_what_follows_the_primary(primary, standby):
+    """As long as no standby is synchronous, it says what that may cost."""
+    with psycopg.connect(primary.url, autocommit=True) as connection:
+        marks = []
+        for names in ("", "*"):
+            connection.execute(f"alter system set synchronous_standby_names = '{names}'")
+            connection.execute("select pg_reload_conf()")
+            wait_until(lambda names=names: _is_synchronous(connection) is bool(names))
+            [found] = [
+                each for each in examine_postgres(primary.url, sessions=13) if " is the primary of " in each.what
+            ]
+            marks.append((found.mark, found.what.partition(" is the primary of ")[2]))
+        connection.execute("alter system reset synchronous_standby_names")
+        connection.execute("select pg_reload_conf()")
+
+    assert marks == [(WARNING, "1 standby, 0 of them synchronous"), (OK, "1 standby, 1 of them synchronous")]
+    assert [each.mark for each in examine_standby(standby.url)] == [OK]
+    assert [each.mark for each in examine_standby(primary.url)] == [WARNING]
+
+
+def log_on(primary, standby, *, seconds=60.0, **limits):
+    in_place = Standby(standby.url, limits=StandbyLimits(seconds=seconds))
+    return PostgresEventLog(primary.url, allow_unsafe=True, limits=EventLogLimits(**limits), standby=in_place)
+
+
+async def replayed(reader, *, after, meanwhile=None):
+    """The positions up to the horizon, once something was done after the first portion."""
+    positions = []
+    async for events in reader.replay(after=after, until=await reader.horizon()):
+        positions += [each.position for each in events]
+        if meanwhile:
+            meanwhile()
+            meanwhile = None
+    return positions
+
+
+async def test_a_replay_from_a_standby_waits_for_what_the_primary_has_shown(primary, standby, replaying):
+    """A reader that asked the standby alone would pass an event by that was committed late, and never come back."""
+    with psycopg.connect(primary.url) as late, psycopg.connect(primary.url) as other:
+        first = append(late)
+        second = append(other)
+        other.commit()
+        await until(lambda: _shows(replaying, second))
+        replaying.execute("select pg_wal_replay_pause()")
+        late.commit()
+        async with log_on(primary, standby).connect() as reader:
+            with capture_logs() as logged:
+                replay = asyncio.create_task(replayed(reader, after=first - 1))
+                await until(lambda: _is_asked(replaying))
+                assert _positions(replaying, after=first - 1) == [second]
+                replaying.execute("select pg_wal_replay_resume()")
+                assert await replay == [first, second]
+    assert logged == []
+
+
+async def test_a_primary_at_rest_is_not_waited_for(primary, standby):
+    """Where it writes next is behind the header of a page that nothing follows yet."""
+    with psycopg.connect(primary.url, autocommit=True) as connection:
+        position = append(connection)
+        connection.execute("select pg_switch_wal()")
+
+    async with log_on(primary, standby, seconds=2.0).connect() as reader:
+        with capture_logs() as logged:
+            assert await replayed(reader, after=position - 1) == [position]
+
+    assert logged == []
+
+
+async def test_a_standby_that_is_too_far_behind_is_not_waited_for(primary, standby, replaying):
+    replaying.execute("select pg_wal_replay_pause()")
+    with psycopg.connect(primary.url) as connection:
+        position = append(connection)
+
+    async with log_on(primary, standby, seconds=0.05).connect() as reader:
+        with capture_logs() as logged:
+            assert await replayed(reader, after=position - 1) == [position]
+
+    assert [(each["event"], each["error"]) for each in logged] == [
+        (IN_PLACE, "the standby is more than 0.05 seconds behind")
+    ]
+
+
+async def test_a_primary_without_a_standby_is_read(primary):
+    """Nor is a primary taken for one."""
+    with psycopg.connect(primary.url) as connection:
+        position = append(connection)
+
+    async with log_on(primary, primary).connect() as reader:
+        with capture_logs() as logged:
+            assert await replayed(reader, after=position - 1) == [position]
+
+    assert [each["event"] for each in logged] == [IN_PLACE]
+
+
+async def test_the_standby_of_another_primary_is_none(primary, standby, postgres):
+    """It would have replayed anything, at any time."""
+    in_place = Standby(standby.url)
+    async with connected(postgres.url, autocommit=True) as other, in_place.instead_of(other) as source:
+        assert source is other
+
+
+async def test_a_replay_is_gone_on_with_on_the_primary(primary, standby, replaying):
+    """Where a standby is lost in the midst of a COPY: nothing comes twice, and nothing is left out."""
+    more_than_sockets_hold = f'{{"command": "{"x" * 3_000_000}"}}'
+    with psycopg.connect(primary.url) as connection:
+        positions = [append(connection, metadata=more_than_sockets_hold) for _ in range(8)]
+
+    async with log_on(primary, standby).connect() as reader:
+        with capture_logs() as logged:
+            found = await replayed(reader, after=positions[0] - 1, meanwhile=lambda: _end_sessions(replaying))
+
+    assert found == positions
+    assert [each["event"] for each in logged] == ["the primary is read on, since its standby is lost"]
+
+
+async def test_the_state_is_compared_on_the_standby(primary, standby):
+    """As it was when the log was read, or later; with the events that belong to it."""
+    with psycopg.connect(primary.url) as connection:
+        position = append(connection)
+
+    async with PostgresDirectory(primary.url, standby=Standby(standby.url)).snapshot() as snapshot:
+        assert await snapshot._all("select pg_is_in_recovery()", ()) == [(True,)]
+        assert [each.position for each in await snapshot.events(after=position - 1, limit=10)] == [position]
+
+
+def _is_synchronous(connection):
+    [(state,)] = connection.execute("select sync_state from pg_stat_replication").fetchall()
+    return state == "sync"
+
+
+def _positions(connection, *, after):
+    rows = connection.execute("select position from event_log where position > %s order by 1", (after,))
+    return [position for (position,) in rows]
+
+
+async def _shows(connection, position):
+    return _positions(connection, after=position - 1)
+
+
+async def _is_asked(connection):
+    """Whether a reader waits for the standby."""
+    asked = "select from pg_stat_activity where query like '%pg_last_wal_replay_lsn() >=%' and pid <> pg_backend_pid()"
+    return connection.execute(asked).fetchall()
+
+
+def _end_sessions(connection):
+    connection.execute(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+        " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+    )

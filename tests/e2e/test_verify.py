@@ -53,6 +53,11 @@ class Directory:
     def home(self) -> Path:
         return self._stack.home
 
+    @property
+    def without_standby(self) -> str:
+        """The URL of a server that has none."""
+        return self._stack.addresses.database_url
+
     async def drift(self, projection: str) -> float | None:
         """What the projector says of it; None if it does not."""
         async with httpx.AsyncClient(trust_env=False, timeout=SECONDS) as client:
@@ -84,14 +89,15 @@ def test_a_healthy_directory_has_no_differences(directory, account):
 
 
 def test_differences_are_told_and_repaired(directory, account):
-    """With the exit status, the shape and the names of the contract."""
+    """With the exit status, the shape and the names of the contract; what there is to log is not on stdout."""
     directory.scribble(account, title="Usurper")
 
-    found = muster(directory.home, "verify", "--json")
+    found = muster(directory.home, "verify", "--json", MUSTER_LOG_STANDBY_URL=directory.without_standby)
     repaired = muster(directory.home, "verify", "profiles", "--repair")
     afterwards = muster(directory.home, "verify", "profiles", "--json")
 
     answer = json.loads(found.stdout)
+    assert "the primary is read in place of its standby" in found.stderr
     assert (found.returncode, answer["differences"]) == (1, 1)
     assert answer["checked"] > 0
     assert answer["position"] > 0

@@ -7,14 +7,21 @@ import psycopg
 
 _APPEND = """
     insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
-    values (gen_random_uuid(), 'account', gen_random_uuid(), 1, 'account-closed', 1, '{}', '{}', now())"""
+    values (gen_random_uuid(), 'account', gen_random_uuid(), 1, 'account-closed', 1, '{}', %s, now())
+    returning position"""
+
+
+def append(connection: psycopg.Connection, *, metadata: str = "{}") -> int:
+    """Append an event in the transaction of a session; return its position."""
+    [(position,)] = connection.execute(_APPEND, (metadata,)).fetchall()
+    return int(position)
 
 
 @contextmanager
 def log_held(database_url: str) -> Iterator[int]:
     """Have appended to the event log, which holds its readers up; gives the server process. Rolls back in the end."""
     with psycopg.connect(database_url) as connection:
-        connection.execute(_APPEND)
+        append(connection)
         yield connection.info.backend_pid
         connection.rollback()
 

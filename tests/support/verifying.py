@@ -29,8 +29,8 @@ from shared.runtime.progress import Progress
 from tests.support.folding import Generation, at_once, begin, fold_all, go_live
 from tests.support.projectors import store_in_memory
 
-PATIENT = VerifyLimits()
-IMPATIENT = VerifyLimits(retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
+PATIENT = VerifyLimits(portion=3)
+IMPATIENT = VerifyLimits(portion=3, retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
 """Where nothing goes on with a fan-out."""
 
 PROFILES = HOME.projection("profiles").generation("g1")

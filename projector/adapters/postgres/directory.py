@@ -1,7 +1,7 @@
 """The write side's state in PostgreSQL, through the views that it publishes."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, LiteralString
@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from projector.audit.drift import Counterpart, Fields
 from shared.event_log import EventLogUnsound, RecordedEvent
 from shared.event_log.adapters.postgres import read_snapshot
+from shared.event_log.adapters.standby import Standby
 from shared.postgres.connection import connected, reachable
 from shared.postgres.kept_session import KeptSession
 
@@ -25,14 +26,19 @@ ROWS = 2_000
 class PostgresDirectory:
     """Opens a connection for each snapshot, or keeps one for a single caller that looks again and again."""
 
-    def __init__(self, url: str, *, keep: bool = False) -> None:
+    def __init__(self, url: str, *, keep: bool = False, standby: Standby | None = None) -> None:
+        """:param standby: is read in place of the primary."""
+        self._standby = standby
         connect = partial(connected, url)
         self._kept = KeptSession(connect)
         self._connected = self._kept.lent if keep else connect
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["PostgresSnapshot"]:
-        async with self._connected() as connection:
+        async with AsyncExitStack() as sessions:
+            connection = await sessions.enter_async_context(self._connected())
+            if self._standby:
+                connection = await sessions.enter_async_context(self._standby.instead_of(connection))
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
             yield PostgresSnapshot(connection)

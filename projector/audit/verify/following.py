@@ -11,13 +11,10 @@ from projector.declaring.index_entries import Entry
 from projector.processing.fork_check import ForkCheck
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
-from shared.event_log import EventReader, LogIdentity
+from shared.event_log import EventReader, LogIdentity, RecordedEvent
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
-
-PORTION = 5_000
-"""Events read and folded at once."""
 
 PROGRESS = GenerationQuery()
 """Asks for nothing but how far the generation has come."""
@@ -27,6 +24,8 @@ PROGRESS = GenerationQuery()
 class VerifyLimits:
     """How long a verification waits for the projector, in seconds, and how often it tries."""
 
+    portion: int = 5_000
+    """Events read and folded at once; more than so many are replayed, which a standby can do as well."""
     retry: float = 60.0
     """For an event that was parked to be brought to all documents that it concerns."""
     erasure: float = 10.0
@@ -177,13 +176,21 @@ class FollowingFold:
             raise Superseded("an event that was parked is being brought to many documents")
         self.fold.leave_out(snapshot.parking)
         self.fold.trimmed = checkpoint.trimmed
-        while self.fold.position < checkpoint.position:
-            events = await self._reader.read(after=self.fold.position, limit=PORTION)
-            if not (within := [each for each in events if each.position <= checkpoint.position]):
-                break
-            yield self.fold.advance(within)
+        async for events in self._events(until=checkpoint.position):
+            yield self.fold.advance(events)
         await self._require_same_log(checkpoint)
         self.checkpoint = checkpoint
+
+    async def _events(self, *, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+        """Give what follows the fold, up to a position that the store reflects: nothing more can appear before it."""
+        if until - self.fold.position > self.limits.portion:
+            async for events in self._reader.replay(after=self.fold.position, until=until):
+                yield events
+        while self.fold.position < until:
+            events = await self._reader.read(after=self.fold.position, limit=self.limits.portion)
+            if not (within := [each for each in events if each.position <= until]):
+                return
+            yield within
 
     async def _require_same_log(self, checkpoint: Checkpoint) -> None:
         if self.fold.identity != LogIdentity(checkpoint.event_id, checkpoint.count):

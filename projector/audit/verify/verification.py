@@ -10,7 +10,7 @@ from projector.audit.ports import Directory
 from projector.audit.verify.differences import MOST_DETAILS, Difference, Findings
 from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold, RecordsAhead
-from projector.audit.verify.following import PORTION, FollowingFold, VerifyLimits
+from projector.audit.verify.following import FollowingFold, VerifyLimits
 from projector.audit.verify.repair import Repair
 from projector.declaring.projection import Projection
 from projector.store.errors import Superseded
@@ -134,7 +134,7 @@ class Verification:
         count = 0
         async with self.directory.snapshot() as snapshot:
             records = RecordsAhead(fold)
-            while events := await snapshot.events(after=records.position, limit=PORTION):
+            while events := await snapshot.events(after=records.position, limit=self.limits.portion):
                 records.advance(events)
             for counterpart in counterparts:
                 async for id_, differing in drifts(records, counterpart.kind, snapshot.rows(counterpart)):

@@ -7,17 +7,20 @@ migration), and the reader passes a gap only when no living transaction can stil
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeAlias
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from shared.errors import Unavailable
 from shared.event_log.adapters import binary_rows
+from shared.event_log.adapters.standby import Standby
 from shared.event_log.codec import decode, decode_metadata
 from shared.event_log.ports import EventLogUnsound, Holder, LogIdentity, RecordedEvent
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
@@ -49,6 +52,10 @@ class EventLogLimits:
 
 
 EVENT_LOG_LIMITS = EventLogLimits()
+
+log = structlog.get_logger()
+
+OpenSource: TypeAlias = Callable[[], Awaitable[psycopg.AsyncConnection]]
 
 COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
 _DATA = 7
@@ -143,22 +150,26 @@ class PostgresEventLog:
         allow_unsafe: bool = False,
         limits: EventLogLimits = EVENT_LOG_LIMITS,
         postgres: PostgresLimits = POSTGRES_LIMITS,
+        standby: Standby | None = None,
     ) -> None:
         """
         :param url: `postgresql://…`; several hosts are allowed.
         :param allow_unsafe: accept a server without `fsync`, as tests use it.
         :param postgres: the limits of each session.
+        :param standby: gives what is replayed, in place of the primary.
         """
         self._url = url
         self._allow_unsafe = allow_unsafe
         self._limits = limits
         self._postgres = postgres
+        self._standby = standby
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Return the log in the database that the settings name, with the limits that they say."""
         limits, postgres = settings.limits_of(EventLogLimits), settings.limits_of(PostgresLimits)
-        return cls(settings.required("database_url"), limits=limits, postgres=postgres)
+        standby = Standby.from_settings(settings)
+        return cls(settings.required("database_url"), limits=limits, postgres=postgres, standby=standby)
 
     async def require_sound(self) -> None:
         """
@@ -174,10 +185,15 @@ class PostgresEventLog:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:
-        async with connected(self._url, autocommit=True, limits=self._postgres) as connection:
+        async with connected(self._url, autocommit=True, limits=self._postgres) as connection, AsyncExitStack() as more:
             with reachable(), answered_within(connection, seconds=self._postgres.answer_seconds):
                 await self._prepare(connection)
-            yield PostgresEventReader(connection, self._limits, self._postgres)
+            source = partial(self._source, connection, more)
+            yield PostgresEventReader(connection, self._limits, self._postgres, source=source)
+
+    async def _source(self, connection: psycopg.AsyncConnection, more: AsyncExitStack) -> psycopg.AsyncConnection:
+        """Return the session that what is replayed is read in, until the reader's own ends."""
+        return await more.enter_async_context(self._standby.instead_of(connection)) if self._standby else connection
 
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
         try:
@@ -188,12 +204,31 @@ class PostgresEventLog:
         await connection.execute(f"listen {CHANNEL}")
 
 
+def _received(copy: psycopg.AsyncCopy) -> bytes:
+    """Return the next row of a COPY if it has arrived: to wait for each would cost as much as to decode it."""
+    connection = copy.connection.pgconn
+    length, row = connection.get_copy_data(1)
+    if not length:  # libpq has none left, but the socket may
+        connection.consume_input()
+        length, row = connection.get_copy_data(1)
+    return bytes(row) if length > 0 else b""
+
+
 class PostgresEventReader:
     """The three-step reader on one connection."""
 
-    def __init__(self, connection: psycopg.AsyncConnection, limits: EventLogLimits, postgres: PostgresLimits) -> None:
+    def __init__(
+        self,
+        connection: psycopg.AsyncConnection,
+        limits: EventLogLimits,
+        postgres: PostgresLimits,
+        *,
+        source: OpenSource | None = None,
+    ) -> None:
+        """:param source: opens the session that what is replayed is read in; without it, that is the reader's own."""
         self._connection = connection
         self._pipeline = Pipeline(connection, prepared=set())
+        self._source = source
         self._limits = limits
         self._answer_seconds = postgres.answer_seconds
         self._news = asyncio.Event()
@@ -225,18 +260,33 @@ class PostgresEventReader:
     async def replay(
         self, *, after: int, until: int, within: IdRange = EVERYTHING
     ) -> AsyncIterator[Sequence[RecordedEvent]]:
-        for begin in range(after, until, self._limits.copied):
-            end = min(begin + self._limits.copied, until)
-            query = _COPY.format(after=begin, until=end, within=_concerned(within))
-            with reachable():
-                async with self._connection.cursor().copy(query) as copy:
-                    while portion := await self._portion_of(copy):
-                        yield portion
+        source = await self._source() if self._source and after < until else self._connection
+        while after < until:
+            end = min(after + self._limits.copied, until)
+            try:
+                async for portion in self._copied(source, after, end, within):
+                    yield portion
+                    after = portion[-1].position
+                after = end
+            except Unavailable as error:
+                if source is self._connection:
+                    raise
+                log.warning("the primary is read on, since its standby is lost", error=str(error))
+                source = self._connection
+
+    async def _copied(
+        self, source: psycopg.AsyncConnection, after: int, until: int, within: IdRange
+    ) -> AsyncIterator[Sequence[RecordedEvent]]:
+        with reachable():
+            query = _COPY.format(after=after, until=until, within=_concerned(within))
+            async with source.cursor().copy(query) as copy:
+                while portion := await self._portion_of(copy):
+                    yield portion
 
     async def _portion_of(self, copy: psycopg.AsyncCopy) -> list[RecordedEvent]:
         portion: list[RecordedEvent] = []
         size = 0
-        with answered_within(self._connection, seconds=self._answer_seconds):
+        with answered_within(copy.connection, seconds=self._answer_seconds):
             row = bytes(await copy.read())
             while row:
                 if recorded := binary_rows.recorded_in(row):
@@ -244,17 +294,8 @@ class PostgresEventReader:
                     size += len(row)
                 if len(portion) >= self._limits.replayed or size >= self._limits.portion_bytes:
                     break
-                row = (recorded and self._received()) or bytes(await copy.read())
+                row = (recorded and _received(copy)) or bytes(await copy.read())
         return portion
-
-    def _received(self) -> bytes:
-        """Return the next row of a COPY if it has arrived: to wait for each would cost as much as to decode it."""
-        connection = self._connection.pgconn
-        length, row = connection.get_copy_data(1)
-        if not length:  # libpq has none left, but the socket may
-            connection.consume_input()
-            length, row = connection.get_copy_data(1)
-        return bytes(row) if length > 0 else b""
 
     async def head(self) -> int:
         return int(await self._one("select coalesce(max(position), 0) from event_log"))

@@ -1,0 +1,103 @@
+"""A standby that is read in place of its primary, once it shows whatever the primary has shown."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import psycopg
+import structlog
+from psycopg.conninfo import make_conninfo
+
+from shared.errors import Unavailable, Unsound
+from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits
+from shared.postgres.connection import connected, reachable
+from shared.postgres.terminate import answered_within
+from shared.runtime.retry import RetryPolicy
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandbyLimits:
+    """
+    How far a standby may be behind.
+
+    :param seconds: for which it is waited for; then the primary is read.
+    """
+
+    seconds: float = 5.0
+
+
+STANDBY_LIMITS = StandbyLimits()
+
+# A commit is shown by the primary only once its record is in the WAL that standbys replay. The next record may stand
+# behind the header of a page or a segment, up to which nothing is replayed as long as the primary rests.
+_INSERTED = """
+    select (inserted - case when file_offset = 40 then 40
+                            when mod(file_offset, current_setting('wal_block_size')::int) = 24 then 24
+                            else 0 end)::text,
+           system_identifier
+      from pg_current_wal_insert_lsn() as inserted, pg_walfile_name_offset(inserted), pg_control_system()"""
+_HAS_REPLAYED = """
+    select coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, true), system_identifier from pg_control_system()"""
+
+log = structlog.get_logger()
+
+
+class Standby:
+    """Opens sessions with a standby; each shows what the primary did when it was asked for, or something later."""
+
+    def __init__(
+        self, url: str, *, limits: StandbyLimits = STANDBY_LIMITS, postgres: PostgresLimits = POSTGRES_LIMITS
+    ) -> None:
+        """:param url: `postgresql://…`; of several hosts the first that is a standby is used."""
+        self._url = make_conninfo(url, target_session_attrs="standby")
+        self._limits = limits
+        self._postgres = postgres
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """Return the one that the settings name, None if they name none."""
+        if settings.log_standby_url is None:
+            return None
+        limits, postgres = settings.limits_of(StandbyLimits), settings.limits_of(PostgresLimits)
+        return cls(settings.log_standby_url, limits=limits, postgres=postgres)
+
+    @asynccontextmanager
+    async def instead_of(self, primary: psycopg.AsyncConnection) -> AsyncIterator[psycopg.AsyncConnection]:
+        """Open a session with the standby; give the primary's, and log why, where there is none or it is too late."""
+        async with AsyncExitStack() as session:
+            try:
+                connection = await session.enter_async_context(self._level_with(primary))
+            except (Unavailable, Unsound) as error:
+                log.warning("the primary is read in place of its standby", error=str(error))
+                connection = primary
+            yield connection
+
+    @asynccontextmanager
+    async def _level_with(self, primary: psycopg.AsyncConnection) -> AsyncIterator[psycopg.AsyncConnection]:
+        async with connected(self._url, autocommit=True, limits=self._postgres) as connection:
+            await self._catch_up(connection, primary)
+            await connection.set_autocommit(primary.autocommit)
+            yield connection
+
+    async def _catch_up(self, connection: psycopg.AsyncConnection, primary: psycopg.AsyncConnection) -> None:
+        """:raises Unavailable: it has not replayed in time what the primary has written, or that of another one."""
+        inserted, cluster = await self._asked(primary, _INSERTED)
+
+        async def has_replayed() -> bool:
+            replayed, of = await self._asked(connection, _HAS_REPLAYED, inserted)
+            if of != cluster:
+                raise Unavailable("MUSTER_LOG_STANDBY_URL names no standby of this primary")
+            return bool(replayed)
+
+        policy = RetryPolicy(first=0.005, longest=0.1, within=self._limits.seconds)
+        if not await policy.until(bool, has_replayed):
+            raise Unavailable(f"the standby is more than {self._limits.seconds} seconds behind")
+
+    async def _asked(self, connection: psycopg.AsyncConnection, query: str, *values: object) -> tuple[str | bool, int]:
+        """Ask without leaving a transaction open."""
+        with reachable(), answered_within(connection, seconds=self._postgres.answer_seconds):
+            async with connection.transaction():
+                [row] = await (await connection.execute(query, values)).fetchall()
+        return row

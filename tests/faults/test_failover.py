@@ -1,8 +1,7 @@
 """Servers of one's own, of which one goes: until another takes over, and then every accepted command is there, once."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import psycopg
@@ -13,24 +12,11 @@ from tests.support.commands import muster
 from tests.support.load import Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.people import registration, ways_to
-from tests.support.readers import Readers
 from tests.support.stack import Child, Stack, answers, running_stack, until
-from tests.support.under_load import under_load
+from tests.support.under_load import seconds_until, serving_again, under_load
 
 ANSWER_SECONDS = 30.0
 """What a client may have to wait for a 503 on the busiest machine; all retries are included."""
-
-
-@pytest.fixture
-def recovered_in(request, capsys) -> Callable[[float], None]:
-    """Record how long recovery took, and show it."""
-
-    def record(seconds: float) -> None:
-        request.node.user_properties.append(("recovery_seconds", seconds))
-        with capsys.disabled():
-            print(f"\n{request.node.name}: recovered in {seconds:.1f} s")  # noqa: T201 - to be seen in every run
-
-    return record
 
 
 @pytest.fixture(scope="module")
@@ -203,22 +189,6 @@ async def _answered(client: httpx.AsyncClient, name: str) -> httpx.Response | No
         return None
 
 
-async def seconds_until(holds: Callable[[], Awaitable[bool]]) -> float:
-    began = time.monotonic()
-    await until(holds)
-    return time.monotonic() - began
-
-
 async def has_followed(servers: replicas.ReplicatedRedis) -> bool:
     """Whether the old master has come as far as the one that took over."""
     return replicas.checkpoint_on(servers.master) == replicas.checkpoint_on(servers.replica)
-
-
-def serving_again(readers: Readers, load: Load) -> Callable[[], Awaitable[bool]]:
-    """Whether reads were answered and commands accepted from now on, and reads of what is new among them."""
-    read, done = readers.answers[200] + 20, load.done + 20
-
-    async def holds() -> bool:
-        return readers.answers[200] >= read and load.done >= done
-
-    return holds

@@ -1,6 +1,7 @@
 """A stack with clients on it, held to its promises."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -45,3 +46,19 @@ async def under_load(
 async def _were_many(readers: Readers) -> bool:
     """Whether so many have been shown records that what was wrong meanwhile would have been met."""
     return readers.answers[200] > SHOWN
+
+
+async def seconds_until(holds: Callable[[], Awaitable[bool]]) -> float:
+    began = time.monotonic()
+    await until(holds)
+    return time.monotonic() - began
+
+
+def serving_again(readers: Readers, load: Load) -> Callable[[], Awaitable[bool]]:
+    """Whether reads were answered and commands accepted from now on, and reads of what is new among them."""
+    read, done = readers.answers[200] + 20, load.done + 20
+
+    async def holds() -> bool:
+        return readers.answers[200] >= read and load.done >= done
+
+    return holds

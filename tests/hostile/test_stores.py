@@ -14,6 +14,7 @@ from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.setup import admit_everyone
 from shared.http.parsing.cursors import Cursor
+from shared.postgres.pipeline import Pipeline
 from shared.read_model.keys import HOME
 from shared.redis.client import connect, connector
 from shared.settings import Rate
@@ -32,7 +33,6 @@ from tests.support.read_side import (
     changed,
 )
 from tests.support.write_side import ANDRE
-from shared.postgres.pipeline import Pipeline
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 

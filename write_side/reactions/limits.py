@@ -18,8 +18,8 @@ class ReactionLimits:
     :param valid_days: for which the link in a mail is good.
     :param again_seconds: from a lost database, or a look at the process that leads, to the next one.
     :param defect_seconds: from a defect to the next attempt.
-    :param niceness: by which others go before this process (see nice(2)): no mail is as urgent as a command, and of a busy
-        processor a third of their part is left for it.
+    :param niceness: by which others go before this process (see nice(2)): no mail is as urgent as a command, and of a
+        busy processor a third of their part is left for it.
     """
 
     events: int = 500

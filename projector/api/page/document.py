@@ -14,7 +14,6 @@ from projector.monitoring.status_history import StatusSnapshot
 from projector.monitoring.timeline import Series, Timeline
 from projector.monitoring.troubles import troubles_of
 from shared.http.pages.documentation import ROOT, STYLE
-from shared.http.pages.site_map import SiteMap
 from shared.http.pages.templating import templates_of
 from shared.http.parsing.forms import Form
 
@@ -56,13 +55,8 @@ class Ordered(NamedTuple):
     text: str
 
 
-def page(snapshot: StatusSnapshot) -> bytes:
-    """Make the dashboard, as it is without a script too."""
-    return document("page.html", site=SiteMap(), **context_of(snapshot))
-
-
 def context_of(snapshot: StatusSnapshot, *, ordered: Ordered | None = None) -> Mapping[str, Any]:
-    """Return what the dashboard shows."""
+    """Return what the dashboard shows, without a script too."""
     return {
         "parts": parts(snapshot),
         "projections": snapshot.status.projections,

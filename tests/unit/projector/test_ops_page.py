@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from projector.api.page.buttons import RECORDS_GO
-from projector.api.page.document import page, parts
+from projector.api.page.document import context_of, document, parts
 from projector.api.page.figures import time_left
 from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.main import projector_app
@@ -19,6 +19,7 @@ from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from projector.processing.parked_answers import ParkedReport
 from shared.auth.setup import admit_everyone
 from shared.http.pages.documentation import ROOT
+from shared.http.pages.site_map import SiteMap
 from shared.http.problems import Rejection
 from tests.support.apps import app_client
 from tests.support.patience import answered
@@ -53,6 +54,10 @@ async def client():
 
 def snapshot(status=STATUS):
     return StatusSnapshot(NOW, msgspec.convert(status, Status), msgspec.convert(PARKED, ParkedReport))
+
+
+def page(of):
+    return document("page.html", site=SiteMap(), **context_of(of)).decode()
 
 
 async def test_the_page_keeps_everybody_else_out(client):
@@ -133,7 +138,7 @@ async def test_looking_changes_nothing_and_nothing_else_can_be_done_there(client
 
 def test_the_page_says_what_status_says():
     """Without any script; figures as people read them."""
-    text = page(snapshot()).decode()
+    text = page(snapshot())
 
     for part in ("1,041,380", "1,041,377", "812.5", "held at 1041378 by pid 77", "does not answer within 1.5 s"):
         assert part in text
@@ -156,11 +161,11 @@ def test_what_is_status_stays_text():
     rebuilt = rebuild(nasty, by=nasty, held=nasty, error=nasty, comparison={"records": 1, "samples": [sample]})
     status = projection("profiles", error=nasty, rebuild=rebuilt, generations=[generation(nasty, "live", state=nasty)])
 
-    text = page(snapshot({**STATUS, "projections": [status], "error": nasty, "read_probe": nasty})).decode()
+    text = page(snapshot({**STATUS, "projections": [status], "error": nasty, "read_probe": nasty}))
 
     assert "<script>" not in text
     assert text.count("&lt;script&gt;") >= 10
-    assert ERROR not in page(snapshot()).decode()
+    assert ERROR not in page(snapshot())
 
 
 def button(status, action):

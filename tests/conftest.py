@@ -1,10 +1,11 @@
 """Servers and clocks that tests of several kinds share. Servers are real, started once, and end with the run."""
 
+import gc
 import re
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak-minutes", type=float, default=1.0, help="How long a soak of random histories takes.")
     parser.addoption("--soak", type=float, metavar="MINUTES", help="Let faults strike in run after run for so long.")
     parser.addoption("--fault-seed", type=int, metavar="SEED", help="With which seed the first run begins.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector rest meanwhile: nearly all that is made stays, and would be walked through for ever."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

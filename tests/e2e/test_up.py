@@ -116,12 +116,16 @@ def register(addresses, handle):
 
 
 def read(addresses, handle, *, position=0):
-    return eventually(
-        lambda: httpx.get(
-            f"{addresses.read}/profiles/by-handle/{handle}",
-            headers={"Muster-Min-Position": str(position), **headers_for(addresses.read)},
-        )
-    )
+    return answered(addresses, f"/profiles/by-handle/{handle}", position=position)
+
+
+def asked(addresses, path, *, position):
+    return answered(addresses, path, position=position).json()
+
+
+def answered(addresses, path, *, position):
+    headers = {"Muster-Min-Position": str(position), **headers_for(addresses.read)}
+    return eventually(lambda: httpx.get(f"{addresses.read}{path}", headers=headers))
 
 
 def eventually(ask):
@@ -165,17 +169,22 @@ def rewritten_log(addresses):
         wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
 
 
-def test_whatever_is_killed_comes_back(up):
+def test_a_demo_fills_a_new_home_and_whatever_is_killed_comes_back(up):
     """
     All processes at once, and both servers, on the same ports and with what they knew; and nobody outlives a killed
     supervisor.
 
-    No other account can read what they write, whatever the umask, nor what an older version left open. The token of the
-    killed one is good no more.
+    A home that has people is left as it is by the demo. No other account can read what they write, whatever the umask,
+    nor what an older version left open. The token of the killed one is good no more.
     """
-    stack = up(umask=0)
+    stack = up("--demo", umask=0)
     addresses = stack.addresses
-    register(addresses, "ada")
+    position = register(addresses, "ada")
+    stats = asked(addresses, "/stats", position=position)
+    [zoe, *_] = asked(addresses, "/profiles?q=zoe+lindqvist", position=position)["items"]
+    assert sum(stats["accounts"].values()) > 60
+    assert stats["groups"] >= 8
+    assert {each["role"] for each in zoe["groups"]} == {"head", "member"}
 
     for victims, name in ((PROCESSES, "grace"), (SERVERS, "joan")):
         kill_until_replaced(stack, victims)
@@ -189,9 +198,13 @@ def test_whatever_is_killed_comes_back(up):
     wait_until(lambda: are_gone(running))
 
     subprocess.run(["chmod", "-R", "go+rX", stack.home], check=True)
-    again = up(umask=0o022)
+    again = up("--demo", umask=0o022)
+    assert "demo: there are people already, so nothing was changed; --home DIR names a new home\n" in again.said
     assert open_to_others(stack.home) == set()
     assert read(again.addresses, "joan", position=position).status_code == 200
+    now = asked(again.addresses, "/stats", position=position)
+    assert now["groups"] == stats["groups"]
+    assert sum(now["accounts"].values()) == sum(stats["accounts"].values()) + len(("grace", "joan"))
     assert httpx.get(f"{again.addresses.read}/stats", headers=token, timeout=SECONDS).status_code == 401
 
 
@@ -244,24 +257,6 @@ def test_a_fresh_start_keeps_no_data_and_an_end_in_its_middle_no_process(tmp_pat
     assert stack.end() == 0
     wait_until(lambda: are_gone(running))
     assert list(data.glob("*/of-before")) == []
-
-
-def test_a_demo_fills_a_new_home_and_no_other(up):
-    """People, groups with members and what happened to them; a home that has people is left as it is."""
-    first = up("--demo")
-    with httpx.Client(base_url=first.addresses.read, headers=headers_for(first.addresses.read)) as client:
-        stats = client.get("/stats").json()
-        happened = client.get("/profiles?q=zoe+lindqvist").json()["items"][0]["groups"]
-    first.end()
-    second = up("--demo")
-    with httpx.Client(base_url=second.addresses.read, headers=headers_for(second.addresses.read)) as client:
-        again = client.get("/stats").json()
-
-    assert sum(stats["accounts"].values()) > 60
-    assert stats["groups"] >= 8
-    assert {each["role"] for each in happened} == {"head", "member"}
-    assert again == stats
-    assert "demo: there are people already, so nothing was changed; --home DIR names a new home\n" in second.said
 
 
 def test_doctor_names_what_fails_and_its_hint(tmp_path):

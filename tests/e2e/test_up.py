@@ -199,7 +199,9 @@ def test_a_demo_fills_a_new_home_and_whatever_is_killed_comes_back(up):
 
     subprocess.run(["chmod", "-R", "go+rX", stack.home], check=True)
     again = up("--demo", umask=0o022)
-    assert "demo: there are people already, so nothing was changed; --home DIR names a new home\n" in again.said
+    wait_until(
+        lambda: "demo: there are people already, so nothing was changed; --home DIR names a new home\n" in again.said
+    )
     assert open_to_others(stack.home) == set()
     assert read(again.addresses, "joan", position=position).status_code == 200
     now = asked(again.addresses, "/stats", position=position)

@@ -1,5 +1,7 @@
 """The `muster` program, from its start to its end."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -14,6 +16,7 @@ HTTPX_PROGRAM = "httpx._main"
 
 def main() -> None:
     """Run the command in `sys.argv`; an interruption ends it without a word."""
+    atexit.register(gc.freeze)  # or Python would search all there is for garbage: a third of a short command
     try:
         _forget_variables()
         sys.modules[HTTPX_PROGRAM] = None  # type: ignore[assignment]  # it is missing, as far as httpx can see

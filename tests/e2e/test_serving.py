@@ -31,7 +31,7 @@ SECONDS = 60
 """Whatever takes longer has failed."""
 
 APPLICATION = """
-import asyncio, os
+import asyncio, gc, os
 
 gone = []
 
@@ -52,7 +52,8 @@ def create():
             while (await receive())["type"] != "http.disconnect":
                 pass
             gone.append(scope["client"])
-        answer = len(gone) if scope["path"] == "/gone" else os.getpid()
+        told = {"/gone": len(gone), "/garbage": gc.isenabled()}
+        answer = told.get(scope["path"], os.getpid())
         await send({"type": "http.response.body", "body": str(answer).encode()})
     return application
 
@@ -203,7 +204,7 @@ def _until(ask):
 def test_a_second_server_on_the_port_is_refused_in_one_line(serve, port):
     """Granian alone would share the port, and the two would take turns."""
     serve()
-    worker_pid(port)
+    assert _asked(port, "/garbage") == "True", "nobody collects it"
 
     _, said = (second := serve()).communicate(timeout=SECONDS)
 

@@ -11,8 +11,9 @@ from tests.hostile.variables import LIBRARIES
 
 FORGOTTEN = ("LITESTAR_DEBUG", "LITESTAR_PDB", "PROMETHEUS_MULTIPROC_DIR", "PSYCOPG_IMPL", "OTEL_PYTHON_CONTEXT")
 PROGRAM = """
-import json, os, sys
+import atexit, gc, json, os, sys
 from shared.cli.main import main
+atexit.register(lambda: print(gc.get_freeze_count() > len(sys.modules)))
 sys.argv = ["muster", "fly"]
 try:
     main()
@@ -24,21 +25,29 @@ except SystemExit:
 
 @pytest.fixture(scope="module")
 def known():
-    """The variables that a command has, and the modules."""
+    """The variables that a command has, the modules, and whether it leaves them be as it ends."""
     environ = {**os.environ, **LIBRARIES, "PYTHONPATH": ":".join(sys.path)}
     run = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True, check=True)
-    return json.loads(run.stdout)
+    loaded, left = run.stdout.splitlines()
+    return *json.loads(loaded), left
 
 
 def test_a_command_and_what_it_starts_know_nothing_of_them(known):
-    variables, _ = known
+    variables, *_ = known
 
     assert set(variables).isdisjoint(FORGOTTEN)
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in variables
 
 
 def test_a_client_is_loaded_without_its_own_command_line(known):
-    _, modules = known
+    _, modules, _ = known
 
     assert "httpx" in modules
     assert {"httpx._main", "click", "pygments"}.isdisjoint(modules)
+
+
+def test_a_command_ends_without_a_search_for_garbage_in_all_it_has_loaded(known):
+    """Which takes longer than what many commands do."""
+    *_, left = known
+
+    assert left == "True"

@@ -1,7 +1,7 @@
 """What the page changes: a form becomes a command to the write API, as the person who is signed in."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from litestar import Response, post
 from uuid_utils import uuid7
@@ -11,7 +11,7 @@ from read_side.pages import forms
 from read_side.pages.documents import document
 from read_side.pages.forms import CREATIONS, OF_A_GROUP, OF_A_PERSON, Action, Creation, FormField, Value
 from read_side.pages.reading import PageReads, segment
-from read_side.pages.viewing import ON_REFUSAL, AnyRequest, read_group, read_person, shown, viewer_of
+from read_side.pages.viewing import ON_REFUSAL, AnyRequest, find_person, read_group, read_person, shown, viewer_of
 from shared.auth.principal import COMMANDS
 from shared.errors import Unavailable
 from shared.http.containers import Services
@@ -28,12 +28,16 @@ NO_WRITE_API = Problem(
     "This page cannot change anything",
     "Operators: set MUSTER_WRITE_URL for `muster read`.",
 )
-PROBLEMS = (NO_WRITE_API,)
+NOT_CONFIRMED = Problem("not-confirmed", 422, "This is not confirmed", "Tick the box of what is to be done for good.")
+PROBLEMS = (NO_WRITE_API, NOT_CONFIRMED)
 AWAY = "Nothing that you typed is lost: try again in a moment. It will not be done twice."
-CONFLICT = "It was changed meanwhile. Beside your words stands what is there now; save again to have yours."
+CONFLICT = "It was changed meanwhile. What is there now is shown, beside your words; send it again to have yours."
 DONE_BEFORE = (
     "The same form was sent before, with other words, and was done. Look at the record; save again to change it."
 )
+
+
+RecordRead: TypeAlias = Callable[[PageReads, AnyRequest, str], Awaitable[Any]]
 
 
 class FormFailure(NamedTuple):
@@ -79,33 +83,63 @@ class FormOrder(NamedTuple):
         return SentCommand(self.name, meant, self.filled.key, int(version) if version.isdecimal() else None)
 
 
+class ShownForm(NamedTuple):
+    """:param now: what is there now of the fields in which something else was typed."""
+
+    action: Action
+    fields: tuple[FormField, ...]
+    filled: Filled
+    now: Mapping[str, Value] = {}
+
+
+class Unsaved(NamedTuple):
+    """A form that was sent and not carried out, as it was sent, and why; the id of what it would have changed."""
+
+    name: str
+    form: ShownForm
+    id: str
+    failure: FormFailure
+
+    def again(self) -> ShownForm:
+        """The form for the next attempt: under the same key, unless something else was done under it."""
+        return self.form._replace(filled=_again(self.form.filled, self.failure))
+
+    def beside(self, now: Filled) -> ShownForm:
+        """The same, beside what is there now: after a conflict it is meant for that."""
+        again = self.again()
+        if self.failure.problem != "version-mismatch":
+            return again
+        differing = {name: value for name, value in now.values.items() if again.filled.values[name] != value}
+        return again._replace(filled=again.filled._replace(version=now.version), now=differing)
+
+
 class Edited(NamedTuple):
     """
     The records of a kind that forms change.
 
     :param path: of their pages, to which the key is added.
     :param context: how the template calls one.
-    :param reference: the field of commands that names one, and the field of the record with its id.
-    :param by_key: how commands name one by its key.
+    :param reference: the field of commands, and of forms, with the id of one.
     :param key: the field of the record, and of forms, that is the key.
+    :param read: reads one by its key.
+    :param find: reads one by its id, which it keeps when others change its key.
     """
 
     path: str
     template: str
     context: str
     actions: Mapping[str, Action]
-    reference: tuple[str, str]
-    by_key: str
+    reference: str
     key: str
-    read: Callable[[PageReads, AnyRequest, str], Awaitable[Any]]
+    read: RecordRead
+    find: RecordRead
+
+    def address(self, key: str) -> str:
+        return self.path + segment(key)
 
 
-A_PERSON = Edited(
-    "people/", "edit.html", "person", OF_A_PERSON, ("account", "account_id"), "@{}", "handle", read_person
-)
-A_GROUP = Edited(
-    "people/groups/", "edit_group.html", "group", OF_A_GROUP, ("group", "group_id"), "{}", "slug", read_group
-)
+A_PERSON = Edited("people/", "edit.html", "person", OF_A_PERSON, "account", "handle", read_person, find_person)
+A_GROUP = Edited("people/groups/", "edit_group.html", "group", OF_A_GROUP, "group", "slug", read_group, read_group)
 
 
 class FormRoutes:
@@ -129,7 +163,7 @@ class FormRoutes:
             outcome = await self._outcome(request, sender, order)
             if isinstance(outcome, FormFailure):
                 return creating(request, new, filled, outcome)
-            return _to(request, creation.path, str(filled.values[creation.key]), outcome)
+            return _to(request, creation.path + segment(str(filled.values[creation.key])), outcome)
 
         return create
 
@@ -140,16 +174,21 @@ class FormRoutes:
             sender, form = _sender(request, services), await form_of(request)
             if (action := edited.actions.get(name := form.one("action"))) is None:
                 raise Rejection(INVALID, f"There is no action {name!r}")
+            if not (id_ := form.one(edited.reference)):
+                raise Rejection(INVALID, f"The form does not say which {edited.context} it is about")
             fields = forms.shown_fields(action.fields, sees_private=viewer_of(request).sees_private)
             filled = Filled(forms.values_in(form, fields), form.one("key") or new_key(), form.one("version"))
-            reference, _ = edited.reference
-            whose = {reference: form.one(reference) or edited.by_key.format(key)}
-            outcome = await self._outcome(request, sender, FormOrder(action.command, fields, filled, whose))
+            command = FormOrder(action.command, fields, filled, {edited.reference: id_})
+            is_meant = not action.is_end or "sure" in form
+            outcome = await self._outcome(request, sender, command) if is_meant else _UNCONFIRMED
             if isinstance(outcome, FormFailure):
-                return await editing(request, edited, key, (name, filled, outcome))
+                return await _editing_again(
+                    request, edited, key, Unsaved(name, ShownForm(action, fields, filled), id_, outcome)
+                )
             if action.is_end:
-                return _to(request, "", "", outcome)
-            return _to(request, edited.path, str(filled.values.get(edited.key) or key), outcome)
+                return _to(request, "", outcome)
+            then = await _key_then(request, edited, id_, outcome) or str(filled.values.get(edited.key) or key)
+            return _to(request, edited.address(then), outcome)
 
         return change
 
@@ -172,12 +211,14 @@ class FormRoutes:
 
 def _refused(refusal: CommandRefused, fields: tuple[FormField, ...]) -> FormFailure:
     by_field, more = forms.errors_by_field(refusal.errors, fields)
-    if place := _PLACES.get(refusal.problem):
+    place = _PLACES.get(refusal.problem)
+    if place in {each.name for each in fields}:
         by_field.setdefault(place, refusal.detail)
     text = _TEXTS.get(refusal.problem) or ("" if by_field else refusal.detail)
     return FormFailure(refusal.status, refusal.title, text, by_field, tuple(more), refusal.problem)
 
 
+_UNCONFIRMED = FormFailure(NOT_CONFIRMED.status, NOT_CONFIRMED.title, NOT_CONFIRMED.hint)
 _TEXTS = {"version-mismatch": CONFLICT, "idempotency-mismatch": DONE_BEFORE}
 _PLACES = {
     "email-taken": "email",
@@ -222,52 +263,73 @@ def creating(
     return shown(request, page, status=failure.status if failure else 200)
 
 
-async def editing(
-    request: AnyRequest, edited: Edited, key: str, failed: tuple[str, Filled, FormFailure] | None = None
-) -> Response[bytes]:
-    """
-    Show the forms by which a record is changed.
+async def editing(request: AnyRequest, edited: Edited, key: str) -> Response[bytes]:
+    """Show the forms by which a record is changed."""
+    return _forms_of(request, edited, await edited.read(PageReads(request), request, key))
 
-    :param failed: the one that was sent and not carried out, as it was sent, and why.
-    """
-    record = await edited.read(PageReads(request), request, key)
-    name, sent, failure = failed or ("", None, None)
-    is_conflict = failure is not None and failure.problem == "version-mismatch"
-    shown_forms = {}
-    for each, action in edited.actions.items():
-        fields = forms.shown_fields(action.fields, sees_private=viewer_of(request).sees_private)
-        version = str(getattr(record, action.version)) if action.version else ""
-        now = forms.values_of(record, fields)
-        if each == name and sent is not None:
-            again = _again(sent, failure)
-            filled = again._replace(version=version) if is_conflict else again
-            shown_forms[each] = (fields, filled, _differing(sent.values, now) if is_conflict else {})
-        else:
-            shown_forms[each] = (fields, Filled(now, new_key(), version), {})
-    reference, id_ = edited.reference
-    page = document(
+
+async def _editing_again(request: AnyRequest, edited: Edited, key: str, unsaved: Unsaved) -> Response[bytes]:
+    """Show the forms of the record with the id that was meant, or what was typed alone if it cannot be read."""
+    try:
+        record = await edited.find(PageReads(request), request, unsaved.id)
+    except Rejection as unread:
+        return _form_alone(request, edited, key, unsaved, unread)
+    return _forms_of(request, edited, record, unsaved)
+
+
+def _forms_of(request: AnyRequest, edited: Edited, record: Any, unsaved: Unsaved | None = None) -> Response[bytes]:
+    sees_private = viewer_of(request).sees_private
+    fresh = {name: _fresh(action, record, sees_private=sees_private) for name, action in edited.actions.items()}
+    again = {unsaved.name: unsaved.beside(fresh[unsaved.name].filled)} if unsaved else {}
+    page = _page_of_forms(
         edited.template,
-        viewer=viewer_of(request),
-        address=edited.path + segment(getattr(record, edited.key)),
-        reference=(reference, getattr(record, id_)),
-        forms=shown_forms,
-        failed=name,
-        failure=failure,
-        blank=forms.BLANK_ROWS,
+        request,
+        address=edited.address(getattr(record, edited.key)),
+        reference=(edited.reference, getattr(record, f"{edited.reference}_id")),
+        forms=fresh | again,
+        unsaved=unsaved,
         **{edited.context: record},
     )
-    return shown(request, page, status=failure.status if failure else 200)
+    return shown(request, page, status=unsaved.failure.status if unsaved else 200)
+
+
+def _form_alone(request: AnyRequest, edited: Edited, key: str, unsaved: Unsaved, unread: Rejection) -> Response[bytes]:
+    page = _page_of_forms(
+        "edit_alone.html",
+        request,
+        address=edited.address(key),
+        reference=(edited.reference, unsaved.id),
+        forms={unsaved.name: unsaved.again()},
+        unsaved=unsaved,
+        unread=unread,
+    )
+    return shown(request, page, status=unsaved.failure.status)
+
+
+def _page_of_forms(template: str, request: AnyRequest, *, unsaved: Unsaved | None, **context: Any) -> bytes:
+    name, failure = (unsaved.name, unsaved.failure) if unsaved else ("", None)
+    about = {"viewer": viewer_of(request), "failed": name, "failure": failure, "blank": forms.BLANK_ROWS}
+    return document(template, **about, **context)
+
+
+def _fresh(action: Action, record: Any, *, sees_private: bool) -> ShownForm:
+    fields = forms.shown_fields(action.fields, sees_private=sees_private)
+    version = str(getattr(record, action.version)) if action.version else ""
+    return ShownForm(action, fields, Filled(forms.values_of(record, fields), new_key(), version))
+
+
+async def _key_then(request: AnyRequest, edited: Edited, id_: str, done: Done) -> str | None:
+    """Return by which key a record is found now, which others may have changed; None if it cannot be read."""
+    try:
+        record = await edited.find(PageReads(request, after=done.position), request, id_)
+    except Rejection:
+        return None
+    return str(getattr(record, edited.key))
 
 
 def _again(filled: Filled, failure: FormFailure | None) -> Filled:
-    """The form for the next attempt: under the same key, unless something else was done under it."""
     is_spent = failure is not None and failure.problem == "idempotency-mismatch"
     return filled._replace(key=new_key()) if is_spent else filled
-
-
-def _differing(sent: Mapping[str, Value], now: Mapping[str, Value]) -> dict[str, Value]:
-    """What is there now of the fields in which something else was typed."""
-    return {name: value for name, value in now.items() if sent[name] != value}
 
 
 def require_changes(request: AnyRequest) -> None:
@@ -284,7 +346,7 @@ def _sender(request: AnyRequest, services: Services) -> CommandSender:
     return sender
 
 
-def _to(request: AnyRequest, path: str, key: str, done: Done) -> Response[bytes]:
+def _to(request: AnyRequest, path: str, done: Done) -> Response[bytes]:
     """Lead to the record, as soon as the read model has it."""
-    where = f"{root_of(request.scope)}{path}{segment(key)}?min_position={done.position}"
+    where = f"{root_of(request.scope)}{path}?min_position={done.position}"
     return Response(b"", status_code=303, media_type="text/html", headers={"Location": where})

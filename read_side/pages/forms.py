@@ -96,7 +96,7 @@ class Action(NamedTuple):
     What a form of a person or a group orders.
 
     :param version: the field of the record with the version that it is meant for.
-    :param is_end: whether the record is gone then.
+    :param is_end: whether the record is gone then; the form has to confirm it.
     """
 
     command: str
@@ -116,7 +116,7 @@ OF_A_PERSON: Mapping[str, Action] = {
 }
 OF_A_GROUP: Mapping[str, Action] = {
     "edit": Action("update-group", GROUP, "version"),
-    "delete": Action("delete-group", is_end=True),
+    "delete": Action("delete-group", version="version", is_end=True),
 }
 """By the name of the button."""
 

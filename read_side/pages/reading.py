@@ -19,11 +19,14 @@ class PageReads:
     `position` is the least of those that their answers reflect.
     """
 
-    def __init__(self, request: Request[Any, Any, Any]) -> None:
+    def __init__(self, request: Request[Any, Any, Any], *, after: int | None = None) -> None:
+        """:param after: the position that they have to reflect."""
         self._scope: Any = request.scope
         self._router: Router = request.app.state.reads
         self.sent = [*parse_qsl(request.scope["query_string"].decode("latin-1"))]
         """The parameters of the page; a field that was left empty is none."""
+        if after is not None:
+            self.sent.append(("min_position", str(after)))
         self.position: int | None = None
 
     def value(self, name: str) -> str:

@@ -70,10 +70,19 @@ async def read_person(reads: PageReads, request: AnyRequest, handle: str) -> Pub
 
     :raises Rejection: there is none, or as the API says.
     """
+    return await find_person(reads, request, handle, by="/profiles/by-handle/")
+
+
+async def find_person(reads: PageReads, request: AnyRequest, id: str, *, by: str = "/profiles/") -> PublicProfileRecord:
+    """Return a person by their id; see `read_person`."""
     kind = ProfileRecord if PRIVATE in caller(request.scope).scopes else PublicProfileRecord
-    return await reads.get(f"/profiles/by-handle/{segment(handle)}", kind)
+    return await reads.get(by + segment(id), kind)
 
 
-async def read_group(reads: PageReads, _: AnyRequest, slug: str) -> GroupRecord:
-    """:raises Rejection: there is none, or as the API says."""
-    return await reads.get(f"/groups/{segment(slug)}", GroupRecord)
+async def read_group(reads: PageReads, _: AnyRequest, group: str) -> GroupRecord:
+    """
+    Return a group by its slug or its id.
+
+    :raises Rejection: there is none, or as the API says.
+    """
+    return await reads.get(f"/groups/{segment(group)}", GroupRecord)

@@ -9,6 +9,7 @@ from read_side.adapters.httpx.commands import HttpxCommandSender
 from read_side.adapters.memory.commands import MemoryCommandSender
 from read_side.commands import CommandRefused, CommandSender, Done, SentCommand
 from read_side.pages.app import directory
+from read_side.services import memory_views
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
@@ -22,6 +23,7 @@ from tests.unit.read_side.test_people_page import HOSTILE, HTML, escaped, main, 
 
 OURS = {**HTML, "Origin": "http://localhost"}
 FORMS = ("/?new=person", "/?new=group", "/people/ada?edit=1", "/people/groups/ssju?edit=1")
+ABOUT_ADA = {"account": str(ADA.account_id)}
 AGAIN = ADA.profile_version + 5
 
 
@@ -46,9 +48,14 @@ def sender():
 
 
 @pytest.fixture
-async def client(sender):
+def views():
+    return memory_views(patience=0.05)
+
+
+@pytest.fixture
+async def client(sender, views):
     def register(registry):
-        memory(ADA, BOB)(registry)
+        memory(ADA, BOB, views=views)(registry)
         registry.register_value(CommandSender, sender)
 
     async with app_client(directory, admit_everyone, register) as client:
@@ -60,7 +67,7 @@ def fields_of(answer, action=None):
     """What the form would send as it stands; in the order of the page, the one with the action if one is named."""
     found = re.findall(r'<form class="fields".*?</form>', answer.text, re.DOTALL)
     [form] = [each for each in found if action is None or f'name="action" value="{action}"' in each]
-    inputs = re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form)
+    inputs = re.findall(r'<input(?! type="checkbox")[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form)
     areas = re.findall(r'<textarea[^>]*? name="([^"]+)"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
     return {name: [value for known, value in inputs + areas if known == name] for name, _ in inputs + areas}
 
@@ -99,12 +106,12 @@ async def test_a_group_is_created_and_shown(client, sender):
 
 
 async def test_a_group_is_changed_as_it_stands_and_deleted(client, sender):
-    """Its form holds every field, and the version that it was made of; from a group that is gone one is led away."""
+    """Its forms hold every field, and the version that they were made of; from a group that is gone one is led away."""
     group = GROUPS[0]
     page = await client.get(f"/people/groups/{group.slug}?edit=1")
     form = fields_of(page, "edit")
     changed = await client.post(f"/people/groups/{group.slug}", data={**form, "slug": ["another"]})
-    deleted = await client.post(f"/people/groups/{group.slug}", data=fields_of(page, "delete"))
+    deleted = await client.post(f"/people/groups/{group.slug}", data=fields_of(page, "delete") | {"sure": "yes"})
 
     [(update, _), (delete, _)] = sender.sent
     assert (update.name, update.if_match) == ("update-group", group.version)
@@ -114,9 +121,98 @@ async def test_a_group_is_changed_as_it_stands_and_deleted(client, sender):
         "slug": "another",
         "description": group.description,
     }
-    assert changed.headers["Location"] == "../../people/groups/another?min_position=7"
+    assert changed.headers["Location"] == f"../../people/groups/{group.slug}?min_position=7"
     assert (delete.name, delete.fields) == ("delete-group", {"group": str(group.group_id)})
+    assert delete.if_match == group.version
     assert deleted.headers["Location"] == "../../?min_position=7"
+
+
+async def test_nothing_is_deleted_that_was_not_confirmed(client, sender):
+    page = await client.get(f"/people/groups/{GROUPS[0].slug}?edit=1")
+
+    answer = await client.post(f"/people/groups/{GROUPS[0].slug}", data=fields_of(page, "delete"))
+
+    assert (answer.status_code, sender.sent) == (422, [])
+    assert "This is not confirmed" in main(answer)
+
+
+def renamed(views):
+    """The first group is given another slug, and the second takes the one that it had."""
+    first, second = GROUPS
+    taken = changed(second, slug=first.slug, name="The other", version=9)
+    views["groups"].commit(changed(first, slug="moved", description="Theirs", version=8), taken, position=9)
+
+
+def gone(views):
+    views["groups"].commit(gone=[GROUPS[0].group_id], position=9)
+
+
+def renamed_person(views):
+    """Ada is given another handle, and Bob takes the one that she had."""
+    views["profiles"].commit(changed(ADA, handle="countess"), changed(BOB, handle=ADA.handle), position=8)
+
+
+@pytest.mark.parametrize("refuse", [refusing("version-mismatch", 412), refusing("invalid", 422), away])
+async def test_a_form_stays_about_its_group_when_another_has_its_slug(client, sender, views, refuse):
+    """By its id: the next attempt changes that group and no other, at the address that it has then."""
+    group, sender._answer = GROUPS[0], refuse
+    mine = fields_of(await client.get("/people/groups/ssju?edit=1"), "edit") | {"description": ["Mine"]}
+    renamed(views)
+
+    answer = await client.post("/people/groups/ssju", data=mine)
+
+    again, is_conflict = fields_of(answer, "edit"), answer.status_code == 412
+    assert (again["group"], again["description"]) == ([str(group.group_id)], ["Mine"])
+    assert again["version"] == (["8"] if is_conflict else mine["version"])
+    assert ("There now: <bdi>Theirs</bdi>" in answer.text) is is_conflict
+    assert 'action="../../people/groups/moved"' in answer.text
+    assert "The other" not in answer.text
+
+
+async def test_what_was_typed_about_what_is_gone_is_shown_still(client, sender, views):
+    group, sender._answer = GROUPS[0], refusing("group-not-found", 404, detail="There is no such group")
+    page = await client.get("/people/groups/ssju?edit=1")
+    gone(views)
+
+    edit = await client.post("/people/groups/ssju", data=fields_of(page, "edit") | {"description": ["Typed <long>"]})
+    delete = await client.post("/people/groups/ssju", data=fields_of(page, "delete") | {"sure": "yes"})
+
+    assert (edit.status_code, delete.status_code) == (404, 404)
+    assert "There is no such group" in main(edit)
+    assert (fields_of(edit)["description"], fields_of(edit)["group"]) == (["Typed &lt;long&gt;"], [str(group.group_id)])
+    assert 'name="sure"' in delete.text
+
+
+async def test_a_form_stays_about_its_person_when_another_has_their_handle(client, sender, views):
+    sender._answer = refusing("email-taken", 409)
+    mine = fields_of(await client.get("/people/ada?edit=1"), "email") | {"email": ["mine@example.org"]}
+    renamed_person(views)
+
+    answer = await client.post("/people/ada", data=mine)
+
+    assert answer.status_code == 409
+    assert fields_of(answer, "email") == mine
+    assert 'action="../people/countess"' in answer.text
+
+
+@pytest.mark.parametrize("action", ["edit", "handle"])
+async def test_a_save_leads_to_the_handle_that_the_person_has_then(client, sender, views, action):
+    """Others may have changed it meanwhile; where the read model is not there yet, to the one that was meant."""
+    form = fields_of(await client.get("/people/ada?edit=1"), action)
+    renamed_person(views)
+    locations = []
+    for position in (8, 9):
+        sender._answer = lambda _, at=position: Done(2, at)
+        locations.append((await client.post("/people/ada", data=form)).headers["Location"])
+
+    meant = "Ada" if action == "handle" else "ada"
+    assert locations == ["../people/countess?min_position=8", f"../people/{meant}?min_position=9"]
+
+
+async def test_a_form_says_whom_it_is_about(client, sender):
+    answer = await client.post("/people/ada", data={"action": "suspend", "key": "k"})
+
+    assert (answer.status_code, sender.sent) == (422, [])
 
 
 async def test_a_slug_that_is_taken_is_said_at_its_field(client, sender):
@@ -142,10 +238,9 @@ async def test_the_form_as_it_stands_changes_nothing(client, sender):
     """It holds every field that it sends, as the record has it, and the version that it was made of."""
     form = fields_of(await client.get("/people/ada?edit=1"), "edit")
 
-    answer = await client.post("/people/Ada", data=form)
+    await client.post("/people/Ada", data=form)
 
     [(command, _)] = sender.sent
-    assert answer.headers["Location"] == "../people/Ada?min_position=7"
     assert (command.name, command.if_match) == ("update-profile", ADA.profile_version)
     assert command.fields == {
         "account": str(ADA.account_id),
@@ -169,13 +264,12 @@ async def test_the_form_as_it_stands_changes_nothing(client, sender):
     ],
 )
 async def test_each_button_orders_its_command(client, sender, action, sent, expected):
-    """And leads to the record under the handle that it has then."""
-    answer = await client.post("/people/ada", data={"action": action, "key": "k", **sent})
+    answer = await client.post("/people/ada", data={"action": action, "key": "k", **ABOUT_ADA, **sent})
 
     [(command, _)] = sender.sent
     name, meant = expected
-    assert (command.name, command.key, command.fields) == (name, "k", {"account": "@ada", **meant})
-    assert answer.headers["Location"] == f"../people/{sent.get('handle', 'ada')}?min_position=7"
+    assert (command.name, command.key, command.fields) == (name, "k", {**ABOUT_ADA, **meant})
+    assert answer.status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -251,7 +345,7 @@ async def test_a_key_that_is_spent_is_not_used_again(client, sender):
     """It was done with other words, and the person did not learn of it."""
     sender._answer = refusing("idempotency-mismatch", 422)
 
-    answer = await client.post("/people/ada", data={"action": "suspend", "reason": "x", "key": "spent"})
+    answer = await client.post("/people/ada", data={**ABOUT_ADA, "action": "suspend", "reason": "x", "key": "spent"})
 
     assert fields_of(answer, "suspend")["key"] != ["spent"]
     assert fields_of(answer, "suspend")["reason"] == ["x"]

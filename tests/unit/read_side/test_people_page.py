@@ -24,11 +24,11 @@ HOSTILE = {
 }
 
 
-def memory(*people, position=7):
+def memory(*people, position=7, views=None):
     """A directory of these people."""
+    views = views or memory_views(patience=0.05)
 
     def register(registry):
-        views = memory_views(patience=0.05)
         views["profiles"].commit(*people, position=position)
         views["groups"].commit(*GROUPS, people=PEOPLE, memberships=MEMBERSHIPS, position=8)
         views["activity"].commit(*((ADA.account_id, each) for each in HAPPENED), position=9)

@@ -12,6 +12,7 @@ from shared.auth.tokens import sign_in_audience, unverified
 from shared.errors import Unavailable
 from tests.support.access import Keys, bearing
 from tests.support.authenticated_apps import AuthenticatedApps
+from tests.support.read_side import ADA
 
 HTML = {"Accept": "text/html"}
 OURS = {"Origin": "http://localhost", **HTML}
@@ -182,7 +183,7 @@ async def test_a_form_is_sent_on_as_who_is_signed_in(authentication, sessions, k
         registry.register_value(Sessions, sessions)
         registry.register_value(CommandSender, sender)
 
-    token, form = keys.token(READ, COMMANDS), {"action": "suspend", "key": "k"}
+    token, form = keys.token(READ, COMMANDS), {"action": "suspend", "account": str(ADA.account_id), "key": "k"}
     async with AuthenticatedApps(authentication, register=register).client("read") as client:
         _, cookie = await signed_in(client, token)
         by_session = await client.post("/people/ada", data=form, headers={**OURS, **cookie})

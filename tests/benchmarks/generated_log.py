@@ -22,7 +22,7 @@ from shared.client.people import people
 from shared.event_log import Metadata
 from shared.events import Event, type_of
 from shared.events.upcasters import schema_of
-from shared.text import unique_email, unique_external_id, unique_handle, unique_slug
+from shared.text import composed, unique_email, unique_external_id, unique_handle, unique_slug
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(seconds=10)
@@ -95,7 +95,9 @@ class GeneratedLog:
     def _registration(self, person: Mapping[str, Any]) -> Iterator[Row]:
         account = GeneratedAccount(self._id(), person["email"], person["handle"], person["external_id"], {})
         account.profile = {
-            name: text for name, text in person.items() if name not in {"email", "handle", "external_id"}
+            name: composed(given) if isinstance(given, str) else given
+            for name, given in person.items()
+            if name not in {"email", "handle", "external_id"}
         }
         self.accounts.append(account)
         keys = {"email": account.email, "handle": account.handle, "external_id": account.external_id}

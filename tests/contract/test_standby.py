@@ -141,7 +141,7 @@ async def test_a_replay_from_a_standby_waits_for_what_the_primary_has_shown(prim
 
 
 async def test_a_primary_at_rest_is_not_waited_for(primary, standby):
-    """Where it writes next is behind the header of a page that nothing follows yet."""
+    """Where it inserts next is behind the header of a page that nothing follows yet."""
     with psycopg.connect(primary.url, autocommit=True) as connection:
         position = append(connection)
         connection.execute("select pg_switch_wal()")

@@ -13,7 +13,7 @@ from tests.support.under_load import seconds_until, serving_again, under_load
 
 PROCESSES = (Child.WRITE, Child.READ, Child.PROJECT, Child.REACT)
 ALLOWED = {"/problems/storage-unavailable", "/problems/outcome-unknown"}
-SAID_IN_TROUBLE = ("the log is not the one that was projected", "the primary is read in place of its standby")
+FORKED = "the log is not the one that was projected"
 _HAS_REACTED = """
     select (select position from reaction_checkpoint) = (select max(position) from event_log)
        and not exists (select from deliveries where due_at <= now() and given_up_at is null)"""
@@ -37,7 +37,7 @@ async def going_on(stack: Stack, servers: PatroniSet, *, seed: int):
     """
     Clients change and read the directory meanwhile; no process of Muster starts anew, or is misled by the log.
 
-    In the end mails were sent, and a rebuild and a verification read the standby.
+    In the end mails were sent, and a rebuild and a verification that may read the standby find nothing amiss.
     """
     before = {each: stack.pid(each) for each in PROCESSES}
     async with under_load(stack, seed=seed) as (load, readers):
@@ -51,7 +51,7 @@ async def going_on(stack: Stack, servers: PatroniSet, *, seed: int):
     done = [muster(stack.home, *each, **reading) for each in (("rebuild", "profiles"), ("verify",))]
     assert [each.returncode for each in done] == [0, 0]
     said = [*(each.stderr for each in done), *(log.read_text() for log in (stack.home / "logs").glob("*.log"))]
-    assert [line for line in "".join(said).splitlines() if any(each in line for each in SAID_IN_TROUBLE)] == []
+    assert FORKED not in "".join(said)
     assert {each: stack.pid(each) for each in PROCESSES} == before
 
 

@@ -30,14 +30,9 @@ class StandbyLimits:
 
 STANDBY_LIMITS = StandbyLimits()
 
-# A commit is shown by the primary only once its record is in the WAL that standbys replay. The next record may stand
-# behind the header of a page or a segment, up to which nothing is replayed as long as the primary rests.
-_INSERTED = """
-    select (inserted - case when file_offset = 40 then 40
-                            when mod(file_offset, current_setting('wal_block_size')::int) = 24 then 24
-                            else 0 end)::text,
-           system_identifier
-      from pg_current_wal_insert_lsn() as inserted, pg_walfile_name_offset(inserted), pg_control_system()"""
+# A commit of Muster's is shown by the primary only once its record is flushed, and so on its way to standbys. What was
+# inserted behind it (hint bits of readers) may stay in memory for long where the primary rests.
+_FLUSHED = "select pg_current_wal_flush_lsn()::text, system_identifier from pg_control_system()"
 _HAS_REPLAYED = """
     select coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, true), system_identifier from pg_control_system()"""
 
@@ -83,10 +78,10 @@ class Standby:
 
     async def _catch_up(self, connection: psycopg.AsyncConnection, primary: psycopg.AsyncConnection) -> None:
         """:raises Unavailable: it has not replayed in time what the primary has written, or that of another one."""
-        inserted, cluster = await self._asked(primary, _INSERTED)
+        flushed, cluster = await self._asked(primary, _FLUSHED)
 
         async def has_replayed() -> bool:
-            replayed, of = await self._asked(connection, _HAS_REPLAYED, inserted)
+            replayed, of = await self._asked(connection, _HAS_REPLAYED, flushed)
             if of != cluster:
                 raise Unavailable("MUSTER_LOG_STANDBY_URL names no standby of this primary")
             return bool(replayed)

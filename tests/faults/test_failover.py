@@ -28,12 +28,6 @@ def valkeys(server_home) -> Iterator[replicas.ReplicatedRedis]:
 
 
 @pytest.fixture(scope="module")
-def stack_on_sentinels(valkeys) -> Iterator[Stack]:
-    with running_stack("--fresh", MUSTER_REDIS_URL=valkeys.url) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
 def postgreses(server_home) -> Iterator[replicas.ReplicatedPostgres]:
     with replicas.replicated_postgres(server_home / "postgreses") as servers:
         with psycopg.connect(servers.primary.url) as connection:
@@ -42,26 +36,26 @@ def postgreses(server_home) -> Iterator[replicas.ReplicatedPostgres]:
 
 
 @pytest.fixture(scope="module")
-def stack_on_standby(postgreses) -> Iterator[Stack]:
-    with running_stack("--fresh", MUSTER_DATABASE_URL=postgreses.url) as stack:
+def stack(valkeys, postgreses) -> Iterator[Stack]:
+    with running_stack("--fresh", MUSTER_REDIS_URL=valkeys.url, MUSTER_DATABASE_URL=postgreses.url) as stack:
         yield stack
 
 
-def test_a_redis_of_ones_own_is_used_and_never_emptied(stack_on_sentinels, valkeys):
+def test_a_redis_of_ones_own_is_used_and_never_emptied(stack, valkeys):
     """`--fresh` is about the embedded ones."""
-    assert not (stack_on_sentinels.home / "data" / "redis").exists()
+    assert not (stack.home / "data" / "redis").exists()
     with replicas.client_of(valkeys.master) as redis:
         assert redis.get("mine") == "kept"
 
 
-async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valkeys, stack_on_sentinels, recovered_in):
+async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valkeys, stack, recovered_in):
     """
     It is older, for it had stopped following: what it lacks is projected again.
 
     The old master comes back as the master it was, and is made a replica: nobody reads it or writes to it meanwhile.
     """
     await valkeys.settled(master=valkeys.master, replica=valkeys.replica)
-    async with under_load(stack_on_sentinels, seed=1400) as (load, readers):
+    async with under_load(stack, seed=1400) as (load, readers):
         await load.grown(by=20)
         with replicas.client_of(valkeys.replica) as replica:
             replica.replicaof("127.0.0.1", 1)
@@ -80,42 +74,42 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
     recovered_in(recovered)
     assert load.troubles == {}
     await until(lambda: has_followed(valkeys))
-    assert muster(stack_on_sentinels.home, "verify").returncode == 0
-    assert "✓ Redis answers at redis+sentinel://" in muster(stack_on_sentinels.home, "doctor").stdout
+    assert muster(stack.home, "verify").returncode == 0
+    assert "✓ Redis answers at redis+sentinel://" in muster(stack.home, "doctor").stdout
 
 
-def test_a_database_of_ones_own_is_used_and_never_emptied(stack_on_standby, postgreses):
+def test_a_database_of_ones_own_is_used_and_never_emptied(stack, postgreses):
     """`--fresh` is about the embedded ones."""
-    assert stack_on_standby.addresses.database_url == postgreses.url
-    assert not (stack_on_standby.home / "data" / "postgres").exists()
+    assert stack.addresses.database_url == postgreses.url
+    assert not (stack.home / "data" / "postgres").exists()
     with psycopg.connect(postgreses.primary.url) as connection:
         assert connection.execute("select to_regclass('mine')").fetchone() == ("mine",)
 
 
-async def test_without_postgres_writing_is_503_and_reading_goes_on(stack_on_standby, postgreses):
+async def test_without_postgres_writing_is_503_and_reading_goes_on(stack, postgreses):
     """The read side even starts; once the server is back, the same request succeeds and all is as it was promised."""
-    addresses = stack_on_standby.addresses
+    addresses = stack.addresses
     load = Load(addresses.write, seed=150, commands=40, pause=0)
     await load.run()
     await assert_people_are_found(addresses.read, load.accepted, position=load.position)
 
     postgreses.primary.stop()
-    async with stack_on_standby.client() as client:
+    async with stack.client() as client:
         await assert_writing_is_refused(client, addresses.write)
-        killed = stack_on_standby.kill(Child.READ)
-        await stack_on_standby.replaced(Child.READ, instead_of=killed)
+        killed = stack.kill(Child.READ)
+        await stack.replaced(Child.READ, instead_of=killed)
         await until(lambda: answers(client, f"{addresses.read}/readyz"))
         await assert_everybody_can_be_read(client, addresses.read, load)
         await assert_status_says_what_is_away(client, addresses.ops)
 
     postgreses.primary.start()
-    await stack_on_standby.ready()
+    await stack.ready()
     later = Load(addresses.write, seed=151, commands=40, pause=0)
     await later.run()
 
     assert later.troubles == {}
-    await assert_all_is_right(stack_on_standby, load)
-    await assert_all_is_right(stack_on_standby, later)
+    await assert_all_is_right(stack, load)
+    await assert_all_is_right(stack, later)
 
 
 async def assert_writing_is_refused(client: httpx.AsyncClient, url: str) -> None:
@@ -143,13 +137,13 @@ async def assert_status_says_what_is_away(client: httpx.AsyncClient, url: str) -
     assert status["projections"][0]["checkpoint"] > 0
 
 
-async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses, stack_on_standby, recovered_in):
+async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses, stack, recovered_in):
     """
     A client without an answer asks again, and learns what became of its command; the projector finds the log it knows.
 
     The old primary comes back as a primary, which nobody should let it: it accepts nothing, as its standby has left it.
     """
-    async with under_load(stack_on_standby, seed=1410) as (load, readers):
+    async with under_load(stack, seed=1410) as (load, readers):
         await load.grown(by=60)
         postgreses.primary.kill()
         postgreses.standby.promote()
@@ -158,11 +152,11 @@ async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses
 
     recovered_in(recovered)
     assert set(load.troubles) <= {"/problems/storage-unavailable", "/problems/outcome-unknown"}
-    assert muster(stack_on_standby.home, "verify").returncode == 0
-    assert "✓ PostgreSQL is the primary" in muster(stack_on_standby.home, "doctor").stdout
+    assert muster(stack.home, "verify").returncode == 0
+    assert "✓ PostgreSQL is the primary" in muster(stack.home, "doctor").stdout
 
-    await assert_old_primary_accepts_nothing(stack_on_standby, postgreses)
-    assert muster(stack_on_standby.home, "verify").returncode == 0
+    await assert_old_primary_accepts_nothing(stack, postgreses)
+    assert muster(stack.home, "verify").returncode == 0
 
 
 async def assert_old_primary_accepts_nothing(stack: Stack, servers: replicas.ReplicatedPostgres) -> None:

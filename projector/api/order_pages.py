@@ -20,7 +20,7 @@ from shared.http.pages.csrf_check import FORM_GUARDS, require_local_host
 from shared.http.parsing.forms import Form, form_of
 from shared.http.problems import ProblemDetails, Rejection
 from shared.http.requests import root_of
-from shared.problems import Problem
+from shared.problems import INVALID, Problem
 
 FIRST_LOOK_SECONDS = 10.0
 """For the first snapshot: with both servers away it takes three."""
@@ -98,11 +98,21 @@ async def _button(services: Services, id: str) -> Button:
     raise Rejection(REFUSED, "The state has changed: there is no such button on the dashboard now")
 
 
-def _said(button: Button, form: Form) -> Mapping[str, str | bool]:
-    said: dict[str, str | bool] = {
+def _said(button: Button, form: Form) -> Mapping[str, str | int | bool]:
+    """
+    Return what is ordered: what was asked for, and what the page of the order showed, even if that is not so any more.
+
+    :raises Rejection: the form does not say what it showed.
+    """
+    try:
+        shown_then = msgspec.json.decode(form.one("said"), type=dict[str, str | int])
+        known = {each: shown_then[each] for each in button.said}
+    except (msgspec.DecodeError, KeyError):
+        raise Rejection(INVALID, "The form does not say what its page has shown") from None
+    asked: dict[str, str | bool] = {
         each: each in form if each in {"hold", "force"} else form.one(each).strip() for each in button.asked_for
     }
-    return {**said, "by": said["by"] or NAMELESS} if "by" in said else said
+    return {**known, **asked, **({"by": asked["by"] or NAMELESS} if "by" in asked else {})}
 
 
 def _to(request: AnyRequest, button: Button, outcome: str) -> Response[bytes]:

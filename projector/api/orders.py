@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from litestar import Request
 from msgspec import Meta
 
-from projector.processing.parked_events import Busy, NotParked, UnknownProjection
+from projector.processing.parked_events import Busy, NotParked, UnknownProjection, WaitsNotFirst
 from projector.store.errors import Superseded
 from projector.store.transitions import RebuildUnderWay, Refused
 from shared.errors import Unavailable, Unsound
@@ -35,12 +35,18 @@ NOT_PARKED = Problem(
     "Nothing is parked for this document",
     "`GET /parked` lists what is. It may have been tried again by itself, by a release that can fold it.",
 )
+WAITS_NOT_FIRST = Problem(
+    "waits-not-first",
+    409,
+    "Another event waits first",
+    "The event was skipped or folded meanwhile. The detail says which one waits now; `GET /parked` lists all.",
+)
 REFUSED = Problem("refused", 409, "That is not possible now", "The detail says why; GET /status lists the generations.")
 UNAVAILABLE = Problem(
     "storage-unavailable", 503, "A server is away", "Nothing was changed. See `muster doctor`, and try again."
 )
 PROJECTION = Annotated[str, Meta(examples=["profiles"])]
-PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE, NOT_PARKED)
+PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_UNDER_WAY, REFUSED, UNAVAILABLE, NOT_PARKED, WAITS_NOT_FIRST)
 
 
 @contextmanager
@@ -54,6 +60,8 @@ def as_problems() -> Iterator[None]:
         raise Rejection(PROJECTION_NOT_FOUND, str(error)) from error
     except NotParked as error:
         raise Rejection(NOT_PARKED, str(error)) from error
+    except WaitsNotFirst as error:
+        raise Rejection(WAITS_NOT_FIRST, str(error)) from error
     except RebuildUnderWay as error:
         raise Rejection(REBUILD_UNDER_WAY, str(error)) from error
     except Superseded as error:

@@ -23,10 +23,15 @@ class Retry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SkipRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Why an event shall have no effect, and who decided so: both are kept."""
+    """
+    Why an event shall have no effect, and who decided so: both are kept.
+
+    :param position: of the event that is meant: nothing is skipped if another one waits first by then.
+    """
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
     by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "unknown"
+    position: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 _decode_retry, _decode_skip = decoder(Retry), decoder(SkipRequest)
@@ -61,7 +66,7 @@ async def skip(
     if not wanted.reason.strip():
         raise Rejection(INVALID, "Not valid: /reason", errors=[FieldError("/reason", "must say why")])
     with orders.as_problems():
-        return _answer(await services.get(ParkedEvents).skip(projection, id, reason=wanted.reason, by=wanted.by))
+        return _answer(await services.get(ParkedEvents).skip(projection, id, **msgspec.structs.asdict(wanted)))
 
 
 HANDLERS = (parked, parked_document, retry, skip)
@@ -109,10 +114,11 @@ OPERATIONS = (
         f"{_ONE}/skip",
         "Drop the first event that waits for a document",
         ParkedReply,
-        description="It has no effect on any document then; the reason is kept. What waits behind it is tried.",
+        description="It has no effect on any document then; the reason is kept. What waits behind it is tried. With"
+        " `position`, it is that event or none: sent twice, it drops one.",
         body=SkipRequest,
         parameters=_PATH,
-        problems=_PROBLEMS,
+        problems=(*_PROBLEMS, orders.WAITS_NOT_FIRST),
     ),
 )
 

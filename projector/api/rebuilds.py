@@ -28,23 +28,37 @@ class Rebuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param hold: stop after the comparison; ordered again without it, it goes on.
     :param force: switch even if records would be gone, or readers taken back.
     :param keep_old: seconds for which it can be switched back.
+    :param generation: let only this one go on; if another is being built by then, or none, nothing is done.
     """
 
     by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "an operator over HTTP"
     hold: bool = False
     force: bool = False
     keep_old: Seconds = KEEP_OLD_SECONDS
+    generation: str | None = None
 
 
 class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """:param force: even if that takes readers back."""
+    """
+    How to roll back.
+
+    :param force: even if that takes readers back.
+    :param generation: only to this one; if another is kept by then, nothing is done.
+    """
 
     force: bool = False
+    generation: str | None = None
 
 
 class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """:param dry_run: give up only this generation, and only as long as it is to stop after the comparison (`hold`)."""
+    """
+    What to give up.
 
+    :param generation: only this one; if another is being built by then, nothing is done.
+    :param dry_run: likewise, and only as long as it is to stop after the comparison (`hold`).
+    """
+
+    generation: str | None = None
     dry_run: str | None = None
 
 
@@ -55,21 +69,21 @@ async def rebuild(request: Request[Any, Any, Any], services: Services, name: Fro
         by=wanted.by, at=services.get(Clock).now(), hold=wanted.hold, force=wanted.force, keep_old=wanted.keep_old
     )
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).find(name).begin(order))
+        return _answer(name, await services.get(Reconcilers).find(name).begin(order, generation=wanted.generation))
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_abort)
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).find(name).abort(dry_run=wanted.dry_run))
+        return _answer(name, await services.get(Reconcilers).find(name).abort(**msgspec.structs.asdict(wanted)))
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def rollback(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_rollback)
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).find(name).roll_back(force=wanted.force))
+        return _answer(name, await services.get(Reconcilers).find(name).roll_back(**msgspec.structs.asdict(wanted)))
 
 
 HANDLERS = (rebuild, abort, rollback)

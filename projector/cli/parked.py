@@ -51,20 +51,23 @@ def retry(projection: str, id: str, /, *, json: bool = False) -> int:
 
 
 @parked.command
-def skip(projection: str, id: str, /, *, reason: str, json: bool = False) -> int:
+def skip(projection: str, id: str, /, *, reason: str, position: int | None = None, json: bool = False) -> int:
     """
     Drop the first event that waits for a document: it will have no effect on any. What waits behind it is tried.
 
     :param projection: its name.
     :param id: the document's, as `muster parked list` shows it.
     :param reason: why; it is kept, with your name and the time.
+    :param position: of the event that is meant: nothing is dropped if another one waits first by then.
     :param json: print one JSON document instead of tables.
     """
-    body = {"reason": reason, "by": getpass.getuser()}
+    body: dict[str, str | int] = {"reason": reason, "by": getpass.getuser()}
+    if position is not None:
+        body["position"] = position
     return _print_outcome(_request(f"{path_of(projection, id)}/skip", body), as_json=json)
 
 
-def _request(path: str, body: Mapping[str, str] | None = None) -> bytes:
+def _request(path: str, body: Mapping[str, str | int] | None = None) -> bytes:
     try:
         return ask(PROJECTOR, path, body)
     except ApiRefused as refusal:

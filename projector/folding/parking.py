@@ -124,9 +124,13 @@ class Parking(msgspec.Struct, frozen=True, omit_defaults=True):
         tied = self._tied_to(id)
         return msgspec.structs.replace(self, events=tuple(_untried(each, tied) for each in self.events))
 
+    def waiting_for(self, id: str) -> list[Parked]:
+        """The events that wait for a document with an id, in order."""
+        return [each for each in self.events if any(key.id == id for key in each.documents)]
+
     def to_be_skipped(self, id: str, skip: Skip) -> "Parking":
         """The same, with the first event that waits for a document with an id to be dropped."""
-        first = next(each for each in self.events if any(key.id == id for key in each.documents))
+        first = self.waiting_for(id)[0]
         events = tuple(msgspec.structs.replace(each, skip=skip) if each is first else each for each in self.events)
         return msgspec.structs.replace(self, events=events)
 

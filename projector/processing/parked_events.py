@@ -36,6 +36,10 @@ class NotParked(Exception):
     """Nothing is parked for a document with that id."""
 
 
+class WaitsNotFirst(Exception):
+    """Another event waits first for a document with that id."""
+
+
 class Busy(Exception):
     """The generation is being written without a pause, or replaced; try again."""
 
@@ -95,17 +99,20 @@ class ParkedEvents:
         """
         return await self._ask(projection, id, lambda _, parking: parking.to_be_retried(id))
 
-    async def skip(self, projection: str, id: str, *, reason: str, by: str) -> ParkedReply:
+    async def skip(self, projection: str, id: str, *, reason: str, by: str, position: int | None = None) -> ParkedReply:
         """
         Have the first event that waits for a document with an id dropped for all its documents, and the next tried.
 
-        :raises UnknownProjection, NotParked, Busy: nothing was changed; a rebuild is under way, say, that has
-            taken over what had been skipped when it began.
+        :param position: of the event that is meant; asked for again, it drops no other.
+        :raises UnknownProjection, NotParked, WaitsNotFirst, Busy: nothing was changed; a rebuild is under way, say,
+            that has taken over what had been skipped when it began.
         """
         skip = Skip(reason=reason, by=by, at=self._clock.now())
 
         def change(survey: Survey, parking: Parking) -> Parking:
             _require_no_rebuild(projection, survey)
+            if position is not None:
+                _require_first(position, id, parking)
             return parking.to_be_skipped(id, skip)
 
         return await self._ask(projection, id, change)
@@ -143,6 +150,15 @@ def _require_no_rebuild(projection: str, survey: Survey) -> None:
         )
 
 
+def _require_first(position: int, id: str, parking: Parking) -> None:
+    waiting = [each.position for each in parking.waiting_for(id)]
+    if waiting[0] != position:
+        raise WaitsNotFirst(
+            f"The event at position {position} does not wait first for {id}: now the one at {waiting[0]} does, of"
+            f" {len(waiting)} that wait"
+        )
+
+
 async def _change(model: ReadModel, projection: str, id: str, change: ParkingChange) -> Parking:
     """
     Write down what is to be tried, through the same compare-and-set as every commit.
@@ -154,7 +170,7 @@ async def _change(model: ReadModel, projection: str, id: str, change: ParkingCha
         raise NotParked(f"Nothing is parked in {projection}: it was never filled")
     async with model.commit(survey.main.generation, expected=survey.checkpoint) as commit:
         parking = parking_at(survey.checkpoint, commit.parked, projection=projection)
-        if not _waiting_for(id, parking):
+        if not parking.waiting_for(id):
             raise NotParked(f"Nothing is parked in {projection} for {id}")
         # Surveyed once more: the commit takes effect on this survey, or not at all.
         changed = change(await model.survey(), parking)
@@ -172,12 +188,8 @@ def _is_pending(id: str, parking: Parking) -> bool:
     """Whether no projector has tried yet the events that were marked and wait for documents with an id."""
     return any(
         each.skip is not None or (each.failure is not None and not each.failure.code)
-        for each in _waiting_for(id, parking)
+        for each in parking.waiting_for(id)
     )
-
-
-def _waiting_for(id: str, parking: Parking) -> Sequence[Parked]:
-    return [each for each in parking.events if any(key.id == id for key in each.documents)]
 
 
 def _report_on(id: str, projection: str, parking: Parking) -> ParkedReport:

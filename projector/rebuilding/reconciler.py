@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import perf_counter
+from typing import Literal
 
 from projector.processing.processor import Feed, Processor
 from projector.processing.processors import Processors, roles
@@ -85,33 +86,35 @@ class Reconciler:
             self._comparison.stop()
             await self._processors.run_for({})
 
-    async def begin(self, order: Order) -> Survey:
+    async def begin(self, order: Order, *, generation: str | None = None) -> Survey:
         """
         Begin a rebuild, or let one go on that waits for an order.
 
-        :raises Refused: another order is under way.
+        :param generation: let only this one go on, and begin none.
+        :raises Refused: another order is under way, or another generation.
         """
-        return await self._transition(await self._begun(order))
+        return await self._transition(_of("building", generation, await self._begun(order)))
 
-    async def abort(self, *, dry_run: str | None = None) -> Survey:
+    async def abort(self, *, generation: str | None = None, dry_run: str | None = None) -> Survey:
         """
         Give up the rebuild that is under way.
 
-        :param dry_run: give up only this generation.
-        :raises Refused: there is none, or the dry run was ordered to go on.
+        :param generation: give up only this one.
+        :param dry_run: likewise, and only as long as it is to stop after the comparison.
+        :raises Refused: there is none or another one, or the dry run was ordered to go on.
         """
-        now = self._clock.now()
-        return await self._transition(
-            transitions.aborted(at=now) if dry_run is None else transitions.withdrawn(dry_run, at=now)
-        )
+        change = (transitions.withdrawn if dry_run else transitions.aborted)(at=self._clock.now())
+        return await self._transition(_of("building", dry_run or generation, change))
 
-    async def roll_back(self, *, force: bool) -> Survey:
+    async def roll_back(self, *, force: bool, generation: str | None = None) -> Survey:
         """
         Let readers use the generation again that was live before.
 
-        :raises Refused: none is kept, or readers would be taken back.
+        :param generation: only this one.
+        :raises Refused: none is kept or another one, or readers would be taken back.
         """
-        return await self._transition(transitions.rolled_back(force=force, at=self._clock.now()))
+        change = transitions.rolled_back(force=force, at=self._clock.now())
+        return await self._transition(_of("kept", generation, change))
 
     async def _turn(self) -> None:
         if not self._feed.leadership.is_held:
@@ -270,3 +273,7 @@ class Reconciler:
 
     async def _begun(self, order: Order) -> Transition:
         return transitions.begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())
+
+
+def _of(role: Literal["building", "kept"], generation: str | None, change: Transition) -> Transition:
+    return change if generation is None else transitions.still(role, generation, change)

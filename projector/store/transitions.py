@@ -8,7 +8,7 @@ such a step: a generation beside the live one in the roster says which one it is
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Concatenate, ParamSpec, TypeAlias
+from typing import Concatenate, Literal, ParamSpec, TypeAlias
 
 import msgspec
 
@@ -80,6 +80,18 @@ def as_seen(survey: Survey, building: Building, change: Transition) -> NextState
 
 
 @transition
+def still(survey: Survey, role: Literal["building", "kept"], generation: str, change: Transition) -> NextState:
+    """A change that was decided on a generation; refused once another one, or none, is being built or kept."""
+    found = {"building": survey.roster.building, "kept": survey.roster.kept}[role]
+    if found is None or found.pointer.generation != generation:
+        raise Refused(f"generation {generation} is not {_ROLES[role]} any more")
+    return change(survey)
+
+
+_ROLES = {"building": "being built", "kept": "kept"}
+
+
+@transition
 def switched(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
     """Let readers use the generation that was built; the one they used is kept."""
     building = _building(survey, pointer)
@@ -108,13 +120,10 @@ def aborted(survey: Survey, *, at: datetime) -> NextState:
 
 
 @transition
-def withdrawn(survey: Survey, generation: str, *, at: datetime) -> NextState:
+def withdrawn(survey: Survey, *, at: datetime) -> NextState:
     """Give up a generation that was only to be looked at; not any more once an operator has ordered it to go on."""
-    building = survey.roster.building
-    if building is None or building.pointer.generation != generation:
-        raise Refused(f"generation {generation} is not being built any more")
-    if not building.order.hold:
-        raise Refused(f"{building.order.by} has ordered generation {generation} to go on")
+    if (building := survey.roster.building) and not building.order.hold:
+        raise Refused(f"{building.order.by} has ordered generation {building.pointer.generation} to go on")
     return aborted(at=at)(survey)
 
 

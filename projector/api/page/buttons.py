@@ -1,7 +1,7 @@
 """What an operator may order, as buttons that say what will happen; they are asked before anything is sent."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from projector.api.page.figures import tally
@@ -31,6 +31,7 @@ class Button:
     :param what: is acted on.
     :param consequence: what will happen.
     :param force: what must be confirmed apart; without it, it cannot be forced.
+    :param said: what the request says of what the page shows, so that it does nothing else, however late it comes.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Button:
     consequence: str
     fields: Sequence[Field] = ()
     force: str = ""
+    said: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -87,6 +89,7 @@ def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
             f" {document.projection}, for good. What waits behind it is tried."
         ),
         fields=("reason", "by"),
+        said={"position": document.waiting[0]},
     )
     return retry, skip
 
@@ -132,7 +135,8 @@ def _switch(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button
         f" {KEPT}."
     )
     force = RECORDS_GO if exceeds else ""
-    return _button(name, "rebuild", "Switch", name, consequence, fields=("by",), force=force)
+    said = {"generation": rebuild.generation}
+    return _button(name, "rebuild", "Switch", name, consequence, fields=("by",), force=force, said=said)
 
 
 def _abort(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
@@ -140,7 +144,8 @@ def _abort(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
         f"Generation {rebuild.generation} is dropped, with all that was done for it. Generation {live.name}, which is"
         " read, stays as it is."
     )
-    return _button(name, "abort", "Abort", f"the rebuild of {name}", consequence)
+    said = {"generation": rebuild.generation}
+    return _button(name, "abort", "Abort", f"the rebuild of {name}", consequence, said=said)
 
 
 def _roll_back(name: str, kept: GenerationStatus) -> Button:
@@ -149,7 +154,8 @@ def _roll_back(name: str, kept: GenerationStatus) -> Button:
         f"Readers use generation {kept.name} again, which stands at {where}. The one they use now is kept, to switch"
         " back to."
     )
-    return _button(name, "rollback", "Roll back", name, consequence, force=READERS_GO_BACK)
+    said = {"generation": kept.name}
+    return _button(name, "rollback", "Roll back", name, consequence, force=READERS_GO_BACK, said=said)
 
 
 def _button(
@@ -161,6 +167,7 @@ def _button(
     *,
     fields: Sequence[Field] = (),
     force: str = "",
+    said: Mapping[str, str | int] | None = None,
 ) -> Button:
     """A button of a projection; it is called by its action in one word."""
     return Button(
@@ -171,4 +178,5 @@ def _button(
         consequence=consequence,
         fields=fields,
         force=force,
+        said=said or {},
     )

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from projector.api.page.buttons import button_of_a_delivery, buttons_of_a_document, buttons_of_a_projection
-from projector.api.page.figures import number, part_done, size, tally, time_left
+from projector.api.page.figures import as_json, number, part_done, size, tally, time_left
 from projector.api.page.sparklines import Values, sparkline
 from projector.monitoring.answers import Status
 from projector.monitoring.status_history import StatusSnapshot
@@ -32,7 +32,7 @@ _FILES = files(__package__)
 _UNKNOWN = Series((), (), ())
 
 _templates = templates_of(__package__)
-_templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally}
+_templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally, "as_json": as_json}
 _templates.globals |= {
     "root": ROOT,
     "stylesheet": STYLESHEET,

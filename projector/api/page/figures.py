@@ -1,7 +1,9 @@
 """Figures as people read them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
+import msgspec
 from rich.filesize import decimal
 
 from projector.monitoring.answers import RebuildStatus
@@ -9,6 +11,10 @@ from projector.store.generations import Comparison
 from shared.wording import counted
 
 UNKNOWN = "unknown"
+
+
+def as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def number(value: float | None) -> str:

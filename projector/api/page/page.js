@@ -154,9 +154,9 @@ function outcome(answered) {
   return answered.parked?.length ? "done, but something is parked still" : "done";
 }
 
-// Only what was asked for; an order without a name has a general one.
+// What the page showed, and only what was asked for; an order without a name has a general one.
 function said() {
-  const body = {};
+  const body = JSON.parse(asked.said);
   for (const name of asked.fields.split(" ").filter(Boolean)) {
     const field = form[name];
     body[name] = field.type === "checkbox" ? field.checked : field.value.trim();

@@ -42,8 +42,15 @@ async def button(client, action):
     return await until(found)
 
 
+async def asked(client, id):
+    """What the page of an order sends besides what is typed."""
+    page = (await client.get("/order", params={"button": id})).text
+    hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
+    return {"button": id, **{name: unescape(value) for name, value in hidden}}
+
+
 async def ordered(client, id, **fields):
-    return await client.post("/order", data={"button": id, **fields})
+    return await client.post("/order", data={**await asked(client, id), **fields})
 
 
 async def shown(client, answer):
@@ -66,6 +73,28 @@ async def test_an_event_is_skipped_by_a_form_that_asks_why(client):
     assert (done.status_code, done.headers["Location"].partition("#")[2]) == (303, "parked")
     assert result == "Skip: done, but something is parked still."
     assert "bob is a test" in page
+
+
+async def test_a_skip_that_is_sent_twice_drops_one_event(client):
+    """By a double click, say, or by another operator who saw the same page: the next event is not meant."""
+    skip = await asked(client, await button(client, "Skip"))
+    stale = await client.post("/order", data={**skip, "said": '{"position":1}', "reason": "of another page"})
+    answers = [await client.post("/order", data={**skip, "reason": "bob is a test"}) for _ in range(2)]
+    report = (await client.get("/parked")).json()
+
+    assert [each.status_code for each in (stale, *answers)] == [409, 303, 409]
+    assert "Another event waits first" in answers[1].text
+    assert 'value="bob is a test"' in answers[1].text
+    assert len(report["skipped"]) == 1
+
+
+async def test_an_order_says_what_its_page_has_shown(client):
+    skip = await button(client, "Skip")
+
+    answer = await client.post("/order", data={"button": skip, "reason": "why", "by": ""})
+
+    assert answer.status_code == 422
+    assert (await client.get("/parked")).json()["skipped"] == []
 
 
 async def test_what_is_tried_in_vain_is_said_where_it_was_ordered(client):

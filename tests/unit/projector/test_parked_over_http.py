@@ -94,6 +94,18 @@ async def test_what_is_skipped_is_listed_with_its_reason(client, around):
     assert b"Dr" not in stored
 
 
+async def test_another_event_than_the_one_that_is_meant_is_not_skipped(client):
+    """Asked twice, by a double click or by two operators, it drops one: of the next, nobody has decided anything."""
+    other = await client.post(f"{ONE}/skip", json={"reason": "why", "position": 6})
+    meant = await client.post(f"{ONE}/skip", json={"reason": "why", "position": 5})
+    again = await client.post(f"{ONE}/skip", json={"reason": "why", "position": 5})
+
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/waits-not-first")
+    assert "now the one at 5 does, of 2 that wait" in other.json()["detail"]
+    assert [each["position"] for each in meant.json()["skipped"]] == [5]
+    assert again.status_code == 404
+
+
 async def test_with_other_code_what_was_parked_is_tried_by_itself(client, around):
     """A new release is started after the old one; nobody asked for anything."""
     around.lease.holders.clear()
@@ -226,8 +238,10 @@ def test_a_skip_says_who_and_why(answering, monkeypatch):
     asked = answering({"settled": True, "parked": [], "skipped": [SKIPPED]})
 
     cli.skip("profiles", str(ADA), reason="it never was")
+    cli.skip("profiles", str(ADA), reason="it never was", position=5)
 
-    assert asked == [("POST", f"{ONE}/skip", {"reason": "it never was", "by": "olga"})]
+    said = {"reason": "it never was", "by": "olga"}
+    assert asked == [("POST", f"{ONE}/skip", said), ("POST", f"{ONE}/skip", {**said, "position": 5})]
 
 
 @pytest.mark.parametrize(("name", "status"), [("not-parked", 1), ("projection-not-found", 2)])

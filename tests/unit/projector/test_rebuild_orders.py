@@ -95,6 +95,25 @@ async def test_a_rollback_swaps_the_generations(client):
     assert (answer["live"], answer["kept"]) == (first["live"], first["building"])
 
 
+async def test_an_order_about_a_generation_is_about_no_other(client):
+    """However late it comes, or how often: a switch that was done begins no rebuild, and takes no reader back."""
+    held = (await client.post("/projections/profiles/rebuild", json={"hold": True})).json()["building"]
+    answers = [
+        await client.post(f"/projections/profiles/{order}", json={"generation": generation})
+        for order, generation in (
+            ("rebuild", "x"),
+            ("abort", "x"),
+            ("abort", held),
+            ("rebuild", held),
+            ("rollback", "x"),
+        )
+    ]
+
+    assert [each.status_code for each in answers] == [409, 409, 200, 409, 409]
+    assert "generation x is not being built any more" in answers[0].json()["detail"]
+    assert (await client.get("/status")).json()["projections"][0]["rebuild"] is None
+
+
 async def test_without_a_former_generation_a_rollback_is_refused(client):
     answer = await client.post("/projections/stats/rollback", json={})
 

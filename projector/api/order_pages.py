@@ -1,29 +1,37 @@
 """`/order`: a page for each button, for browsers without a script, which says what will happen and takes the order."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get, post
 
-from projector.api.orders import REFUSED
+from projector.api.orders import REFUSED, UNAVAILABLE
 from projector.api.page.answers import AnyRequest, on_refusal, shown
-from projector.api.page.buttons import Button, button_of
+from projector.api.page.buttons import Button, Field, button_of
 from projector.api.page.document import Ordered
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
+from shared.clock import Clock
 from shared.http.containers import Services
 from shared.http.inner_requests import ask
 from shared.http.pages.answers import PAGE_HEADERS
 from shared.http.pages.csrf_check import FORM_GUARDS, require_local_host
+from shared.http.pages.sign_in_answers import lead
 from shared.http.parsing.forms import Form, form_of
-from shared.http.problems import ProblemDetails, Rejection
+from shared.http.problems import ProblemDetails, Rejection, details_of, headers_of
 from shared.http.requests import root_of
 from shared.problems import INVALID, Problem
 
 FIRST_LOOK_SECONDS = 10.0
 """For the first snapshot: with both servers away it takes three."""
+
+NEWS_SECONDS = 60
+"""For which a page says what came of an order: its address stays, and may be loaded again hours later."""
 
 NOT_SEEN = Problem(
     "nothing-seen", 503, "The projector has not seen anything yet", "It is starting or stopping; try again."
@@ -40,6 +48,8 @@ OUTCOMES: Mapping[str, str] = {
 }
 """What may have come of an order; page.js says the same."""
 
+_FIELDS: Sequence[Field] = ("hold", "reason", "by")
+_is_number = re.compile(r"[0-9]{1,12}", re.ASCII).fullmatch
 _ON_REFUSAL = on_refusal("", "Dashboard")
 
 
@@ -64,16 +74,26 @@ async def seen(history: StatusHistory) -> StatusSnapshot:
     return snapshot
 
 
-def ordered_in(request: AnyRequest) -> Ordered | None:
-    """Return what came of the order that has led here, in words of ours."""
+async def seen_now(history: StatusHistory) -> StatusSnapshot:
+    """Return what is seen from now on; what was seen before, if that takes too long."""
+    return await history.begun_after(monotonic(), patience=FIRST_LOOK_SECONDS) or await seen(history)
+
+
+def ordered_in(request: AnyRequest, *, now: datetime) -> Ordered | None:
+    """Return what came of the order that has led here a moment ago, in words of ours."""
     sent = request.query_params
     action, outcome = sent.get("action"), OUTCOMES.get(sent.get("outcome", ""))
-    return Ordered(sent.get("place", ""), f"{action}: {outcome}") if action in ACTIONS and outcome else None
+    is_news = _is_number(at := sent.get("at", "")) and abs(now.timestamp() - int(at)) < NEWS_SECONDS
+    is_ours = is_news and action in ACTIONS and outcome
+    return Ordered(sent.get("place", ""), f"{action}: {outcome}") if is_ours else None
 
 
 @get("/order", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
 async def order_page(request: AnyRequest, services: Services) -> Response[bytes]:
-    button = await _button(services, request.query_params.get("button", ""))
+    """Ask about an order; one who has had to sign in to send it is led to the dashboard."""
+    if not (id_ := request.query_params.get("button")):
+        return lead(request)
+    button = button_in(await seen(services.get(StatusHistory)), id_)
     return shown(request, "order.html", button=button, typed=Form(()), problem=None)
 
 
@@ -81,21 +101,65 @@ async def order_page(request: AnyRequest, services: Services) -> Response[bytes]
 async def order(request: AnyRequest, services: Services) -> Response[bytes]:
     """Send the order as page.js does, to the address that the button has."""
     form = await form_of(request)
-    button = await _button(services, form.one("button"))
+    history, id_ = services.get(StatusHistory), form.one("button")
+    try:
+        button = button_in(await seen(history), id_)
+    except Rejection as rejection:
+        if rejection.problem is REFUSED:
+            raise
+        return _asked_again(request, _unseen(id_, form), form, details_of(rejection), headers_of(rejection))
     headers = {"Content-Type": "application/json"}
     body = msgspec.json.encode(_said(button, form))
     answer = await ask(request.app, request.scope, button.path, method="POST", headers=headers, body=body)
-    if answer.status != HTTPStatus.OK:
-        problem = msgspec.json.decode(answer.body, type=ProblemDetails)
-        return shown(request, "order.html", status=answer.status, button=button, typed=form, problem=problem)
-    return _to(request, button, msgspec.json.decode(answer.body, type=_Reply).outcome)
+    if answer.status == HTTPStatus.OK:
+        at = services.get_abstract(Clock).now()
+        return _to(request, button, msgspec.json.decode(answer.body, type=_Reply).outcome, at=at)
+    problem = msgspec.json.decode(answer.body, type=ProblemDetails)
+    if problem.status == HTTPStatus.CONFLICT:
+        button = button_of(await seen_now(history), id_) or button
+    wait = {name.decode(): value.decode() for name, value in answer.headers if name == b"retry-after"}
+    return _asked_again(request, button, form, problem, wait)
 
 
-async def _button(services: Services, id: str) -> Button:
-    """:raises Rejection: the page has no such button now."""
-    if button := button_of(await seen(services.get(StatusHistory)), id):
+def button_in(snapshot: StatusSnapshot, id: str) -> Button:
+    """:raises Rejection: the page has no such button now, or that cannot be found out."""
+    if button := button_of(snapshot, id):
         return button
+    reports = {"parked": snapshot.parked, "deliveries": snapshot.deliveries}
+    if snapshot.status.error or reports.get(id.partition("-")[0], snapshot) is None:
+        why = snapshot.status.error or "it did not answer in time"
+        raise Rejection(
+            UNAVAILABLE, f"What can be ordered cannot be found out now: {why}", headers={"Retry-After": "1"}
+        )
     raise Rejection(REFUSED, "The state has changed: there is no such button on the dashboard now")
+
+
+def _unseen(id: str, form: Form) -> Button:
+    """A button that cannot be found out now, with what was asked for when it was seen."""
+    return Button(
+        id=id,
+        path="",
+        action="Send",
+        what="the order again",
+        consequence="What it would do cannot be found out now.",
+        fields=[each for each in _FIELDS if each in form],
+        force="As you have confirmed" if "force" in form else "",
+        said=_shown_then(form),
+    )
+
+
+def _asked_again(
+    request: AnyRequest, button: Button, form: Form, problem: ProblemDetails, headers: Mapping[str, str]
+) -> Response[bytes]:
+    status = problem.status
+    return shown(request, "order.html", status=status, headers=headers, button=button, typed=form, problem=problem)
+
+
+def _shown_then(form: Form) -> Mapping[str, str | int]:
+    try:
+        return msgspec.json.decode(form.one("said"), type=dict[str, str | int])
+    except msgspec.DecodeError:
+        return {}
 
 
 def _said(button: Button, form: Form) -> Mapping[str, str | int | bool]:
@@ -104,20 +168,18 @@ def _said(button: Button, form: Form) -> Mapping[str, str | int | bool]:
 
     :raises Rejection: the form does not say what it showed.
     """
-    try:
-        shown_then = msgspec.json.decode(form.one("said"), type=dict[str, str | int])
-        known = {each: shown_then[each] for each in button.said}
-    except (msgspec.DecodeError, KeyError):
-        raise Rejection(INVALID, "The form does not say what its page has shown") from None
+    known = {name: value for name, value in _shown_then(form).items() if name in button.said}
+    if known.keys() != button.said.keys():
+        raise Rejection(INVALID, "The form does not say what its page has shown")
     asked: dict[str, str | bool] = {
         each: each in form if each in {"hold", "force"} else form.one(each).strip() for each in button.asked_for
     }
     return {**known, **asked, **({"by": asked["by"] or NAMELESS} if "by" in asked else {})}
 
 
-def _to(request: AnyRequest, button: Button, outcome: str) -> Response[bytes]:
+def _to(request: AnyRequest, button: Button, outcome: str, *, at: datetime) -> Response[bytes]:
     place = button.id.partition("-")[0]
-    query = urlencode({"place": place, "action": button.action, "outcome": outcome})
+    query = urlencode({"place": place, "action": button.action, "outcome": outcome, "at": int(at.timestamp())})
     headers = {**PAGE_HEADERS, "Location": f"{root_of(request.scope)}?{query}#{place}"}
     return Response(b"", status_code=303, media_type="text/html", headers=headers)
 

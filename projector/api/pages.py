@@ -8,10 +8,11 @@ from litestar import Response, get
 from litestar.types import HTTPScope
 
 from projector.api import order_pages
-from projector.api.order_pages import FIRST_LOOK_SECONDS, ordered_in, seen
+from projector.api.order_pages import ordered_in, seen, seen_now
 from projector.api.page.answers import AnyRequest, shown
 from projector.api.page.document import STYLESHEET, asset, context_of, style
 from projector.monitoring.status_history import StatusHistory
+from shared.clock import Clock
 from shared.http.containers import Services
 from shared.http.pages.answers import ASSET_HEADERS
 from shared.http.pages.csrf_check import require_local_host
@@ -36,10 +37,8 @@ SIGN_IN = SignIn(
 
 @get("/", guards=[require_local_host])
 async def ops_page(request: AnyRequest, services: Services) -> Response[bytes]:
-    history, ordered = services.get(StatusHistory), ordered_in(request)
-    snapshot = await seen(history)
-    if ordered:  # what is shown was seen after it
-        snapshot = await history.after(snapshot, patience=FIRST_LOOK_SECONDS) or snapshot
+    history, ordered = services.get(StatusHistory), ordered_in(request, now=services.get_abstract(Clock).now())
+    snapshot = await (seen_now(history) if ordered else seen(history))
     return shown(request, "page.html", **context_of(snapshot, ordered=ordered))
 
 

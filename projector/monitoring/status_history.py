@@ -45,6 +45,8 @@ class StatusSnapshot:
     """Likewise."""
     timeline: Timeline = field(default_factory=Timeline)
     """Of the last hour."""
+    began: float = float("-inf")
+    """When it was begun to be taken, on the monotonic clock: what was done before that is seen."""
 
 
 class StatusHistory:
@@ -98,9 +100,16 @@ class StatusHistory:
 
     async def after(self, last: StatusSnapshot | None, *, patience: float) -> StatusSnapshot | None:
         """Wait for another snapshot than the last one; return None if none comes within so many seconds, or ever."""
+        return await self._first(lambda snapshot: snapshot is not last, patience=patience)
+
+    async def begun_after(self, at: float, *, patience: float) -> StatusSnapshot | None:
+        """Wait likewise for one that was begun after a time on the monotonic clock."""
+        return await self._first(lambda snapshot: snapshot.began >= at, patience=patience)
+
+    async def _first(self, is_wanted: Callable[[StatusSnapshot], bool], *, patience: float) -> StatusSnapshot | None:
         self._watched = monotonic()
         self._wanted.set()
-        while self._whole in {None, last} and not self.has_ended:
+        while not self.has_ended and not (self._whole and is_wanted(self._whole)):
             try:
                 async with asyncio.timeout(patience):
                     await self._news.wait()
@@ -138,6 +147,7 @@ class StatusHistory:
         return max(limits.interval - took, min(limits.leisure * took, limits.longest_rest))
 
     async def _take(self, *, whole: bool) -> None:
+        began = monotonic()
         status = await self._board.read(whole=whole)
         for observe in (*self._observers, self._board.measure):
             observe(status)
@@ -147,7 +157,7 @@ class StatusHistory:
         now = self._clock.now()
         self._hour.note(status, now)
         await self._keep()
-        self._show(StatusSnapshot(now, status, parked, deliveries, self.timeline), whole=whole)
+        self._show(StatusSnapshot(now, status, parked, deliveries, self.timeline, began), whole=whole)
         self._taken = monotonic()
 
     async def _keep(self) -> None:

@@ -14,7 +14,7 @@ from shared.http.pages.answers import FORM_HEADERS
 from shared.http.pages.documentation import linked
 from shared.http.pages.site_map import site_map_of
 from shared.http.parsing.negotiation import prefers_html
-from shared.http.problems import Rejection, answer_refusal, details_of
+from shared.http.problems import answer_refusal, details_of, headers_of
 from shared.http.requests import request_id, root_of
 from shared.problems import Refusal
 from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
@@ -51,8 +51,7 @@ def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
         q=reads.value("q"),
         kept=kept(reads),
     )
-    headers = refusal.headers if isinstance(refusal, Rejection) else {}
-    return shown(request, page, status=details.status, headers={**headers, "Cache-Control": "no-store"})
+    return shown(request, page, status=details.status, headers={**headers_of(refusal), "Cache-Control": "no-store"})
 
 
 ON_REFUSAL: Any = {Refusal: refused}

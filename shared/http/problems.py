@@ -87,7 +87,7 @@ def answer_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Respons
     """Answer what is refused with its problem."""
     details = details_of(refusal, request_id=request_id(request.scope))
     return Response(
-        _body(refusal, details), media_type=MEDIA_TYPE, status_code=details.status, headers=_headers(refusal)
+        _body(refusal, details), media_type=MEDIA_TYPE, status_code=details.status, headers=headers_of(refusal)
     )
 
 
@@ -98,7 +98,7 @@ async def send_rejection(rejection: Refusal, scope: Scope, send: Send, *, page: 
     :param page: HTML to show instead of the problem.
     """
     details = details_of(rejection, request_id=request_id(scope))
-    about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **_headers(rejection)}
+    about = {"Content-Type": "text/html; charset=utf-8" if page else MEDIA_TYPE, **headers_of(rejection)}
     headers = [(name.lower().encode(), value.encode()) for name, value in about.items()]
     await send_whole(send, page or _body(rejection, details), status=details.status, headers=headers)
 
@@ -130,7 +130,8 @@ def _body(refusal: Refusal, details: ProblemDetails) -> bytes:
     return _encode({**msgspec.to_builtins(details), **more}) if more else _encode(details)
 
 
-def _headers(refusal: Refusal) -> dict[str, str]:
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """Return what the answer to a refusal says in its headers, whatever its body is."""
     headers = refusal.headers if isinstance(refusal, Rejection) else {}
     return headers if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after), **headers}
 

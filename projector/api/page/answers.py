@@ -10,7 +10,7 @@ from shared.http.pages.answers import FORM_HEADERS
 from shared.http.pages.documentation import linked
 from shared.http.pages.site_map import site_map_of
 from shared.http.parsing.negotiation import prefers_html
-from shared.http.problems import answer_refusal
+from shared.http.problems import answer_refusal, headers_of
 from shared.http.requests import root_of
 from shared.problems import Refusal
 
@@ -40,7 +40,7 @@ def on_refusal(path: str, text: str) -> Any:
     def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
         if not prefers_html(request.scope):
             return answer_refusal(request, refusal)
-        about: Any = {"status": refusal.problem.status, "headers": {"Vary": "accept"}}
+        about: Any = {"status": refusal.problem.status, "headers": {**headers_of(refusal), "Vary": "accept"}}
         return shown(request, "refused.html", refusal=refusal, back=(path, text), **about)
 
     return {Refusal: refused}

@@ -6,25 +6,37 @@ from urllib.parse import urlencode
 
 import pytest
 
+from projector.api.order_pages import button_in
 from projector.main import projector_app
+from projector.monitoring.answers import Status
+from projector.monitoring.deliveries import DeliveriesReport
+from projector.monitoring.status_history import StatusSnapshot
+from projector.processing.parked_answers import ParkedReport
 from projector.projections.groups import groups
 from shared.auth.setup import admit_everyone
+from shared.http.problems import Rejection
 from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
 from tests.support.histories import nth_id
 from tests.support.projectors import register_on, with_people
-from tests.support.showcase import shows_everything
+from tests.support.showcase import NOW, shows_everything
 from tests.support.stack import until
 
+NOTHING_PARKED = ParkedReport(parked=(), skipped=())
+NO_DELIVERIES = DeliveriesReport(waiting=0, given_up=0, deliveries=())
 OURS = {"Origin": "http://localhost", "Accept": "text/html"}
 
 
 @pytest.fixture
-async def client():
+def around():
+    return with_people("ada", "bob")
+
+
+@pytest.fixture
+async def client(around):
     """Of a projector that cannot fold what happens to bob."""
     projections = (poisoned(PROFILES, of_account(nth_id(2))), groups)
-    around = with_people("ada", "bob")
     async with app_client(
         projector_app, admit_everyone, lambda registry: register_on(registry, around, projections=projections)
     ) as client:
@@ -44,9 +56,12 @@ async def button(client, action):
 
 async def asked(client, id):
     """What the page of an order sends besides what is typed."""
-    page = (await client.get("/order", params={"button": id})).text
-    hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
-    return {"button": id, **{name: unescape(value) for name, value in hidden}}
+    return {"button": id, **asked_in(await client.get("/order", params={"button": id}))}
+
+
+def asked_in(answer):
+    hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', answer.text)
+    return {name: unescape(value) for name, value in hidden}
 
 
 async def ordered(client, id, **fields):
@@ -85,7 +100,52 @@ async def test_a_skip_that_is_sent_twice_drops_one_event(client):
     assert [each.status_code for each in (stale, *answers)] == [409, 303, 409]
     assert "Another event waits first" in answers[1].text
     assert 'value="bob is a test"' in answers[1].text
+    assert unescape(answers[1].text).count(skip["said"]) == 0  # it asks about the next one
     assert len(report["skipped"]) == 1
+
+
+async def test_while_a_server_is_away_an_order_waits_with_what_was_typed(client, around):
+    """Whether the page has seen it yet or not; once it is back, the same form is carried out."""
+    skip = await asked(client, await button(client, "Skip"))
+    typed = {**skip, "reason": "typed at length", "by": "ada"}
+    around.store.available = False
+    at_once = await client.post("/order", data=typed)
+    await until(lambda: has_no_button(client))
+    seen = await client.post("/order", data=typed)
+    asked_now = await client.get("/order", params={"button": skip["button"]})
+    around.store.available = True
+    await button(client, "Skip")
+    done = await client.post("/order", data={**asked_in(seen), "reason": "typed at length", "by": "ada"})
+
+    for answer in (at_once, seen):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert 'value="typed at length"' in answer.text
+        assert 'value="ada"' in answer.text
+    assert (asked_now.status_code, asked_now.headers["Retry-After"]) == (503, "1")
+    assert done.status_code == 303
+
+
+async def has_no_button(client):
+    return 'name="button"' not in (await client.get("/")).text
+
+
+@pytest.mark.parametrize(
+    ("id", "error", "seen", "status"),
+    [
+        ("parked-profiles-profile-x-skip", None, {"deliveries": NO_DELIVERIES}, 503),
+        ("deliveries-x-retry", None, {"parked": NOTHING_PARKED}, 503),
+        ("profiles-switch", "Redis is away", {}, 503),
+        ("profiles-switch", None, {}, 409),
+        ("parked-profiles-profile-x-skip", None, {"parked": NOTHING_PARKED}, 409),
+    ],
+)
+def test_a_button_is_gone_or_cannot_be_found_out(id, error, seen, status):
+    """A report that was too slow to be read says nothing about what it would have listed."""
+    with pytest.raises(Rejection) as refused:
+        button_in(StatusSnapshot(NOW, Status(projections=[], error=error), **seen), id)
+
+    assert refused.value.problem.status == status
+    assert ("Retry-After" in refused.value.headers) is (status == 503)
 
 
 async def test_an_order_says_what_its_page_has_shown(client):
@@ -142,6 +202,22 @@ async def test_an_address_cannot_have_the_page_say_what_it_likes(client):
     ]
 
     assert all('class="result"' not in each for each in pages)
+
+
+async def test_what_came_of_an_order_is_no_news_later(client):
+    """The address stays, and is loaded again."""
+    done = await ordered(client, await button(client, "Rebuild"), by="")
+    address = done.headers["Location"].removeprefix(".").partition("#")[0]
+    now, later = [await client.get(each) for each in (address, re.sub(r"at=(\d{4})", r"at=1", address))]
+
+    assert ['class="result"' in each.text for each in (now, later)] == [True, False]
+
+
+async def test_after_signing_in_again_an_order_leads_to_the_dashboard(client):
+    """A page that was to be posted to has nothing to ask about."""
+    answer = await client.get("/order")
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "./")
 
 
 async def test_every_button_has_a_page():

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 
@@ -148,6 +149,31 @@ async def test_one_snapshot_follows_the_other():
         second = await history.after(first, patience=60)
 
     assert second.at > first.at
+
+
+async def test_what_was_under_way_already_is_not_what_is_seen_after(monkeypatch):
+    """It may have read before what was done meanwhile."""
+    history, board = a_history()
+    gate, reading, read = asyncio.Event(), asyncio.Event(), board.read
+
+    async def read_slowly(*, whole):
+        status = await read(whole=whole)
+        if whole:
+            reading.set()
+            await gate.wait()
+        return status
+
+    monkeypatch.setattr(board, "read", read_slowly)
+    async with running(history):
+        watching = asyncio.create_task(history.after(None, patience=60))
+        await reading.wait()
+        at = monotonic()
+        waiting = asyncio.create_task(history.begun_after(at, patience=60))
+        await asyncio.sleep(0)
+        gate.set()
+        snapshots = [await watching, await waiting]
+
+    assert snapshots[-1].began >= at
 
 
 async def test_a_snapshot_has_the_last_hour():

@@ -42,8 +42,8 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
     @get(BEGIN, exception_handlers={Refusal: answers.refused})
     async def begin(request: AnyRequest, services: Services, next: FromQuery[str] = "") -> Response[bytes]:
         await sessions_of(services)  # or it would be found out after the way to the issuer that there are none
-        flow, attempt = _flow(services), SignInAttempt.new(own_address(next))
-        with verifying():
+        flow, attempt = _flow(services), SignInAttempt.new(where := own_address(next))
+        with verifying(next=where):
             address = await flow.address(attempt, redirect_uri=url_of(request, services) + DONE)
         # Lax: it has to come along when the issuer leads back.
         cookie = set_cookie(request, services, kept, str(attempt), seconds=ATTEMPT_SECONDS, same_site="Lax")
@@ -63,7 +63,7 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
             return answers.not_good(request, services, f"The issuer has not signed you in ({error}).", next=where)
         if attempt is None:
             return answers.not_good(request, services, "It has taken too long, or was begun in another browser.")
-        with verifying():
+        with verifying(next=where):
             try:
                 session = await _session(request, services, attempt)
             except InvalidToken as refusal:

@@ -77,7 +77,7 @@ class SignIn:
             if not token:
                 return self._answers.asked(request, services, next=where)
             sessions = await sessions_of(services)
-            with verifying():
+            with verifying(next=where):
                 try:
                     session = await sessions.begin(await authentication.sign_in(token))
                 except InvalidToken:
@@ -102,7 +102,7 @@ class SignIn:
             if authentication.anonymous is not None:
                 return lead(request, where)
             sessions = await sessions_of(services)
-            with verifying():
+            with verifying(next=where):
                 try:
                     principal: Principal = await authentication.authenticate(form.one("token").strip())
                 except InvalidToken as error:
@@ -122,7 +122,7 @@ class SignIn:
         async def sign_out(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
             name = credential(request.scope, self.policy)
             if name and Sessions in services.registry:
-                with verifying():
+                with verifying(next=""):
                     await (await services.aget_abstract(Sessions)).end(name)
             return lead(request, cookie=self._answers.session_cookie(request, services, "", seconds=0))
 

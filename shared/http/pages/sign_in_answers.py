@@ -29,11 +29,22 @@ _is_own = re.compile(
     rf"(?!.*{ROOT.rstrip('/')})(?![^?]*%2e)([\w~%-][\w.~%-]*(/[\w~%-][\w.~%-]*)*)?(\?[!-~]*)?",
     re.ASCII | re.IGNORECASE,
 ).fullmatch
-AGAIN = {"Retry-After": "5"}
 LONGEST_ADDRESS = 1_000
 """Characters: a cookie of 4 kB holds it, each written as three."""
 _templates = templates_of(__package__)
 _templates.globals["root"] = ROOT
+
+
+class SignInAway(Rejection):
+    """
+    A server is away on which signing in depends.
+
+    :param next: where to go once it is done, relative to the service's root: in the query, a form or a cookie.
+    """
+
+    def __init__(self, detail: str, *, next: str) -> None:
+        super().__init__(UNVERIFIABLE, detail, headers={"Retry-After": "5"})
+        self.next = next
 
 
 class CookiePolicy(NamedTuple):
@@ -104,11 +115,11 @@ class SignInAnswers:
 
     def refused(self, request: AnyRequest, refusal: Refusal) -> Response[bytes]:
         """Say to a person that a server is away on which signing in depends; all else is a problem."""
-        if refusal.problem is not UNVERIFIABLE or not prefers_html(request.scope):
+        if not isinstance(refusal, SignInAway) or not prefers_html(request.scope):
             return answer_refusal(request, refusal)
-        news, where = f"{UNVERIFIABLE.title}. {refusal.detail}.", own_address(request.query_params.get("next", ""))
-        page = self.page(request.scope, news=news, next=where, by_issuer=CodeFlow in request.app.state.registry)
-        headers = {**FORM_HEADERS, **AGAIN}
+        news = f"{UNVERIFIABLE.title}. {refusal.detail}."
+        page = self.page(request.scope, news=news, next=refusal.next, by_issuer=CodeFlow in request.app.state.registry)
+        headers = {**FORM_HEADERS, **refusal.headers}
         return Response(page, status_code=UNVERIFIABLE.status, media_type="text/html", headers=headers)
 
     def asked(self, request: AnyRequest, services: Services, *, next: str) -> Response[bytes]:
@@ -159,12 +170,16 @@ def own_address(text: str) -> str:
 
 
 @contextmanager
-def verifying() -> Iterator[None]:
-    """Say as a problem that a server is away on which signing in depends."""
+def verifying(*, next: str) -> Iterator[None]:
+    """
+    Say as a problem that a server is away on which signing in depends.
+
+    :param next: see `SignInAway`.
+    """
     try:
         yield
     except Unavailable as error:
-        raise Rejection(UNVERIFIABLE, str(error), headers=AGAIN) from error
+        raise SignInAway(str(error), next=next) from error
 
 
 def lead(request: AnyRequest, where: str = "", *, cookie: str | None = None) -> Response[bytes]:

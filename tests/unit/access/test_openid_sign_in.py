@@ -177,7 +177,8 @@ async def test_an_attempt_is_kept_while_too_many_sign_in(client, monkeypatch):
 
     answer = await led_back(client)
 
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert 'name="next" value="people/ada"' in answer.text
     assert KEPT in client.cookies
 
 

@@ -214,14 +214,14 @@ async def test_while_sessions_are_away_a_browser_is_told_so_at_the_page(authenti
     link = f"/sign-in?token={keys.token(READ, audience=sign_in_audience('muster'))}&next=people/ada"
     async with apps.client("read") as client:
         by_link = await client.get(link, headers=HTML)
-        by_token, _ = await signed_in(client, keys.token(READ))
+        by_token, _ = await signed_in(client, keys.token(READ), next="people/ada")
         program = await client.get(link)
 
     for page in (by_link, by_token):
         assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
         assert "does not answer." in page.text
         assert 'name="token"' in page.text
-    assert 'name="next" value="people/ada"' in by_link.text
+        assert 'name="next" value="people/ada"' in page.text
     assert program.json()["type"] == "/problems/unverifiable"
 
 

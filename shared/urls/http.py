@@ -80,6 +80,14 @@ def is_trusted(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
+def is_to_loopback(netloc: str) -> bool:
+    """Tell whether a host with or without a port, as in `Host`, is one of the loopback interface."""
+    try:
+        return is_loopback(urlsplit(f"//{netloc}").hostname or "")
+    except ValueError:
+        return False
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name, or an address without brackets, is one of the loopback interface."""
     try:

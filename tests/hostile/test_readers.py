@@ -32,6 +32,7 @@ from shared.http.problems import details_of
 from shared.observability.tracing import command_span, traceparent
 from shared.problems import MOST_ERRORS, Refusal
 from shared.read_model.ordering import PROFILE_ORDERS
+from shared.urls.http import is_to_loopback
 from tests.hostile.texts import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import InvalidValue, Text, parse_value
@@ -120,7 +121,7 @@ HEADER_READERS = {
     "accepted": (b"accept", lambda scope: require_acceptable(scope, "application/json")),
     "token": (b"authorization", _token),
     "session": (b"cookie", partial(cookie_of, begin="muster_session")),
-    "host": (b"host", lambda scope: guard._is_loopback(requests.header(scope, b"host"))),
+    "host": (b"host", lambda scope: is_to_loopback(requests.header(scope, b"host"))),
     "origin": (b"origin", lambda scope: guard._is_at(requests.header(scope, b"origin"), "localhost")),
     "known": (b"if-none-match", lambda scope: known_tag(scope, '"x"')),
     "position": (b"muster-min-position", minimum_position),

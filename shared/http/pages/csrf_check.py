@@ -17,7 +17,7 @@ from shared.http.middleware.auth import caller
 from shared.http.problems import Rejection
 from shared.http.requests import header
 from shared.problems import Problem
-from shared.urls.http import is_loopback
+from shared.urls.http import is_to_loopback
 
 CROSS_SITE = Problem(
     "cross-site", 403, "The request comes from another site", "Operate Muster from its own pages, or without a browser."
@@ -46,7 +46,7 @@ def require_local_host(connection: Connection, _: BaseRouteHandler) -> None:
     if caller(connection.scope) is not ANONYMOUS:
         return
     host = header(connection.scope, b"host") or ""
-    if not _is_loopback(host):
+    if not is_to_loopback(host):
         raise Rejection(FOREIGN_HOST, f"The request is addressed to {host or 'no host'}")
 
 
@@ -86,12 +86,5 @@ FORM_GUARDS = [require_local_host, require_own_form]
 def _is_at(origin: str, host: str | None) -> bool:
     try:
         return urlsplit(origin).netloc == host
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import svcs
 from litestar import Request
 
+from shared.http.requests import header
 from shared.settings import Settings
-from shared.urls.http import is_trusted
+from shared.urls.http import is_to_loopback, is_trusted
 
 _SERVICES = ("write", "read", "ops")
 _PAGES = {"read": "People", "ops": "Ops page"}
@@ -18,6 +20,10 @@ class PageLink(NamedTuple):
 
     text: str
     url: str
+
+    @property
+    def is_to_loopback(self) -> bool:
+        return is_to_loopback(urlsplit(self.url).netloc)
 
 
 class SiteMap(NamedTuple):
@@ -48,6 +54,19 @@ class SiteMap(NamedTuple):
         pages = [PageLink(_PAGES[each], f"{url}/") for each, url in urls.items() if each in _PAGES]
         return cls(docs, pages, _PAGES.get(own, ""))
 
+    def seen_at(self, host: str) -> Self:
+        """
+        Leave out what is on this machine for browsers that are not: it would lead them to their own, and tell of ours.
+
+        :param host: the name by which a browser asks.
+        """
+        if is_to_loopback(host):
+            return self
+        docs, pages = ([each for each in links if not each.is_to_loopback] for links in (self.docs, self.pages))
+        return self._replace(docs=docs, pages=pages)
+
 
 def site_map_of(request: Request[Any, Any, Any]) -> SiteMap:
-    return svcs.Container(request.app.state.registry).get(SiteMap)
+    """Return what the pages of one request may show."""
+    found: SiteMap = svcs.Container(request.app.state.registry).get(SiteMap)
+    return found.seen_at(header(request.scope, b"host") or "")

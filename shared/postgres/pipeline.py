@@ -26,12 +26,15 @@ Statement = tuple[str, Sequence[Any]]
 
 
 class Pipeline:
-    def __init__(self, connection: psycopg.AsyncConnection, *, prepared: set[str]) -> None:
-        """:param prepared: the statements that the server has prepared on this connection: it belongs to that."""
+    """Has batches carried out one after the other; those of several tasks wait for each other."""
+
+    def __init__(self, connection: psycopg.AsyncConnection, *, prepared: set[bytes]) -> None:
+        """:param prepared: names of what the server has prepared on this connection: it belongs to that."""
         self.connection = connection
         self._pgconn = connection.pgconn
         self._prepared = prepared
         self._transformer = Transformer(connection)
+        self._turn = asyncio.Lock()
 
     async def carry_out(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         """
@@ -39,6 +42,10 @@ class Pipeline:
 
         :raises psycopg.Error: of the first that failed; none behind it was carried out.
         """
+        async with self._turn:
+            return await self._carried_out(statements)
+
+    async def _carried_out(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
         self._pgconn.enter_pipeline_mode()
         try:
             preparing = [each for sql, parameters in statements for each in self._send(sql, parameters)]
@@ -47,29 +54,30 @@ class Pipeline:
         finally:
             await self._leave_pipeline_mode()
         self._prepared.difference_update(
-            sql for sql, result in zip(preparing, results, strict=True) if result.status not in _DONE
+            name for name, result in zip(preparing, results, strict=True) if name and result.status not in _DONE
         )
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
-        return [self._rows(result) for sql, result in zip(preparing, results, strict=True) if sql is None]
+        return [self._rows(result) for name, result in zip(preparing, results, strict=True) if name is None]
 
     async def roll_back(self) -> None:
         """Undo what is not committed."""
         if self._pgconn.transaction_status != TransactionStatus.IDLE:
             await self.connection.rollback()
 
-    def _send(self, sql: str, parameters: Sequence[object]) -> Iterator[str | None]:
+    def _send(self, sql: str, parameters: Sequence[object]) -> Iterator[bytes | None]:
         """Send a statement; yield for each result to come what it prepares, None if it has the rows."""
         if not parameters:
             self._pgconn.send_query_params(sql.encode(), None)
         else:
             values = self._transformer.dump_sequence(parameters, [PyFormat.TEXT] * len(parameters))
-            name, numbered = _named(sql)
-            if sql not in self._prepared:
-                self._prepared.add(sql)
-                self._pgconn.send_prepare(name, numbered, self._transformer.types)
-                yield sql
+            types = self._transformer.types or ()
+            name, numbered = _named(sql, types)
+            if name not in self._prepared:
+                self._prepared.add(name)
+                self._pgconn.send_prepare(name, numbered, types)
+                yield name
             self._pgconn.send_query_prepared(name, values)
         yield None
 
@@ -130,9 +138,13 @@ def _wake(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
-@cache  # there are as many statements as there are kinds of rows and ways to look for them
-def _named(sql: str) -> tuple[bytes, bytes]:
-    """Return the name under which a statement is prepared, and its text with numbered parameters."""
+@cache  # there are as many statements as there are kinds of rows and ways to look for them, and as sizes of numbers
+def _named(sql: str, types: Sequence[int]) -> tuple[bytes, bytes]:
+    """
+    Return the name under which a statement is prepared, and its text with numbered parameters.
+
+    :param types: of the parameters: psycopg takes the smallest that a number fits in, which holds no larger one.
+    """
     numbers = count(1)
     numbered = re.sub("%s", lambda _: f"${next(numbers)}", sql).encode()
-    return sha256(numbered).hexdigest()[:32].encode(), numbered
+    return sha256(numbered + repr(types).encode()).hexdigest()[:32].encode(), numbered

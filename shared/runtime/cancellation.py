@@ -25,9 +25,13 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
     It must be bounded in time.
     """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    task, cancelled = asyncio.ensure_future(work), None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:  # it may come more than once: with the request, and with the process
+            cancelled = error
+    if cancelled:
+        await asyncio.gather(task, return_exceptions=True)  # what it raised has been seen
+        raise cancelled
+    return task.result()

@@ -12,6 +12,7 @@ from shared.event_log import LogIdentity
 from shared.event_log.ranges import IdRange
 from shared.event_log.tap import EventTap
 from shared.runtime.retry import Backoff, poll
+from tests.support.patience import SECONDS
 from tests.support.reading import CountedReads, Reading
 from tests.support.write_side import ANDRE, memory_write_side
 
@@ -102,6 +103,35 @@ async def test_the_identity_of_a_history_is_its_last_event_and_their_number(writ
         assert await reader.identity(position=second.position) == LogIdentity(second.event_id, 2)
         assert await reader.identity(position=second.position, since=first.position) == LogIdentity(second.event_id, 1)
         assert await reader.identity(position=second.position + 7) == LogIdentity(None, 2)
+
+
+@pytest.mark.parametrize("position", [40_000, 2**31, 2**40])
+async def test_one_reader_goes_to_wherever_a_log_has_come(write_side, position):
+    """PostgreSQL has numbers of several sizes, and a statement that was prepared for one takes no larger one."""
+    await write_side.run("register-account", **ANDRE)
+    async with write_side.log.connect() as reader:
+        for after in (0, position):
+            events = await reader.read(after=after, limit=10)
+            identity = await reader.identity(position=position, since=after)
+            found = (
+                await reader.last(until=position),
+                await reader.oldest(after=after),
+                await reader.holder(after=after),
+            )
+
+            assert (len(events), identity.count) == ((0, 0) if after else (2, 2))
+            assert (found[0], bool(found[1]), found[2]) == (2, not after, None)
+
+
+async def test_one_reader_may_be_asked_by_several_at_once(write_side):
+    """A gauge asks for the head while the log is read."""
+    await write_side.run("register-account", **ANDRE)
+    async with write_side.log.connect() as reader:
+        for _ in range(20):
+            heads, reads = reader.head(), reader.read(after=0, limit=1)
+            both = await asyncio.wait_for(asyncio.gather(heads, reads, reader.head()), timeout=SECONDS)
+
+            assert (both[0], len(both[1]), both[2]) == (2, 1, 2)
 
 
 async def test_the_oldest_event_tells_how_far_a_reader_lags(write_side):

@@ -153,7 +153,7 @@ class PostgresTransactions:
             connection = await self._engine.connect()
         pooled = await connection.get_raw_connection()
         line: Any = pooled.driver_connection
-        prepared: set[str] = pooled.info.setdefault("prepared", set())
+        prepared: set[bytes] = pooled.info.setdefault("prepared", set())
         try:
             yield Pipeline(line, prepared=prepared)
         finally:
@@ -189,13 +189,12 @@ class PostgresTransactions:
         try:
             # Were it cancelled, psycopg would have the server wait for its standby no longer: what is stored would be
             # shown, and answered under its key, although a failover loses it.
-            await to_the_end(session.commit())
+            await to_the_end(_committed(session))
         except DBAPIError as error:
             if not is_certain(error):
                 raise OutcomeUnknown(type(error.orig).__name__) from error
             with translated():
                 raise
-        session.info["deadline"].cancel()  # the connection may be another session's by now
 
     async def end(self, session: AsyncSession) -> None:
         """Roll back what is not committed and give the connection back."""
@@ -213,6 +212,11 @@ class PostgresTransactions:
                 await self._places.acquire()
         except TimeoutError:
             raise Unavailable("all connections to the database are busy") from None
+
+
+async def _committed(session: AsyncSession) -> None:
+    await session.commit()
+    session.info["deadline"].cancel()  # from here on the connection may be another session's
 
 
 class PipelinedTransaction:

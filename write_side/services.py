@@ -85,12 +85,13 @@ def register_consumer(registry: svcs.Registry, settings: Settings) -> None:
     from shared.redis.client import connect  # noqa: PLC0415 - the write API needs no client of Redis
     from write_side.bus.backlog import Backlog  # noqa: PLC0415 - likewise
     from write_side.bus.consumer import BusConsumer  # noqa: PLC0415 - likewise
+    from write_side.bus.entries import BUS_TAG  # noqa: PLC0415 - likewise
     from write_side.bus.shard import ShardConsumer  # noqa: PLC0415 - likewise
     from write_side.bus.stream import ShardStream  # noqa: PLC0415 - likewise
 
     with svcs.Container(registry) as container:
         executor, background = container.get(CommandExecutor, Background)
-    limits, client = settings.limits_of(BusLimits), connect(settings.bus_redis_url)
+    limits, client = settings.limits_of(BusLimits), connect(settings.bus_redis_url, tag=BUS_TAG)
     locks = PostgresShardLocks(settings.required("database_url"), limits=settings.limits_of(PostgresLimits))
     principal = Principal(settings.bus_subject, frozenset({COMMANDS}), is_limited=False)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

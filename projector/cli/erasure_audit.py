@@ -1,7 +1,9 @@
 """The erasure audit on the servers of the settings."""
 
+import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
 
@@ -20,6 +22,8 @@ from shared.cli.output import print_line, print_table
 from shared.errors import Unavailable, Unsound
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
+from shared.redis.failures import reachable
+from shared.redis.location import servers_with_keys
 from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
@@ -37,25 +41,32 @@ async def is_erasable(settings: Settings, account_id: UUID) -> bool:
 
 async def audit(settings: Settings, account_id: UUID, *, erase: Erase) -> ErasureReport:
     """:raises CommandFailed: the audit cannot be carried through."""
-    database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
-    progress = Progress(sys.stderr).begin("text", total=None)
     try:
-        async with connect(redis_url) as client, connect(settings.bus_redis_url) as bus:
-            stores = {"redis": client} if settings.bus_redis_url == redis_url else {"redis": client, "bus": bus}
-            audit = ErasureAudit(
-                database=PostgresTraces(database_url),
-                stores={name: RedisTraces(each) for name, each in stores.items()},
-                models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
-                logs=list(_logs(settings.home)),
-                mails=settings.mail_folder,
-                erase=erase,
-                progress=progress,
-                limits=settings.limits_of(ErasureLimits),
-            )
-            with progress:
-                return await audit.run(account_id)
+        servers = await asyncio.to_thread(_servers, settings)
+        report = await _audit_on(servers, settings, account_id, erase=erase)
+        await asyncio.to_thread(_require_same, servers, settings)
     except (AccountNeverExisted, ApiFailed, Unavailable, Unsound) as error:
         raise _not_proven(error) from error
+    return report
+
+
+async def _audit_on(servers: Mapping[str, str], settings: Settings, account_id: UUID, *, erase: Erase) -> ErasureReport:
+    progress = Progress(sys.stderr).begin("text", total=None)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(connect(settings.required("redis_url")))
+        stores = {name: await stack.enter_async_context(connect(url)) for name, url in servers.items()}
+        audit = ErasureAudit(
+            database=PostgresTraces(settings.required("database_url")),
+            stores={name: RedisTraces(each) for name, each in stores.items()},
+            models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
+            logs=list(_logs(settings.home)),
+            mails=settings.mail_folder,
+            erase=erase,
+            progress=progress,
+            limits=settings.limits_of(ErasureLimits),
+        )
+        with progress:
+            return await audit.run(account_id)
 
 
 def show(report: ErasureReport) -> None:
@@ -67,6 +78,24 @@ def show(report: ErasureReport) -> None:
         print_line(line)
     verdict = "nothing of the person was found" if report.is_proven else "not proven"
     print_line(f"{report.account_id}, erased at position {report.position}: {verdict}")
+
+
+def _servers(settings: Settings) -> Mapping[str, str]:
+    """
+    Return the URLs of all servers that are looked through, by what they are called in the report.
+
+    :raises Unavailable: they cannot be found out.
+    """
+    urls = {settings.bus_redis_url: "bus", settings.required("redis_url"): "redis"}
+    with reachable():
+        found = [(name, servers_with_keys(url)) for url, name in reversed(urls.items())]
+    return {f"{name} {where}".strip(): url for name, servers in found for where, url in servers.items()}
+
+
+def _require_same(servers: Mapping[str, str], settings: Settings) -> None:
+    """:raises Unavailable: keys may have come to a server that had been looked through, from one that had not."""
+    if _servers(settings) != servers:
+        raise Unavailable("nodes of the cluster have taken over from others meanwhile: look again")
 
 
 def _logs(home: Path) -> Iterator[Path]:

@@ -1,40 +1,99 @@
-"""Check a Redis or Valkey for `muster doctor`."""
+"""Check a Redis or Valkey, or every node of a cluster, for `muster doctor`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import redis
 
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.redis.client import RedisTimeouts, connect_blocking
+from shared.redis.cluster import HOME_TAG, Topology, slot_of, topology_of
 from shared.settings import masked
+from shared.urls.servers import ClusterUrl, is_cluster_url
 
 OLDEST_REDIS = (7, 0)
+OLDEST_VALKEY_WITH_ATOMIC_MOVES = 9
 
 
 def examine_redis(url: str, *, setting: str) -> Iterator[Check]:
     """:param setting: that names the server."""
     try:
-        with connect_blocking(url, timeouts=RedisTimeouts(connect=CONNECT_SECONDS)) as client:
-            information: Any = client.info()
-            yield Check(OK, f"Redis answers at {masked(url)}")
-            yield from _redis_information(information)
-            yield from _redis_settings(client)
+        yield from _cluster(url) if is_cluster_url(url) else _server(url)
     except redis.RedisError as error:
         yield Check(FAILED, f"Redis at {masked(url)}", f"{error}; start it, or mend {setting}")
 
 
-def _redis_information(information: dict[str, Any]) -> Iterator[Check]:
+def _server(url: str) -> Iterator[Check]:
+    with _client(url) as client:
+        information: Any = client.info()
+        yield Check(OK, f"Redis answers at {masked(url)}")
+        yield _version(information)
+        single = not information.get("cluster_enabled")
+        yield check(single, "Redis is no cluster", "name its nodes: redis+cluster://host:port,host:port")
+        yield from _settings(client)
+
+
+def _cluster(url: str) -> Iterator[Check]:
+    """Check each node: any of them may be the owner tomorrow."""
+    cluster = ClusterUrl.parse(url)
+    topology = topology_of(cluster)
+    yield Check(OK, f"Redis answers at {masked(url)}")
+    yield _replicated(topology)
+    for node in topology.nodes:
+        try:
+            with _client(cluster.server(node)) as client:
+                yield from _in_short(f"node {node}", list(_node(client)))
+        except redis.RedisError as error:
+            yield Check(FAILED, f"node {node}", f"{error}; start it, or have the cluster forget it")
+
+
+def _replicated(topology: Topology) -> Check:
+    around = topology.around(slot_of(HOME_TAG))
+    hint = "if it is lost the read models are away until it is back: give it a replica"
+    return check(bool(around.replicas), f"{around.owner} has the read models and a replica", hint, otherwise=WARNING)
+
+
+def _in_short(node: str, checks: list[Check]) -> Iterator[Check]:
+    """Name what does not hold of a node, or say in one line that everything does."""
+    wrong = [each for each in checks if each.mark != OK]
+    yield from (each._replace(what=f"{node}: {each.what}") for each in wrong)
+    if not wrong:
+        yield Check(OK, f"{node}: {', '.join(each.what for each in checks)}")
+
+
+def _node(client: "redis.Redis") -> Iterator[Check]:
+    information: Any = client.info()
+    yield _version(information)
+    yield from _settings(client, is_node=True)
+    valkey = int(str(information.get("valkey_version", "0")).split(".")[0])
+    hint = "a slot is away while it is moved key by key: update to Valkey 9, and move by CLUSTER MIGRATESLOTS"
+    yield check(valkey >= OLDEST_VALKEY_WITH_ATOMIC_MOVES, "slots move at once", hint, otherwise=WARNING)
+    nodes: Any = client.execute_command("CLUSTER", "NODES")  # type: ignore[no-untyped-call]
+    hint = "finish it, or CLUSTER SETSLOT … STABLE; what lies in it is away meanwhile"
+    yield check("[" not in nodes, "no slot is half moved", hint)
+
+
+def _settings_of_cluster(settings: Mapping[str, str]) -> Iterator[Check]:
+    hint = "what is lost elsewhere would end reading here: config set cluster-require-full-coverage no"
+    alone = settings["cluster-require-full-coverage"] == "no"
+    yield check(alone, "full coverage is not required", hint, otherwise=WARNING)
+    hint = "a node that was cut off would go on telling what was: config set cluster-allow-reads-when-down no"
+    yield check(settings["cluster-allow-reads-when-down"] == "no", "no reads when down", hint)
+
+
+def _client(url: str) -> "redis.Redis":
+    return connect_blocking(url, timeouts=RedisTimeouts(connect=CONNECT_SECONDS))
+
+
+def _version(information: dict[str, Any]) -> Check:
     version = str(information["redis_version"])
     recent = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_REDIS
-    yield check(recent, f"Redis speaks {version}", "7.0 or newer is needed")
-    single = not information.get("cluster_enabled")
-    yield check(single, "Redis is no cluster", "this release works with one Redis: name a single server")
+    return check(recent, f"Redis speaks {version}", "7.0 or newer is needed")
 
 
-def _redis_settings(client: "redis.Redis") -> Iterator[Check]:
+def _settings(client: "redis.Redis", *, is_node: bool = False) -> Iterator[Check]:
     try:
-        settings: Any = client.config_get("maxmemory-policy", "appendonly")
+        settings: Any = client.config_get("maxmemory-policy", "appendonly", "cluster-*")
     except redis.ResponseError as error:
         yield Check(WARNING, "Redis's settings", f"they cannot be read ({error}): make sure it never evicts")
         return
@@ -43,3 +102,5 @@ def _redis_settings(client: "redis.Redis") -> Iterator[Check]:
     yield check(policy == "noeviction", f"maxmemory-policy is {policy}", hint)
     hint = "after a restart every record has to be projected anew: config set appendonly yes"
     yield check(settings["appendonly"] == "yes", f"appendonly is {settings['appendonly']}", hint, otherwise=WARNING)
+    if is_node:
+        yield from _settings_of_cluster(settings)

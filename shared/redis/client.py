@@ -1,4 +1,4 @@
-"""The one way to Redis: clients and connections to the server that a URL names, or to the master its sentinels name."""
+"""The one way to Redis: clients and connections to the server that a URL names, or that its sentinels or nodes name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
 
+from shared.redis.cluster import HOME_TAG
+from shared.redis.location import connection_options, located
+from shared.redis.masters import Locator, Options
 from shared.redis.pipelined import PipelinedConnection
-from shared.redis.sentinels import Options, Sentinels, connection_options, located
 
 Connect: TypeAlias = Callable[[], PipelinedConnection]
 """Makes a connection, which connects when it is first used."""
@@ -30,7 +32,7 @@ TIMEOUTS = RedisTimeouts()
 READER_TIMEOUTS = RedisTimeouts(connect=1.0, reply=2.0)
 
 
-def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS) -> Redis:
+def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG) -> Redis:
     """
     Return a client that never sends anything twice.
 
@@ -38,8 +40,9 @@ def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS) -> Redis:
     compare-and-set would be gone. The caller looks at what is stored and decides anew instead.
 
     :param timeouts: where the URL itself does not say others.
+    :param tag: the hash tag of all keys that are asked for, where the URL names a cluster.
     """
-    options = {**_limits(timeouts), **connection_options(url), "retry": Retry(NoBackoff(), 0)}
+    options = {**_limits(timeouts), **connection_options(url, tag=tag), "retry": Retry(NoBackoff(), 0)}
     return Redis.from_pool(ConnectionPool(**options))
 
 
@@ -63,10 +66,10 @@ def connect_blocking(url: str, *, timeouts: RedisTimeouts = TIMEOUTS) -> redis.R
 
 
 async def leave_replaced_master(client: Redis) -> None:
-    """Have a client connect anew where its sentinels name another master; a single server stays."""
-    sentinels: Sentinels | None = client.connection_pool.connection_kwargs.get("sentinels")
-    if sentinels is not None:
-        await sentinels.leave_replaced_master()
+    """Have a client connect anew where another server took over; a server that is named itself stays."""
+    locator: Locator | None = client.connection_pool.connection_kwargs.get("locator")
+    if locator is not None:
+        await locator.leave_replaced_master()
 
 
 def describe(error: Exception) -> str:

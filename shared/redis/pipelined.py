@@ -12,8 +12,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as TimedOut
 from redis.exceptions import WatchError
 
+from shared.redis.masters import MasterConnection
 from shared.redis.replies import Replies, take_over
-from shared.redis.sentinels import MasterConnection
 
 Command: TypeAlias = Sequence[str | bytes | int]
 
@@ -36,6 +36,20 @@ class PipelinedConnection:
     def is_outdated(self) -> bool:
         """Whether it leads to a master that was replaced."""
         return bool(self._connection.should_reconnect())  # type: ignore[no-untyped-call]  # redis-py leaves it so
+
+    @property
+    def publish(self) -> str:
+        """The command that publishes."""
+        return "SPUBLISH" if self._is_sharded else "PUBLISH"
+
+    @property
+    def subscribe(self) -> str:
+        """The command by which one hears what is published."""
+        return "SSUBSCRIBE" if self._is_sharded else "SUBSCRIBE"
+
+    @property
+    def _is_sharded(self) -> bool:
+        return isinstance(self._connection, MasterConnection) and self._connection.locator.is_sharded
 
     async def execute(self, *commands: Command) -> list[Any]:
         """
@@ -91,12 +105,12 @@ class PipelinedConnection:
 
     async def leave_replaced_master(self) -> None:
         """
-        Have all connections of the same connector connect anew where sentinels name another master.
+        Have all connections of the same connector connect anew where another server took over.
 
-        :raises RedisError: no sentinel names one.
+        :raises RedisError: nobody names one.
         """
         if isinstance(self._connection, MasterConnection):
-            await self._connection.sentinels.leave_replaced_master()
+            await self._connection.locator.leave_replaced_master()
 
     async def disconnect(self) -> None:
         """Close it; it connects anew when it is next used."""

@@ -5,9 +5,12 @@ from typing import Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import AskError, ClusterDownError, InvalidResponse, RedisError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
+
+NOT_SERVED = (AskError, TryAgainError, ClusterDownError)
+"""What a node of a cluster answers that does not have the slot (any more), has a part of it, or must not serve it."""
 
 _INCOMPLETE = object()
 _LOST = "the connection was lost"
@@ -80,7 +83,11 @@ class Replies(asyncio.Protocol):
                 self._timer.cancel()
         while self._pushes:
             await self._parser.handle_push_response(self._pushes.pop(0))
-        return _without_errors(self._received)
+        try:
+            return _without_errors(self._received)
+        except NOT_SERVED as error:
+            self._lose(not_served(error))
+            raise self._lost or error from error
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
@@ -123,6 +130,11 @@ class Replies(asyncio.Protocol):
             # A refusal that came before says more: a server with too many clients says so, and closes.
             refused = next((each for each in self._received if isinstance(each, RedisError)), self._lost)
             self._waiter.set_exception(refused)
+
+
+def not_served(error: ResponseError) -> ConnectionLost:
+    """Return what it means that a node does not serve a slot: the server is away, and has to be found anew."""
+    return ConnectionLost(f"{_LOST}: {error.status_code} {error}")
 
 
 def take_over(connection: AbstractConnection) -> Replies | None:

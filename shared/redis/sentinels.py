@@ -1,81 +1,53 @@
-"""Where Redis is: at the address that a URL names, or wherever its sentinels say that the master is."""
+"""Where the master of a service is: wherever its sentinels say."""
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakSet
 
 import redis
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-from shared.urls.servers import Address, SentinelUrl, is_sentinel_url
-
-ASK_SECONDS = 1.0
-
-Options = dict[str, Any]
-
-
-def connection_options(url: str) -> Options:
-    """
-    Return what redis-py makes connections with; `connection_class` is always among it.
-
-    :raises ValueError: the URL cannot be read.
-    """
-    if not is_sentinel_url(url):
-        return {"connection_class": Connection, **parse_url(url)}
-    named = SentinelUrl.parse(url)
-    kind = SecureMasterConnection if named.is_secure else MasterConnection
-    return {**master_options(named), "connection_class": kind, "sentinels": Sentinels(named)}
-
-
-def master_options(url: SentinelUrl) -> Options:
-    """Return how the master is connected to, wherever it is."""
-    options: Options = {**parse_url(url.server(url.sentinels[0]))}
-    return {name: value for name, value in options.items() if name not in {"host", "port", "connection_class"}}
+from shared.redis.masters import ASK_SECONDS, Locator, Options, master_options
+from shared.urls.servers import Address, SentinelUrl
 
 
 def sentinel_options(url: SentinelUrl) -> Options:
     """Return how the sentinels are connected to, wherever they are."""
     secret = {field: url.query.get(f"sentinel_{field}") for field in ("username", "password")}
-    tls = {name: value for name, value in master_options(url).items() if name.startswith("ssl_")}
+    tls = {
+        name: value for name, value in master_options(url.server(url.sentinels[0])).items() if name.startswith("ssl_")
+    }
     return {**secret, **tls, "ssl": url.is_secure}
 
 
-def located(url: str) -> str:
+def master_of(url: SentinelUrl) -> Address:
     """
-    Ask the sentinels, and wait for them, for the URL of the server itself as it is now.
+    Ask the sentinels, and wait for them.
 
-    :raises RedisError: no sentinel names it.
+    :raises ConnectionError: none names a master.
     """
-    if not is_sentinel_url(url):
-        return url
-    named, troubles = SentinelUrl.parse(url), []
-    for sentinel in named.sentinels:
+    troubles = []
+    for sentinel in url.sentinels:
         try:
-            with redis.Redis(**_options(named, sentinel), retry=SyncRetry(NoBackoff(), 0)) as client:
-                if master := client.sentinel_get_master_addr_by_name(named.service):
-                    return named.server(Address(*master))
+            with redis.Redis(**_options(url, sentinel), retry=SyncRetry(NoBackoff(), 0)) as client:
+                if master := client.sentinel_get_master_addr_by_name(url.service):
+                    return Address(*master)
         except (RedisError, OSError) as error:
             troubles.append(f"{sentinel}: {error}")
-    raise ConnectionLost(_no_master(named, troubles))
+    raise ConnectionLost(_no_master(url, troubles))
 
 
-class Sentinels:
-    """Ask a service's sentinels for its master; shared by all connections to it."""
+class Sentinels(Locator):
+    """Ask a service's sentinels for its master."""
 
     def __init__(self, url: SentinelUrl) -> None:
+        super().__init__()
         self._url = url
         self._sentinels = list(url.sentinels)
-        self._connections: WeakSet[MasterConnection] = WeakSet()
-
-    def know(self, connection: "MasterConnection") -> None:
-        """Keep a connection that `leave_replaced_master` is to look at."""
-        self._connections.add(connection)
 
     async def master(self) -> Address:
         """
@@ -94,47 +66,11 @@ class Sentinels:
                 troubles.append(f"{sentinel}: {error}")
         raise ConnectionLost(_no_master(self._url, troubles))
 
-    async def leave_replaced_master(self) -> None:
-        """
-        Have each connection to another server than the master connect anew.
-
-        A master that was cut off from its sentinels goes on serving clients that still reach it.
-        """
-        master = await self.master()
-        for connection in self._connections:
-            if connection.is_connected and (connection.host, connection.port) != master:
-                connection.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py leaves it so
-
     async def _ask(self, sentinel: Address) -> Address | None:
         retry = Retry(NoBackoff(), 0)
         async with Redis(**_options(self._url, sentinel), retry=retry) as client:
             master: Any = await client.sentinel_get_master_addr_by_name(self._url.service)
             return Address(*master) if master else None
-
-
-class MasterConnection(Connection):
-    """Connects to the master that the sentinels name, and to no server that is none."""
-
-    def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
-        super().__init__(**options)
-        self.sentinels = sentinels
-        sentinels.know(self)
-
-    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
-        if not self.is_connected:
-            self.host, self.port = await self.sentinels.master()
-        await super().connect_check_health(check_health, retry_socket_connect)
-
-    async def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
-        await super().on_connect_check_health(check_health)
-        await self.send_command("ROLE", check_health=False)
-        role, *_ = await self.read_response()
-        if role not in {b"master", "master"}:
-            raise ConnectionLost(f"{self.host}:{self.port} is no master")
-
-
-class SecureMasterConnection(MasterConnection, SSLConnection):
-    """The same by TLS."""
 
 
 def _options(url: SentinelUrl, sentinel: Address) -> Options:

@@ -20,13 +20,19 @@ from shared.urls.parameters import (
 SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Each with the scheme of the server that the sentinels name."""
 
+CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+"""Each with the scheme of the nodes."""
+
 SENTINEL_PORT = 26_379
+NODE_PORT = 6_379
 REDIS_PARAMETERS = {
     "redis": REDIS_TCP,
     "rediss": REDIS_TLS,
     "unix": REDIS,
     "redis+sentinel": {**REDIS_TCP, **SENTINEL},
     "rediss+sentinel": {**REDIS_TLS, **SENTINEL},
+    "redis+cluster": {name: read for name, read in REDIS_TCP.items() if name != "db"},
+    "rediss+cluster": {name: read for name, read in REDIS_TLS.items() if name != "db"},
 }
 """What may stand behind `?`, by the scheme."""
 
@@ -38,12 +44,12 @@ class Address(NamedTuple):
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, *, default_port: int) -> Self:
         """:raises ValueError: it is no host, or its port is no port."""
         host, port = _place(f"//{text}")
         if not host:
-            raise ValueError("a sentinel has no host")
-        return cls(host, port or SENTINEL_PORT)
+            raise ValueError("one of the servers has no host")
+        return cls(host, port or default_port)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -70,16 +76,15 @@ class SentinelUrl:
     @classmethod
     def parse(cls, url: str) -> Self:
         """:raises ValueError: it is no URL of sentinels."""
-        authority, slash, rest = url.partition("://")[2].partition("/")
-        login, at, hosts = authority.rpartition("@")
-        parts = urlsplit(f"//{slash}{rest}")  # without the hosts: `urlsplit` takes no list of which one has brackets
+        login, hosts, rest = _split_hosts(url)
+        parts = urlsplit(f"//{rest}")  # without the hosts: `urlsplit` takes no list of which one has brackets
         service, _, database = parts.path.strip("/").partition("/")
         if not service or not (database or "0").isdigit():
             raise ValueError("write redis+sentinel://host:26379,host:26379/service/database")
         return cls(
             scheme=SENTINEL_SCHEMES[scheme_of(url)],
-            login=login + at,
-            sentinels=[Address.parse(host) for host in hosts.split(",")],
+            login=login,
+            sentinels=[Address.parse(host, default_port=SENTINEL_PORT) for host in hosts],
             service=service,
             database=database or "0",
             query=dict(parse_qsl(parts.query)),
@@ -95,6 +100,53 @@ class SentinelUrl:
         return f"{self.scheme}://{self.login}{address}/{self.database}{query and '?'}{query}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterUrl:
+    """
+    Some nodes of a cluster, which know all others and who owns which keys.
+
+        redis+cluster://[user:password@]host[:6379][,host…][/0][?…]
+
+    All nodes take the same user and password. With `rediss+cluster` all speak TLS.
+    """
+
+    scheme: str
+    login: str
+    """As with `SentinelUrl`."""
+    nodes: Sequence[Address]
+    query: str
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """:raises ValueError: it is no URL of a cluster."""
+        login, hosts, rest = _split_hosts(url)
+        path, _, query = rest.partition("?")
+        if path not in {"", "/", "/0"}:
+            raise ValueError("a cluster has one database: write redis+cluster://host:6379,host:6379")
+        return cls(
+            scheme=CLUSTER_SCHEMES[scheme_of(url)],
+            login=login,
+            nodes=[Address.parse(host, default_port=NODE_PORT) for host in hosts],
+            query=query,
+        )
+
+    @property
+    def is_secure(self) -> bool:
+        return self.scheme == "rediss"
+
+    def server(self, address: Address) -> str:
+        """Return the URL of one node."""
+        return f"{self.scheme}://{self.login}{address}/0{self.query and '?'}{self.query}"
+
+
+def _split_hosts(url: str) -> tuple[str, Sequence[str], str]:
+    """Return the login with its `@`, the hosts, and what follows them."""
+    found = re.fullmatch(r"[^:]*://(?P<login>[^/]*@)?(?P<hosts>[^/?]*)(?P<rest>.*)", url)
+    if found is None:
+        raise ValueError("write all but letters and digits of a password as %XX")
+    return found["login"] or "", found["hosts"].split(","), found["rest"]
+
+
 def scheme_of(url: str) -> str:
     """Return what a URL begins with, also one with a list of hosts."""
     return url.partition("://")[0].lower()
@@ -102,6 +154,10 @@ def scheme_of(url: str) -> str:
 
 def is_sentinel_url(url: str) -> bool:
     return scheme_of(url) in SENTINEL_SCHEMES
+
+
+def is_cluster_url(url: str) -> bool:
+    return scheme_of(url) in CLUSTER_SCHEMES
 
 
 def parse_postgres_url(text: str) -> str:
@@ -123,16 +179,19 @@ def parse_postgres_url(text: str) -> str:
 
 
 def parse_redis_url(text: str) -> str:
-    """:raises ValueError: it is no URL of one server, nor of one service's sentinels; the text quotes no password."""
+    """:raises ValueError: it is no URL of a server, a service's sentinels or a cluster; the text quotes no password."""
     scheme = scheme_of(text)
-    if "cluster" in scheme or ("," in text and not is_sentinel_url(text)):
-        raise ValueError("this release works with one Redis, not with a cluster: name a single redis://host:port")
     if scheme not in REDIS_PARAMETERS:
-        raise ValueError("write redis://host:port, rediss://…, unix:///path/to/socket or redis+sentinel://…/service")
+        raise ValueError(
+            "write redis://host:port, rediss://…, unix:///path/to/socket, redis+sentinel://…/service or "
+            "redis+cluster://host:port,host:port"
+        )
     if re.search(r"[\s#]", text):
         raise ValueError("write # as %23, and a blank as %20")
     if is_sentinel_url(text):
         SentinelUrl.parse(text)
+    elif is_cluster_url(text):
+        ClusterUrl.parse(text)
     else:
         _require_one_server(text)
     require_parameters(text.partition("?")[2], REDIS_PARAMETERS[scheme])
@@ -140,6 +199,8 @@ def parse_redis_url(text: str) -> str:
 
 
 def _require_one_server(url: str) -> None:
+    if "," in url.partition("?")[0].rpartition("@")[2] and scheme_of(url) != "unix":
+        raise ValueError("several hosts are sentinels or a cluster: write redis+sentinel://… or redis+cluster://…")
     (host, _), parts = _place(url), urlsplit(url)
     if parts.scheme == "unix":
         if host or len(parts.path) < len("/s"):

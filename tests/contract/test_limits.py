@@ -24,7 +24,7 @@ _names = count(1)
 LIMITS = RateLimiterLimits()
 
 
-@pytest.fixture(params=["memory", "valkey", "genuine_redis"])
+@pytest.fixture(params=["memory", "valkey", "genuine_redis", "cluster"])
 async def buckets_of(request):
     """Makes buckets of a rate that nobody has used yet; no request is let in because the disk is slow."""
     if request.param == "memory":

@@ -21,7 +21,7 @@ from tests.support.view_sides import ADAPTERS, side_on
 ID = str(ADA.account_id)
 
 
-@pytest.fixture(params=[*ADAPTERS, "fakeredis"])
+@pytest.fixture(params=[*ADAPTERS, "fakeredis", "cluster"])
 async def side(request):
     """Views, and what fills them."""
     async with side_on(request.param, "profiles", request) as side:

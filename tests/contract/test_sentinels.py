@@ -9,8 +9,8 @@ from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.redis.client import connect, connector, leave_replaced_master
+from shared.redis.location import located
 from shared.redis.pipelined import PipelinedConnection, pack, pipelined
-from shared.redis.sentinels import located
 from tests.support.replicas import PASSWORD, QUORUM, SERVICE, EmbeddedSentinel, client_of, share_password
 
 

@@ -20,7 +20,7 @@ def clock():
     return Time(time.time())
 
 
-@pytest.fixture(params=["memory", "valkey", "genuine_redis"])
+@pytest.fixture(params=["memory", "valkey", "genuine_redis", "cluster"])
 async def sessions(request, clock):
     if request.param == "memory":
         yield MemorySessions(clock=clock)

@@ -24,6 +24,9 @@ Records: TypeAlias = Mapping[Key, msgspec.Struct | None]
 class Collections:
     """Writes documents into one generation of a projection."""
 
+    publish = "PUBLISH"
+    """By which readers are told."""
+
     def __init__(self, client: Redis, projection: Projection, *, generation: str = "g1") -> None:
         self.client = client
         self.projection = HOME.projection(projection.name)
@@ -39,7 +42,7 @@ class Collections:
         self.go_live()
         if announce:
             announcement = Announcement(self.keys.name, position)
-            self.client.publish(self.projection.announce, msgspec.json.encode(announcement))
+            self.client.execute_command(self.publish, self.projection.announce, msgspec.json.encode(announcement))
 
     def write(self, records: Records, *, position: int, fan_outs: Iterable[int] = (), trimmed: int = 0) -> None:
         """Write, whether the generation is live or not; `fan_outs` are positions of events still brought to others."""

@@ -20,6 +20,8 @@ from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
 from shared.redis.client import connect
+from shared.redis.location import located
+from tests.support.cluster import ValkeyCluster
 from tests.support.folding import PROFILES, Held, held
 from tests.support.projectors import store_in_memory
 
@@ -78,8 +80,9 @@ class StoreInRedis:
         self._spy = spy
         self._ear = spy.pubsub(ignore_subscribe_messages=True)
 
-    async def start(self) -> None:
-        await self._ear.subscribe(HOME.projection(self._projection.name).announce)
+    async def start(self, *, is_sharded: bool) -> None:
+        subscribe = self._ear.ssubscribe if is_sharded else self._ear.subscribe
+        await subscribe(HOME.projection(self._projection.name).announce)
         await self._ear.get_message(timeout=5)
 
     async def close(self) -> None:
@@ -118,6 +121,10 @@ class StoreInRedis:
     async def plant(self, key: str, value: bytes) -> None:
         await self._spy.set(key, value)
 
+    async def plant_hash(self, key: str, size: int) -> None:
+        """Put something under so many names."""
+        await self._spy.hset(key, mapping={str(nth): b"{}" for nth in range(size)})
+
     async def forget(self, key: str) -> None:
         await self._spy.delete(key)
 
@@ -130,16 +137,16 @@ class StoreInRedis:
     async def announced(self) -> list[Announcement]:
         told = []
         await self._ear.ping("until-now")
-        while (message := await self._ear.get_message(timeout=5)) and message["type"] == "message":
+        while (message := await self._ear.get_message(timeout=5)) and message["type"] in {"message", "smessage"}:
             told.append(msgspec.json.decode(message["data"], type=Announcement))
         assert message, "it does not answer"
         return told
 
 
 @asynccontextmanager
-async def on_redis(client: Redis, spy: Redis) -> AsyncIterator[StoreInRedis]:
+async def on_redis(client: Redis, spy: Redis, *, is_sharded: bool = False) -> AsyncIterator[StoreInRedis]:
     store = StoreInRedis(client, spy=spy)
-    await store.start()
+    await store.start(is_sharded=is_sharded)
     try:
         yield store
     finally:
@@ -147,13 +154,13 @@ async def on_redis(client: Redis, spy: Redis) -> AsyncIterator[StoreInRedis]:
 
 
 @asynccontextmanager
-async def on_a_server(server: EmbeddedRedis) -> AsyncIterator[StoreInRedis]:
-    """Give an empty store on a server, which is started."""
+async def on_a_server(server: EmbeddedRedis | ValkeyCluster) -> AsyncIterator[StoreInRedis]:
+    """Give an empty store on a server, or on the owner of it in a cluster, which is started."""
     server.start()
-    async with connect(server.url) as client, Redis.from_url(server.url) as spy:
+    async with connect(server.url) as client, Redis.from_url(located(server.url)) as spy:
         await spy.config_set("maxmemory-policy", "noeviction")
         await spy.flushall()
-        async with on_redis(client, spy) as store:
+        async with on_redis(client, spy, is_sharded=isinstance(server, ValkeyCluster)) as store:
             yield store
 
 

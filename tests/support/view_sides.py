@@ -13,6 +13,7 @@ from redis import Redis
 from read_side.adapters.list_query import ListLimits
 from read_side.services import memory_views, redis_views
 from shared.read_model.keys import HOME
+from shared.redis.location import located
 from shared.redis.pipelined import PipelinedConnection
 from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
@@ -51,11 +52,13 @@ async def side_on(
         client, connect = FakeRedis(server=fake), partial(_connection_to, fake)
     else:
         url = request.getfixturevalue(adapter).start().url
-        client, connect = Redis.from_url(url), patient_connector(url)
+        client, connect = Redis.from_url(located(url)), patient_connector(url)
     with client:
         client.flushall()
+        projection = PROJECTIONS[kind](client)
+        projection.publish = connect().publish
         async with redis_views(connect, keyspace=HOME, patience=PATIENCE, limits_of=limits_of)[kind] as views:
-            yield Side(views, PROJECTIONS[kind](client))
+            yield Side(views, projection)
 
 
 def _limits_of(list_limits: ListLimits, kind: type[Any]) -> Any:

@@ -11,9 +11,9 @@ import redis
 import rich.console
 
 from shared.errors import SettingsError
-from shared.redis.sentinels import connection_options, located
+from shared.redis.location import connection_options, located
 from shared.settings import Addresses, SettingMissingError, Settings, masked, printable
-from shared.urls.servers import REDIS_PARAMETERS, SentinelUrl, parse_redis_url
+from shared.urls.servers import REDIS_PARAMETERS, ClusterUrl, SentinelUrl, parse_redis_url
 
 ADDRESSES = Addresses(
     database_url="postgresql://muster:secret@127.0.0.1:5432/muster",
@@ -91,8 +91,8 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
     [
         ("MUSTER_DATABASE_URL", "mysql://localhost/x", "postgresql://"),
         ("MUSTER_REDIS_URL", "http://localhost", "redis://host:port"),
-        ("MUSTER_REDIS_URL", "redis+cluster://localhost", "not with a cluster"),
-        ("MUSTER_REDIS_URL", "redis://a:1,b:2", "not with a cluster"),
+        ("MUSTER_REDIS_URL", "redis+cluster://localhost/1", "a cluster has one database"),
+        ("MUSTER_REDIS_URL", "redis://a:1,b:2", "write redis+sentinel://… or redis+cluster://…"),
         ("MUSTER_REDIS_URL", "redis+sentinel://a:1,b:2", "/service/database"),
         ("MUSTER_WRITE_URL", "localhost:8001", "http://host:port"),
         ("MUSTER_READ_WAIT", "soon", "seconds from 0"),
@@ -145,6 +145,8 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_REDIS_URL", "unix://run/redis.sock", "unix:///path/to/socket"),
         ("MUSTER_REDIS_URL", "redis+sentinel://h/people?sentinel_pasword=x", "did you mean sentinel_password?"),
         ("MUSTER_REDIS_URL", "redis+sentinel://h:bad/people", "check the port"),
+        ("MUSTER_REDIS_URL", "redis+cluster://h:bad", "check the port"),
+        ("MUSTER_REDIS_URL", "redis+cluster://h?db=0", "it takes no 'db'"),
         ("MUSTER_WRITE_URL", "http://h:bad", "write http://host:port"),
         ("MUSTER_READ_URL", "http://u:secret@h", "write http://host:port"),
         ("MUSTER_OPS_URL", "http://h/?a=1", "write http://host:port"),
@@ -172,10 +174,12 @@ def test_a_value_that_cannot_be_meant_is_refused_in_one_line(name, value, hint):
         "rediss://u:p%23%2F@[::1]:6380/15?ssl_ca_certs=/ca.pem&ssl_check_hostname=false",
         "redis+sentinel://:p@h1:26379,h2/people/0",
         "rediss+sentinel://h/people",
+        "redis+cluster://h1,h2:7000",
+        "rediss+cluster://u:p@h1:6379,[::1]:6380/0?ssl_ca_certs=/ca.pem",
     ],
 )
-def test_every_kind_of_single_redis_is_accepted(url):
-    """Three schemes, as contract.md lists them, and one master that sentinels name."""
+def test_every_kind_of_redis_is_accepted(url):
+    """Three schemes, as contract.md lists them, one master that sentinels name, and a cluster."""
     assert url == Settings.load({"MUSTER_REDIS_URL": url}).redis_url
 
 
@@ -229,6 +233,7 @@ def test_what_a_command_cannot_do_without_is_asked_for(tmp_path):
             "redis+sentinel://:secret@h1,h2/people?sentinel_password=secret&ssl_ca_certs=/ca",
             "redis+sentinel://:***@h1,h2/people?sentinel_password=***&ssl_ca_certs=/ca",
         ),
+        ("redis+cluster://u:secret@h1:1,h2:2/0?socket_timeout=1", "redis+cluster://u:***@h1:1,h2:2/0?socket_timeout=1"),
     ],
 )
 def test_passwords_inside_urls_are_masked(url, shown):
@@ -260,6 +265,9 @@ def test_every_parameter_that_is_accepted_makes_a_connection(scheme, url_of):
     if "sentinel" in scheme:
         named = SentinelUrl.parse(url)
         url = named.server(named.sentinels[0])
+    if "cluster" in scheme:
+        cluster = ClusterUrl.parse(url)
+        url = cluster.server(cluster.nodes[0])
     if url_of is connection_options:
         options = connection_options(url)
         assert options.pop("connection_class")(**options)

@@ -12,15 +12,18 @@ from write_side.execution.invocation import Answer
 GROUP = "muster"
 """The consumer group of every shard."""
 
-ANSWERS = "muster:{bus}:answers"
-DEAD_LETTERS = "muster:{bus}:dead-letters"
+BUS_TAG = "bus"
+"""The hash tag of all streams: an answer is written as its message goes."""
+
+ANSWERS = f"muster:{{{BUS_TAG}}}:answers"
+DEAD_LETTERS = f"muster:{{{BUS_TAG}}}:dead-letters"
 
 _encode = msgspec.json.Encoder().encode
 
 
 def commands(shard: int) -> str:
-    """Name the stream of a shard. All streams share a hash tag: an answer is written as its message goes."""
-    return f"muster:{{bus}}:commands:{shard}"
+    """Name the stream of a shard."""
+    return f"muster:{{{BUS_TAG}}}:commands:{shard}"
 
 
 KILLS_CONSUMERS = msgspec.structs.replace(INTERNAL_ERROR, title="Consumers ended whenever they carried it out")

@@ -84,7 +84,7 @@ class RedisCommit:
         replies = await self.redis.transact(
             *map(command_of, drops(batch, self.keys, self.collections)),
             *map(command_of, writes(without_taken(batch, owners), self.keys)),
-            ("PUBLISH", self.keys.of.announce, announcement(self.keys.name, batch.checkpoint.reached)),
+            (self.redis.publish, self.keys.of.announce, announcement(self.keys.name, batch.checkpoint.reached)),
         )
         return [str(reply) for reply in replies if isinstance(reply, Exception)]
 

@@ -26,13 +26,16 @@ from projector.store.generations import Size
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
 from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.positions import Pointer
-from shared.redis.pipelined import Command, pipelined
+from shared.redis.pipelined import Command, PipelinedConnection, pipelined
 
 PORTION = 500
 """Items of a walk: what holds Redis up for less than a millisecond."""
 
 MEMORY_SAMPLES = 20
 """Fields of each hash by which Redis estimates how much memory it takes."""
+
+_END = b"0"
+"""The cursor with which a scan begins and ends."""
 
 
 class RedisGenerationInspector:
@@ -65,7 +68,8 @@ class RedisGenerationInspector:
     async def collections(self, pointer: Pointer) -> Collection[StoredCollection]:
         keys = self._keys.generation(pointer.generation)
         with ported(self._keys):
-            found: list[Any] = [key async for key in self._client.scan_iter(f"{keys.prefix}*", count=PORTION)]
+            async with pipelined(self._client) as redis:
+                found = [key async for key in self._scanned(redis, f"{keys.prefix}*")]
         return {collection for key in found if (collection := collection_at(key.decode(), keys))}
 
     async def walk(self, pointer: Pointer, collection: StoredCollection) -> AsyncIterator[Mapping[Item, bytes]]:
@@ -113,13 +117,24 @@ class RedisGenerationInspector:
             )
         return list(found)
 
+    async def _scanned(self, redis: PipelinedConnection, pattern: str) -> AsyncIterator[bytes]:
+        """Give the keys; a node of a cluster that has lost them would find none, and refuses to look at one of them."""
+        cursor = b""
+        while cursor != _END:
+            scan = ("SCAN", cursor or _END, "MATCH", pattern, "COUNT", PORTION)
+            (cursor, found), _ = await redis.execute(scan, ("EXISTS", self._keys.live))
+            for key in found:
+                yield key
+
     async def _fields(self, key: str) -> AsyncIterator[Mapping[Item, bytes]]:
-        cursor = -1
-        while cursor:
-            with ported(self._keys):
-                scanned: Any = await self._client.hscan(key, max(cursor, 0), count=PORTION)
-            cursor, fields = scanned
-            yield {field.decode("utf-8", "surrogateescape"): value for field, value in fields.items()}
+        """Walk on one connection: to another server a cursor means something else."""
+        cursor = b""
+        with ported(self._keys):
+            async with pipelined(self._client) as redis:
+                while cursor != _END:
+                    [(cursor, found)] = await redis.execute(("HSCAN", key, cursor or _END, "COUNT", PORTION))
+                    fields = zip(found[::2], found[1::2], strict=True)
+                    yield {field.decode("utf-8", "surrogateescape"): value for field, value in fields}
 
     async def _each(self, commands: Iterable[Command]) -> Sequence[Any]:
         """Return the replies; a command that failed has its error there."""

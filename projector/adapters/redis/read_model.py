@@ -65,7 +65,7 @@ class RedisReadModel:
                     await redis.execute(("UNWATCH",))
                 else:
                     skips = await self._skips(redis, survey)
-                    await redis.transact(*self._steps(survey, state, skips))
+                    await redis.transact(*self._steps(survey, state, skips), *self._announcing(redis, survey, state))
         return await self.survey()
 
     async def unlink(self, pointer: Pointer) -> None:
@@ -153,9 +153,11 @@ class RedisReadModel:
         if state.live is not None:
             yield ("SET", self._keys.live, msgspec.json.encode(state.live))
         yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
+
+    def _announcing(self, redis: PipelinedConnection, survey: Survey, state: NextState) -> Iterator[Command]:
         if state.live is not None and state.live != survey.live:
             reached = survey.at(state.live).reached
-            yield ("PUBLISH", self._keys.announce, announcement(state.live.generation, reached))
+            yield (redis.publish, self._keys.announce, announcement(state.live.generation, reached))
 
     def _beginning(self, keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
         checkpoint, parked = codec.begun(skips)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.redis import sentinels
+from shared.redis import masters, sentinels
+from shared.redis.location import connection_options, located
 from shared.urls.servers import Address, SentinelUrl
 
 
@@ -12,7 +13,7 @@ def test_a_url_names_sentinels_service_and_database():
 
     assert list(url.sentinels) == [Address("one", 26_379), Address("two", 26_380), Address("::1", 26_381)]
     assert url.service == "people"
-    assert sentinels.master_options(url) == {"db": 2}
+    assert masters.master_options(url.server(url.sentinels[0])) == {"db": 2}
     assert sentinels.sentinel_options(url) == {"username": None, "password": None, "ssl": False}
 
 
@@ -27,15 +28,15 @@ def test_redis_and_its_sentinels_have_passwords_of_their_own():
     """Those of Redis stand where they always do."""
     url = SentinelUrl.parse("redis+sentinel://reader:p%40ss@one/people?sentinel_username=asker&sentinel_password=other")
 
-    assert sentinels.master_options(url) == {"username": "reader", "password": "p@ss", "db": 0}
+    assert masters.master_options(url.server(url.sentinels[0])) == {"username": "reader", "password": "p@ss", "db": 0}
     assert sentinels.sentinel_options(url) == {"username": "asker", "password": "other", "ssl": False}
 
 
 def test_tls_is_spoken_with_the_sentinels_too():
     """Under the same conditions."""
-    options = sentinels.connection_options("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem&ssl_check_hostname=true")
+    options = connection_options("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem&ssl_check_hostname=true")
 
-    assert options["connection_class"] is sentinels.SecureMasterConnection
+    assert options["connection_class"] is masters.SecureMasterConnection
     assert options["ssl_ca_certs"] == "/ca.pem"
     assert sentinels.sentinel_options(SentinelUrl.parse("rediss+sentinel://one/people?ssl_ca_certs=/ca.pem")) == {
         "username": None,
@@ -46,14 +47,14 @@ def test_tls_is_spoken_with_the_sentinels_too():
 
 
 def test_without_tls_none_is_spoken():
-    assert sentinels.connection_options("redis+sentinel://one/people")["connection_class"] is sentinels.MasterConnection
+    assert connection_options("redis+sentinel://one/people")["connection_class"] is masters.MasterConnection
 
 
 @pytest.mark.parametrize("url", ["redis://:secret@one:1/0", "rediss://one:1", "unix:///run/redis.sock"])
 def test_a_server_that_is_named_itself_needs_no_sentinels(url):
     """Whatever it is: it is connected to as it is."""
-    assert "sentinels" not in sentinels.connection_options(url)
-    assert sentinels.located(url) == url
+    assert "locator" not in connection_options(url)
+    assert located(url) == url
 
 
 @pytest.mark.parametrize(

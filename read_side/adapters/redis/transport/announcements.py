@@ -61,9 +61,9 @@ class Announcements:
         return self._backoff.next()
 
     async def _subscribe(self, connection: PipelinedConnection) -> None:
-        await connection.send("SUBSCRIBE", self._channel)
+        await connection.send(connection.subscribe, self._channel)
         if await connection.receive(timeout=self._silence) is None:
-            raise ConnectionLost("SUBSCRIBE is not answered")
+            raise ConnectionLost(f"{connection.subscribe} is not answered")
         self._freshness.read_again()
 
     async def _listen(self, connection: PipelinedConnection) -> None:
@@ -81,5 +81,7 @@ class Announcements:
 
     def _hear(self, reply: list[bytes]) -> None:
         """Take a message; what else comes, such as the answer to PING, says only that the peer is there."""
-        if reply[0] == b"message":
+        if reply[0] in {b"message", b"smessage"}:
             self._freshness.announce(_decode(reply[2]).position)
+        elif reply[0] == b"sunsubscribe":
+            raise ConnectionLost("the channel has moved to another node")

@@ -1,0 +1,58 @@
+"""Where Redis is: at the address that a URL names, where its sentinels say, or where a cluster has the keys."""
+
+from collections.abc import Mapping
+
+from redis.asyncio.connection import Connection, parse_url
+
+from shared.redis.cluster import HOME_TAG, SlotOwner, slot_of, topology_of
+from shared.redis.masters import Locator, MasterConnection, Options, SecureMasterConnection, master_options
+from shared.redis.sentinels import Sentinels, master_of
+from shared.urls.servers import ClusterUrl, SentinelUrl, is_cluster_url, is_sentinel_url
+
+
+def connection_options(url: str, *, tag: str = HOME_TAG) -> Options:
+    """
+    Return what redis-py makes connections with; `connection_class` is always among it.
+
+    :param tag: the hash tag of all keys that are asked for, where the URL names a cluster.
+    :raises ValueError: the URL cannot be read.
+    """
+    if is_sentinel_url(url):
+        named = SentinelUrl.parse(url)
+        return _options(named.server(named.sentinels[0]), Sentinels(named), is_secure=named.is_secure)
+    if is_cluster_url(url):
+        cluster = ClusterUrl.parse(url)
+        return _options(cluster.server(cluster.nodes[0]), SlotOwner(cluster, tag=tag), is_secure=cluster.is_secure)
+    return {"connection_class": Connection, **parse_url(url)}
+
+
+def located(url: str, *, tag: str = HOME_TAG) -> str:
+    """
+    Ask for the URL of the server itself as it is now, and wait for that.
+
+    :raises RedisError: nobody names it.
+    """
+    if is_sentinel_url(url):
+        named = SentinelUrl.parse(url)
+        return named.server(master_of(named))
+    if is_cluster_url(url):
+        cluster = ClusterUrl.parse(url)
+        return cluster.server(topology_of(cluster).around(slot_of(tag)).owner)
+    return url
+
+
+def servers_with_keys(url: str) -> Mapping[str, str]:
+    """
+    Ask for the URLs of all servers that hold any key, and wait for that; by their addresses where there may be several.
+
+    :raises RedisError: nobody names them.
+    """
+    if not is_cluster_url(url):
+        return {"": url}
+    cluster = ClusterUrl.parse(url)
+    return {str(node): cluster.server(node) for node in topology_of(cluster).owners}
+
+
+def _options(url: str, locator: Locator, *, is_secure: bool) -> Options:
+    kind = SecureMasterConnection if is_secure else MasterConnection
+    return {**master_options(url), "connection_class": kind, "locator": locator}

@@ -1,0 +1,100 @@
+"""Connections to a server whose address others know: the sentinels of a service, or the nodes of a cluster."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Any
+from weakref import WeakSet
+
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import TimeoutError as TimedOut
+
+from shared.redis.replies import NOT_SERVED, not_served
+from shared.urls.servers import Address
+
+Options = dict[str, Any]
+
+ASK_SECONDS = 1.0
+"""How long one that may know the address has to answer, and then the server to take a connection."""
+
+
+class Locator(ABC):
+    """Asks for the address of a server; shared by all connections to it."""
+
+    is_sharded = False
+    """Whether a channel belongs to a server as a key does."""
+
+    def __init__(self) -> None:
+        self._connections: WeakSet[MasterConnection] = WeakSet()
+
+    @abstractmethod
+    async def master(self) -> Address:
+        """
+        Return where the server is now.
+
+        :raises ConnectionError: none of those who are asked knows.
+        """
+
+    def know(self, connection: "MasterConnection") -> None:
+        """Keep a connection that `leave_replaced_master` is to look at."""
+        self._connections.add(connection)
+
+    async def leave_replaced_master(self) -> None:
+        """
+        Have each connection to another server than the master connect anew.
+
+        A master that was cut off goes on serving clients that still reach it.
+        """
+        master = await self.master()
+        for connection in self._connections:
+            if connection.is_connected and (connection.host, connection.port) != master:
+                connection.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py leaves it so
+
+
+class MasterConnection(Connection):
+    """
+    Connects to the master that is located, and to no server that is none.
+
+    A node of a cluster that does not serve the slot is left: what was watched there means nothing any more.
+    """
+
+    def __init__(self, *, locator: Locator, **options: Any) -> None:
+        super().__init__(**options)
+        self.locator = locator
+        locator.know(self)
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        if self.is_connected:
+            return
+        self.host, self.port = await self.locator.master()
+        try:
+            # Of its own, for the whole of it: the kernel takes connections for a process that stands still.
+            async with asyncio.timeout(min(ASK_SECONDS, self.socket_connect_timeout or ASK_SECONDS)):
+                await super().connect_check_health(check_health, retry_socket_connect)
+        except TimeoutError as error:
+            await self.disconnect(nowait=True)
+            raise TimedOut(f"{self.host}:{self.port} takes no connection in time") from error
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        await super().on_connect_check_health(check_health)
+        await self.send_command("ROLE", check_health=False)
+        role, *_ = await self.read_response()
+        if role not in {b"master", "master"}:
+            raise ConnectionLost(f"{self.host}:{self.port} is no master")
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*args, **options)
+        except NOT_SERVED as error:
+            await self.disconnect(nowait=True)
+            raise not_served(error) from error
+
+
+class SecureMasterConnection(MasterConnection, SSLConnection):
+    """The same by TLS."""
+
+
+def master_options(url: str) -> Options:
+    """Return how the master is connected to, wherever it is; the URL may name any server."""
+    options: Options = {**parse_url(url)}
+    return {name: value for name, value in options.items() if name not in {"host", "port", "connection_class"}}

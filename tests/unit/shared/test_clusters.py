@@ -1,0 +1,97 @@
+"""What a URL of a cluster says, and what its nodes say."""
+
+from functools import partial
+from inspect import isfunction
+
+import pytest
+from redis.exceptions import ConnectionError as ConnectionLost
+
+from shared.read_model.keys import HOME, GenerationKeys, Keyspace, ProjectionKeys
+from shared.redis.cluster import HOME_TAG, SlotOwner, Topology, slot_of
+from shared.redis.location import connection_options
+from shared.redis.masters import MasterConnection, SecureMasterConnection
+from shared.urls.servers import Address, ClusterUrl
+
+ASKED = Address("seed", 7000)
+SLOTS = [
+    [0, 8191, ["10.0.0.1", 7001, "id"], ["10.0.0.2", 7002, "id", ["hostname", "h"]]],
+    [8192, 8192, [None, 7003, "id", []]],
+    [8193, 16383, ["10.0.0.1", 7001, "id"]],
+]
+WELL = "cluster_enabled:1\r\ncluster_state:ok\r\ncluster_slots_assigned:16384\r\n"
+
+
+def test_a_url_names_nodes_and_how_all_are_spoken_to():
+    """The port of a node may be left out."""
+    url = ClusterUrl.parse("redis+cluster://reader:p%40s,s@one,two:7001,[::1]:7002/0?socket_timeout=2")
+
+    assert list(url.nodes) == [Address("one", 6379), Address("two", 7001), Address("::1", 7002)]
+    assert url.server(Address("::2", 7009)) == "redis://reader:p%40s,s@[::2]:7009/0?socket_timeout=2"
+    assert url.server(ASKED) == "redis://reader:p%40s,s@seed:7000/0?socket_timeout=2"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+cluster://one/1",
+        "redis+cluster://one/people",
+        "redis+cluster://",
+        "redis+cluster://one,",
+        "redis+cluster://one:port",
+    ],
+)
+def test_what_names_no_cluster_is_refused(url):
+    with pytest.raises(ValueError):
+        ClusterUrl.parse(url)
+
+
+def test_connections_know_how_to_find_the_owner():
+    """By TLS where the URL says so, with all that it says."""
+    plain = connection_options("redis+cluster://:p@one")
+    secure = connection_options("rediss+cluster://u:p@one?ssl_ca_certs=/ca.pem")
+
+    assert (plain["connection_class"], plain["password"]) == (MasterConnection, "p")
+    assert (secure["connection_class"], secure["username"]) == (SecureMasterConnection, "u")
+    assert secure["ssl_ca_certs"] == "/ca.pem"
+    assert isinstance(plain["locator"], SlotOwner)
+
+
+def test_the_owner_of_a_slot_is_found_in_its_range():
+    """A node that names no host means its own."""
+    topology = Topology.read(WELL, SLOTS, asked=ASKED)
+
+    owners = {slot: topology.around(slot).owner for slot in (0, 8191, 8192, 8193, 16383)}
+
+    first = Address("10.0.0.1", 7001)
+    assert owners == dict.fromkeys((0, 8191, 8193, 16383), first) | {8192: Address("seed", 7003)}
+    assert topology.nodes == [first, Address("seed", 7003), Address("10.0.0.2", 7002)]
+
+
+def test_a_slot_may_have_no_owner():
+    with pytest.raises(ConnectionLost, match="no node owns slot 9000"):
+        Topology.read(WELL, SLOTS[:2], asked=ASKED).around(9000)
+
+
+def test_a_node_that_is_cut_off_is_not_believed():
+    """It may name itself although another took over."""
+    with pytest.raises(ConnectionLost, match="sees no cluster that is well"):
+        Topology.read(WELL.replace("ok", "fail"), SLOTS, asked=ASKED)
+
+
+def test_all_that_one_transaction_reaches_lies_in_one_slot():
+    """Whichever key is named, of whatever."""
+    projection = HOME.projection("profiles")
+    families = (HOME, Keyspace), (projection, ProjectionKeys), (projection.generation("g1"), GenerationKeys)
+
+    names = {name for keys, kind in families for name in _names(keys, kind)}
+
+    assert {slot_of(name.partition("{")[2].partition("}")[0]) for name in names} == {slot_of(HOME_TAG)}
+    assert len(names) > 15
+
+
+def _names(keys, kind):
+    for attribute, found in vars(kind).items():
+        if isinstance(found, property) and attribute not in {"projection", "prefix"}:
+            yield getattr(keys, attribute)
+        elif isfunction(found) and not attribute.startswith("_") and attribute not in {"projection", "generation"}:
+            yield partial(found, keys)(*["1"] * (found.__code__.co_argcount - 1))

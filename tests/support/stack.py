@@ -24,7 +24,7 @@ from shared.auth.bearer import TOKEN
 from shared.dev_stack.embedded_server import free_port, last_words
 from shared.dev_stack.supervisor import console_script
 from shared.postgres.arguments import connect_arguments
-from shared.redis.sentinels import located
+from shared.redis.location import located
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import Backoff, RetryPolicy
 from shared.server.serving import require_free

@@ -83,9 +83,9 @@ def register_bus(registry: svcs.Registry) -> None:
 def register_consumer(registry: svcs.Registry, settings: Settings) -> None:
     """Register a consumer of the bus beside what carries out commands."""
     from shared.redis.client import connect  # noqa: PLC0415 - the write API needs no client of Redis
+    from shared.redis.cluster import BUS_TAG  # noqa: PLC0415 - likewise
     from write_side.bus.backlog import Backlog  # noqa: PLC0415 - likewise
     from write_side.bus.consumer import BusConsumer  # noqa: PLC0415 - likewise
-    from write_side.bus.entries import BUS_TAG  # noqa: PLC0415 - likewise
     from write_side.bus.shard import ShardConsumer  # noqa: PLC0415 - likewise
     from write_side.bus.stream import ShardStream  # noqa: PLC0415 - likewise
 

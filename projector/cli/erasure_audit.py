@@ -23,7 +23,7 @@ from shared.errors import Unavailable, Unsound
 from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from shared.redis.failures import reachable
-from shared.redis.location import servers_with_keys
+from shared.redis.location import KeyHolders, key_holders
 from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
@@ -42,9 +42,9 @@ async def is_erasable(settings: Settings, account_id: UUID) -> bool:
 async def audit(settings: Settings, account_id: UUID, *, erase: Erase) -> ErasureReport:
     """:raises CommandFailed: the audit cannot be carried through."""
     try:
-        servers = await asyncio.to_thread(_servers, settings)
-        report = await _audit_on(servers, settings, account_id, erase=erase)
-        await asyncio.to_thread(_require_same, servers, settings)
+        holders = await asyncio.to_thread(_holders, settings)
+        report = await _audit_on(_stores(holders), settings, account_id, erase=erase)
+        await asyncio.to_thread(_require_same, holders, settings)
     except (AccountNeverExisted, ApiFailed, Unavailable, Unsound) as error:
         raise _not_proven(error) from error
     return report
@@ -80,22 +80,26 @@ def show(report: ErasureReport) -> None:
     print_line(f"{report.account_id}, erased at position {report.position}: {verdict}")
 
 
-def _servers(settings: Settings) -> Mapping[str, str]:
+def _holders(settings: Settings) -> Mapping[str, KeyHolders]:
     """
-    Return the URLs of all servers that are looked through, by what they are called in the report.
+    Return all servers that are to be looked through, by what they are for.
 
     :raises Unavailable: they cannot be found out.
     """
     urls = {settings.bus_redis_url: "bus", settings.required("redis_url"): "redis"}
     with reachable():
-        found = [(name, servers_with_keys(url)) for url, name in reversed(urls.items())]
-    return {f"{name} {where}".strip(): url for name, servers in found for where, url in servers.items()}
+        return {name: key_holders(url) for url, name in reversed(urls.items())}
 
 
-def _require_same(servers: Mapping[str, str], settings: Settings) -> None:
+def _stores(holders: Mapping[str, KeyHolders]) -> Mapping[str, str]:
+    """Return their URLs, by what they are called in the report."""
+    return {f"{name} {where}".strip(): url for name, found in holders.items() for where, url in found.urls.items()}
+
+
+def _require_same(holders: Mapping[str, KeyHolders], settings: Settings) -> None:
     """:raises Unavailable: keys may have come to a server that had been looked through, from one that had not."""
-    if _servers(settings) != servers:
-        raise Unavailable("nodes of the cluster have taken over from others meanwhile: look again")
+    if _holders(settings) != holders:
+        raise Unavailable("keys have gone from one node of the cluster to another meanwhile: look again")
 
 
 def _logs(home: Path) -> Iterator[Path]:

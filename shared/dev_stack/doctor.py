@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -39,9 +39,11 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _access(settings)
     yield from _programs(settings)
     yield from _postgres(settings)
-    yield from _redis(settings.redis_url)
-    if settings.bus_url is not None:
-        yield from _redis(settings.bus_url, setting="MUSTER_BUS_URL")
+    if settings.bus_url is None:
+        yield from _redis(settings.redis_url, held=("the read models", "the bus"))
+    else:
+        yield from _redis(settings.redis_url, held=("the read models",))
+        yield from _redis(settings.bus_url, held=("the bus",), setting="MUSTER_BUS_URL")
 
 
 def _workers(workers: int) -> Check:
@@ -69,13 +71,13 @@ def _sessions(settings: Settings) -> int:
     return settings.workers * of_a_worker
 
 
-def _redis(url: str | None, *, setting: str = "MUSTER_REDIS_URL") -> Iterator[Check]:
+def _redis(url: str | None, *, held: Sequence[str], setting: str = "MUSTER_REDIS_URL") -> Iterator[Check]:
     if url is None:
         yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
         return
     from shared.dev_stack.doctor_of_redis import examine_redis  # noqa: PLC0415 - likewise
 
-    yield from examine_redis(url, setting=setting)
+    yield from examine_redis(url, held=held, setting=setting)
 
 
 def _state_directory(path: Path) -> Iterator[Check]:

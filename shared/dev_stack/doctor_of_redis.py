@@ -1,13 +1,13 @@
 """Check a Redis or Valkey, or every node of a cluster, for `muster doctor`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
 
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.redis.client import RedisTimeouts, connect_blocking
-from shared.redis.cluster import HOME_TAG, Topology, slot_of, topology_of
+from shared.redis.cluster import BUS_TAG, HOME_TAG, Topology, slot_of, topology_of
 from shared.settings import masked
 from shared.urls.servers import ClusterUrl, is_cluster_url
 
@@ -15,10 +15,19 @@ OLDEST_REDIS = (7, 0)
 OLDEST_VALKEY_WITH_ATOMIC_MOVES = 9
 
 
-def examine_redis(url: str, *, setting: str) -> Iterator[Check]:
-    """:param setting: that names the server."""
+TAGS = {"the read models": HOME_TAG, "the bus": BUS_TAG}
+"""The hash tags of what Redis holds."""
+
+
+def examine_redis(url: str, *, held: Sequence[str], setting: str) -> Iterator[Check]:
+    """
+    Check it.
+
+    :param held: what it holds, see `TAGS`.
+    :param setting: that names the server.
+    """
     try:
-        yield from _cluster(url) if is_cluster_url(url) else _server(url)
+        yield from _cluster(url, held) if is_cluster_url(url) else _server(url)
     except redis.RedisError as error:
         yield Check(FAILED, f"Redis at {masked(url)}", f"{error}; start it, or mend {setting}")
 
@@ -33,12 +42,12 @@ def _server(url: str) -> Iterator[Check]:
         yield from _settings(client)
 
 
-def _cluster(url: str) -> Iterator[Check]:
+def _cluster(url: str, held: Sequence[str]) -> Iterator[Check]:
     """Check each node: any of them may be the owner tomorrow."""
     cluster = ClusterUrl.parse(url)
     topology = topology_of(cluster)
     yield Check(OK, f"Redis answers at {masked(url)}")
-    yield _replicated(topology)
+    yield from (_replicated(topology, each) for each in held)
     for node in topology.nodes:
         try:
             with _client(cluster.server(node)) as client:
@@ -47,10 +56,10 @@ def _cluster(url: str) -> Iterator[Check]:
             yield Check(FAILED, f"node {node}", f"{error}; start it, or have the cluster forget it")
 
 
-def _replicated(topology: Topology) -> Check:
-    around = topology.around(slot_of(HOME_TAG))
-    hint = "if it is lost the read models are away until it is back: give it a replica"
-    return check(bool(around.replicas), f"{around.owner} has the read models and a replica", hint, otherwise=WARNING)
+def _replicated(topology: Topology, held: str) -> Check:
+    around = topology.around(slot_of(TAGS[held]))
+    hint = f"if it is lost {held} will be away until it is back: give it a replica"
+    return check(bool(around.replicas), f"{around.owner} has {held} and a replica", hint, otherwise=WARNING)
 
 
 def _in_short(node: str, checks: list[Check]) -> Iterator[Check]:
@@ -68,7 +77,11 @@ def _node(client: "redis.Redis") -> Iterator[Check]:
     valkey = int(str(information.get("valkey_version", "0")).split(".")[0])
     hint = "a slot is away while it is moved key by key: update to Valkey 9, and move by CLUSTER MIGRATESLOTS"
     yield check(valkey >= OLDEST_VALKEY_WITH_ATOMIC_MOVES, "slots move at once", hint, otherwise=WARNING)
-    nodes: Any = client.execute_command("CLUSTER", "NODES")  # type: ignore[no-untyped-call]
+    try:
+        nodes: Any = client.execute_command("CLUSTER", "NODES")  # type: ignore[no-untyped-call]
+    except redis.ResponseError as error:
+        yield Check(WARNING, "slots that are half moved", f"they cannot be seen ({error})")
+        return
     hint = "finish it, or CLUSTER SETSLOT … STABLE; what lies in it is away meanwhile"
     yield check("[" not in nodes, "no slot is half moved", hint)
 

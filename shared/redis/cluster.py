@@ -13,17 +13,25 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-from shared.redis.masters import Locator, Options
+from shared.redis.masters import Locator, Options, master_options
 from shared.urls.servers import Address, ClusterUrl
 
 HOME_TAG = "0"
 """The hash tag of all keys of the first partition."""
 
+BUS_TAG = "bus"
+"""The hash tag of all streams of the bus: an answer is written as its message goes."""
+
 NODE_SECONDS = 0.5
 """How long a node has to say who owns what: one may stand still, and all others know it too."""
 
-_UNNAMED = (None, "", "?")
-"""What stands for a host where a node has no other name than the one it was asked by."""
+_NONE_IS_WELL = "no node says who owns what"
+
+_AS_ASKED = (None, "")
+"""What stands for a host where nodes have no other name than the one that they are asked by."""
+
+_NAMELESS = "?"
+"""What stands for the host of a node that was not told its name, where nodes are to have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,9 @@ class SlotRange:
     def read(cls, row: Sequence[Any], *, asked: Address) -> Self:
         """Read a row of CLUSTER SLOTS; see `Topology.read`."""
         first, last, *nodes = row
-        owner, *replicas = [Address(asked.host if host in _UNNAMED else host, port) for host, port, *_ in nodes]
+        if any(host == _NAMELESS for host, *_ in nodes):
+            raise ConnectionLost("a node has no name: set its cluster-announce-hostname")
+        owner, *replicas = [Address(asked.host if host in _AS_ASKED else host, port) for host, port, *_ in nodes]
         return cls(first, last, owner, replicas)
 
 
@@ -48,6 +58,8 @@ class Topology:
     """Who owns what, as one node sees it that is well."""
 
     ranges: Sequence[SlotRange]
+    epoch: str
+    """A higher one whenever a slot goes to another owner."""
 
     @classmethod
     def read(cls, info: str, slots: Sequence[Any], *, asked: Address) -> Self:
@@ -59,7 +71,13 @@ class Topology:
         """
         if "cluster_state:ok" not in info:
             raise ConnectionLost("it sees no cluster that is well")
-        return cls([SlotRange.read(row, asked=asked) for row in slots])
+        _, _, epoch = info.partition("cluster_current_epoch:")
+        return cls([SlotRange.read(row, asked=asked) for row in slots], epoch.partition("\r\n")[0])
+
+    @property
+    def ownership(self) -> Sequence[object]:
+        """Equal as long as no slot has gone to another owner, not even there and back."""
+        return self.epoch, *((each.first, each.last, each.owner) for each in self.ranges)
 
     @property
     def owners(self) -> Sequence[Address]:
@@ -93,56 +111,40 @@ def topology_of(url: ClusterUrl) -> Topology:
     troubles = []
     for node in url.nodes:
         try:
-            with redis.Redis.from_url(url.server(node), **_ASKING, retry=SyncRetry(NoBackoff(), 0)) as client:
+            with redis.Redis(**asking_options(url, node), retry=SyncRetry(NoBackoff(), 0)) as client:
                 info: Any = client.execute_command("CLUSTER", "INFO")
                 slots: Any = client.execute_command("CLUSTER", "SLOTS")
                 return Topology.read(info, slots, asked=node)
         except (RedisError, OSError) as error:
             troubles.append(f"{node}: {error}")
-    raise ConnectionLost(_none_is_well(troubles))
+    raise ConnectionLost("; ".join((_NONE_IS_WELL, *troubles)))
 
 
 class SlotOwner(Locator):
     """Asks the nodes of a cluster who owns one slot."""
 
     is_sharded = True
+    handshake_seconds = 1.0
 
     def __init__(self, url: ClusterUrl, *, tag: str) -> None:
-        super().__init__()
+        super().__init__(url.nodes)
         self._url = url
         self._slot = slot_of(tag)
-        self._nodes = list(url.nodes)
 
     async def master(self) -> Address:
-        return (await self.topology()).around(self._slot).owner
-
-    async def topology(self) -> Topology:
-        """
-        Return who owns what, by the first node that is well; it is asked first the next time.
-
-        :raises ConnectionError: none is.
-        """
-        troubles = []
-        for node in list(self._nodes):
-            self._nodes.append(self._nodes.pop(0))  # before it is asked: a caller may not wait for its answer
-            try:
-                topology = await self._ask(node)
-            except (RedisError, OSError) as error:
-                troubles.append(f"{node}: {error}")
-            else:
-                self._nodes = list(dict.fromkeys((node, *topology.nodes, *self._url.nodes)))
-                return topology
-        raise ConnectionLost(_none_is_well(troubles))
+        topology = await self.first(self._ask, otherwise=_NONE_IS_WELL)
+        self.known = list(dict.fromkeys((self.known[0], *topology.nodes, *self._url.nodes)))
+        return topology.around(self._slot).owner
 
     async def _ask(self, node: Address) -> Topology:
-        async with Redis.from_url(self._url.server(node), **_ASKING, retry=Retry(NoBackoff(), 0)) as client:
+        async with Redis(**asking_options(self._url, node), retry=Retry(NoBackoff(), 0)) as client:
             info: Any = await client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]
             slots: Any = await client.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
             return Topology.read(info, slots, asked=node)
 
 
-_ASKING: Options = {"socket_timeout": NODE_SECONDS, "socket_connect_timeout": NODE_SECONDS, "decode_responses": True}
-
-
-def _none_is_well(troubles: Sequence[str]) -> str:
-    return "no node says who owns what" + "".join(f"; {each}" for each in troubles)
+def asking_options(url: ClusterUrl, node: Address) -> Options:
+    """Return how a node is asked who owns what."""
+    timeouts = {"socket_timeout": NODE_SECONDS, "socket_connect_timeout": NODE_SECONDS}
+    asking = {**timeouts, **node._asdict(), "ssl": url.is_secure, "decode_responses": True}
+    return {**master_options(url.server(node)), **asking}

@@ -1,6 +1,7 @@
 """Where Redis is: at the address that a URL names, where its sentinels say, or where a cluster has the keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from redis.asyncio.connection import Connection, parse_url
 
@@ -41,16 +42,29 @@ def located(url: str, *, tag: str = HOME_TAG) -> str:
     return url
 
 
-def servers_with_keys(url: str) -> Mapping[str, str]:
+class KeyHolders(NamedTuple):
     """
-    Ask for the URLs of all servers that hold any key, and wait for that; by their addresses where there may be several.
+    The servers that hold any key.
+
+    :ivar urls: by their addresses, where there may be several.
+    :ivar ownership: equal as long as no key has gone from one of them to another.
+    """
+
+    urls: Mapping[str, str]
+    ownership: Sequence[object] = ()
+
+
+def key_holders(url: str) -> KeyHolders:
+    """
+    Ask for them, and wait for that.
 
     :raises RedisError: nobody names them.
     """
     if not is_cluster_url(url):
-        return {"": url}
+        return KeyHolders({"": url})
     cluster = ClusterUrl.parse(url)
-    return {str(node): cluster.server(node) for node in topology_of(cluster).owners}
+    topology = topology_of(cluster)
+    return KeyHolders({str(node): cluster.server(node) for node in topology.owners}, topology.ownership)
 
 
 def _options(url: str, locator: Locator, *, is_secure: bool) -> Options:

@@ -2,11 +2,13 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
 from shared.redis.replies import NOT_SERVED, not_served
@@ -14,17 +16,24 @@ from shared.urls.servers import Address
 
 Options = dict[str, Any]
 
-ASK_SECONDS = 1.0
-"""How long one that may know the address has to answer, and then the server to take a connection."""
+T = TypeVar("T")
 
 
 class Locator(ABC):
-    """Asks for the address of a server; shared by all connections to it."""
+    """
+    Asks for the address of a server; shared by all connections to it.
+
+    :ivar known: who may know it; the one that answered last is asked first.
+    """
 
     is_sharded = False
     """Whether a channel belongs to a server as a key does."""
 
-    def __init__(self) -> None:
+    handshake_seconds: float | None = None
+    """For the whole of a handshake, where another server is soon asked instead."""
+
+    def __init__(self, known: Sequence[Address]) -> None:
+        self.known = list(known)
         self._connections: WeakSet[MasterConnection] = WeakSet()
 
     @abstractmethod
@@ -34,6 +43,24 @@ class Locator(ABC):
 
         :raises ConnectionError: none of those who are asked knows.
         """
+
+    async def first(self, ask: Callable[[Address], Awaitable[T | None]], *, otherwise: str) -> T:
+        """
+        Return the answer of the first that has one.
+
+        :raises ConnectionError: none has; it begins with `otherwise`.
+        """
+        troubles = []
+        for each in list(self.known):
+            self.known.append(self.known.pop(0))  # before it is asked: a caller may not wait for its answer
+            try:
+                if answer := await ask(each):
+                    self.known.remove(each)
+                    self.known.insert(0, each)
+                    return answer
+            except (RedisError, OSError) as error:
+                troubles.append(f"{each}: {error}")
+        raise ConnectionLost("; ".join((otherwise, *troubles)))
 
     def know(self, connection: "MasterConnection") -> None:
         """Keep a connection that `leave_replaced_master` is to look at."""
@@ -64,16 +91,18 @@ class MasterConnection(Connection):
         locator.know(self)
 
     async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
+        if self.is_connected and self.should_reconnect():  # type: ignore[no-untyped-call]  # redis-py leaves it so
+            await self.disconnect(nowait=True)  # a pool that lends it looks only when it comes back
         if self.is_connected:
             return
-        self.host, self.port = await self.locator.master()
         try:
-            # Of its own, for the whole of it: the kernel takes connections for a process that stands still.
-            async with asyncio.timeout(min(ASK_SECONDS, self.socket_connect_timeout or ASK_SECONDS)):
+            async with asyncio.timeout(self.socket_connect_timeout):
+                self.host, self.port = await self.locator.master()
+            async with asyncio.timeout(self.locator.handshake_seconds):  # the kernel connects to who stands still
                 await super().connect_check_health(check_health, retry_socket_connect)
         except TimeoutError as error:
             await self.disconnect(nowait=True)
-            raise TimedOut(f"{self.host}:{self.port} takes no connection in time") from error
+            raise TimedOut("no server takes a connection in time") from error
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
         await super().on_connect_check_health(check_health)

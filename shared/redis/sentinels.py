@@ -1,6 +1,5 @@
 """Where the master of a service is: wherever its sentinels say."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -11,8 +10,11 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-from shared.redis.masters import ASK_SECONDS, Locator, Options, master_options
+from shared.redis.masters import Locator, Options, master_options
 from shared.urls.servers import Address, SentinelUrl
+
+ASK_SECONDS = 1.0
+"""How long a sentinel has to answer."""
 
 
 def sentinel_options(url: SentinelUrl) -> Options:
@@ -38,33 +40,18 @@ def master_of(url: SentinelUrl) -> Address:
                     return Address(*master)
         except (RedisError, OSError) as error:
             troubles.append(f"{sentinel}: {error}")
-    raise ConnectionLost(_no_master(url, troubles))
+    raise ConnectionLost("; ".join((_no_master(url), *troubles)))
 
 
 class Sentinels(Locator):
     """Ask a service's sentinels for its master."""
 
     def __init__(self, url: SentinelUrl) -> None:
-        super().__init__()
+        super().__init__(url.sentinels)
         self._url = url
-        self._sentinels = list(url.sentinels)
 
     async def master(self) -> Address:
-        """
-        Return the master, by the first sentinel that answers.
-
-        :raises ConnectionError: none names one.
-        """
-        troubles = []
-        for sentinel in list(self._sentinels):
-            try:
-                if master := await self._ask(sentinel):
-                    self._sentinels.remove(sentinel)
-                    self._sentinels.insert(0, sentinel)
-                    return master
-            except (RedisError, OSError) as error:
-                troubles.append(f"{sentinel}: {error}")
-        raise ConnectionLost(_no_master(self._url, troubles))
+        return await self.first(self._ask, otherwise=_no_master(self._url))
 
     async def _ask(self, sentinel: Address) -> Address | None:
         retry = Retry(NoBackoff(), 0)
@@ -78,5 +65,5 @@ def _options(url: SentinelUrl, sentinel: Address) -> Options:
     return {**sentinel_options(url), **timeouts, **sentinel._asdict(), "decode_responses": True}
 
 
-def _no_master(url: SentinelUrl, troubles: Sequence[str]) -> str:
-    return f"no sentinel names a master of {url.service}" + "".join(f"; {each}" for each in troubles)
+def _no_master(url: SentinelUrl) -> str:
+    return f"no sentinel names a master of {url.service}"

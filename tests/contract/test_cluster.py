@@ -21,15 +21,15 @@ from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
 from shared.redis.client import connect, connect_blocking, connector
-from shared.redis.cluster import slot_of
-from shared.redis.location import located, servers_with_keys
+from shared.redis.cluster import BUS_TAG, slot_of
+from shared.redis.location import key_holders, located
 from shared.redis.pipelined import pack, pipelined
 from tests.support import roles
 from tests.support.folding import POINTER, begin, go_live
 from tests.support.patience import SECONDS
 from tests.support.read_models import StoreInRedis, on_a_server
 from write_side.bus.backlog import Backlog
-from write_side.bus.entries import ANSWERS, BUS_TAG, Poison, commands, settled
+from write_side.bus.entries import ANSWERS, Poison, commands, settled
 from write_side.bus.limits import BUS_LIMITS
 from write_side.bus.stream import ShardStream
 
@@ -210,7 +210,7 @@ async def test_programs_without_an_event_loop_find_the_owner(cluster, client):
     with connect_blocking(cluster.url) as blocking:
         assert blocking.get(KEY) == "old"
     assert located(cluster.url).endswith(f"@{cluster.owner().address}/0")
-    assert servers_with_keys(cluster.url).keys() == {str(each.address) for each in cluster.nodes}
+    assert key_holders(cluster.url).urls.keys() == {str(each.address) for each in cluster.nodes}
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ async def test_projector_and_readers_do_their_work_under_their_users(cluster, as
         await go_live(model)
 
         assert (listening, await heard.next()) == ("again", 0)
-    assert len(servers_with_keys(as_user("prove"))) == len(cluster.nodes)
+    assert len(key_holders(as_user("prove")).urls) == len(cluster.nodes)
 
 
 async def test_the_bus_is_where_its_own_slot_is(cluster, as_user):
@@ -282,11 +282,26 @@ def test_doctor_looks_at_each_node(cluster):
     """What does not hold of one is said with its address."""
     wrong = cluster.start().nodes[1]
     wrong.call("CONFIG", "SET", "cluster-allow-reads-when-down", "yes")
+    try:
+        checks = list(examine_redis(cluster.url, held=("the read models", "the bus"), setting="MUSTER_REDIS_URL"))
+    finally:
+        wrong.call("CONFIG", "SET", "cluster-allow-reads-when-down", "no")
 
-    checks = list(examine_redis(cluster.url, setting="MUSTER_REDIS_URL"))
-
-    wrong.call("CONFIG", "SET", "cluster-allow-reads-when-down", "no")
-    assert [each.mark for each in checks] == [OK, WARNING, OK, FAILED, OK]
+    assert [each.mark for each in checks] == [OK, WARNING, WARNING, OK, FAILED, OK]
     assert checks[1].what == f"{cluster.owner().address} has the read models and a replica"
-    assert checks[3].what == f"node {wrong.address}: no reads when down"
-    assert "maxmemory-policy is noeviction" in checks[2].what
+    assert checks[2].what == f"{cluster.owner(slot_of(BUS_TAG)).address} has the bus and a replica"
+    assert checks[4].what == f"node {wrong.address}: no reads when down"
+    assert "maxmemory-policy is noeviction" in checks[3].what
+
+
+async def test_keys_that_went_there_and_back_are_seen_to_have_gone(cluster, client):
+    """Else what looks for a person node by node could miss what was always where it did not look."""
+    before, former = key_holders(cluster.url), cluster.owner()
+    assert key_holders(cluster.url) == before
+
+    await moved(cluster)
+    await asyncio.to_thread(cluster.move, former)
+
+    after = key_holders(cluster.url)
+    assert (after.urls, cluster.owner()) == (before.urls, former)
+    assert after.ownership != before.ownership

@@ -80,6 +80,7 @@ async def test_a_slot_is_moved_and_nobody_is_refused(nodes, whole):
     assert readers.taken_back == []
 
 
+@pytest.mark.soak
 async def test_a_rebuild_goes_on_where_its_slot_is_moved(nodes, whole):
     """While it reads the log, which is held up for it, and again until it is live."""
     async with Operator(whole) as operator, under_load(whole, seed=1710) as (load, readers):
@@ -113,6 +114,7 @@ async def test_a_killed_primary_is_replaced_by_its_replica(nodes, whole, recover
     assert set(readers.refusals) <= AWAY
 
 
+@pytest.mark.soak
 async def test_a_primary_that_stands_still_is_left(nodes, whole, recovered_in):
     """It would take connections; when it wakes up it has been replaced, and is a replica."""
     still = nodes.owner()
@@ -129,6 +131,7 @@ async def test_a_primary_that_stands_still_is_left(nodes, whole, recovered_in):
     assert set(readers.refusals) <= AWAY
 
 
+@pytest.mark.soak
 async def test_what_a_promoted_replica_lacks_is_projected_again(nodes, whole, recovered_in):
     """Documents and checkpoint are of one moment; the projector goes on from there."""
     killed, replica = nodes.owner(), nodes.replica()

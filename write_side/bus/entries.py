@@ -6,14 +6,12 @@ from typing import NamedTuple
 import msgspec
 
 from shared.problems import INTERNAL_ERROR, FieldError, Refusal
+from shared.redis.cluster import BUS_TAG
 from write_side.execution.endings import Ending, StreamedAnswer
 from write_side.execution.invocation import Answer
 
 GROUP = "muster"
 """The consumer group of every shard."""
-
-BUS_TAG = "bus"
-"""The hash tag of all streams: an answer is written as its message goes."""
 
 ANSWERS = f"muster:{{{BUS_TAG}}}:answers"
 DEAD_LETTERS = f"muster:{{{BUS_TAG}}}:dead-letters"

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.read_model.keys import HOME, GenerationKeys, Keyspace, ProjectionKeys
-from shared.redis.cluster import HOME_TAG, SlotOwner, Topology, slot_of
+from shared.redis.cluster import HOME_TAG, SlotOwner, Topology, asking_options, slot_of
 from shared.redis.location import connection_options
 from shared.redis.masters import MasterConnection, SecureMasterConnection
 from shared.urls.servers import Address, ClusterUrl
@@ -65,6 +65,21 @@ def test_the_owner_of_a_slot_is_found_in_its_range():
     first = Address("10.0.0.1", 7001)
     assert owners == dict.fromkeys((0, 8191, 8193, 16383), first) | {8192: Address("seed", 7003)}
     assert topology.nodes == [first, Address("seed", 7003), Address("10.0.0.2", 7002)]
+
+
+def test_a_node_without_the_name_that_it_is_to_have_is_not_taken_for_the_one_that_was_asked():
+    with pytest.raises(ConnectionLost, match="cluster-announce-hostname"):
+        Topology.read(WELL, [[0, 16383, ["?", 7001, "id"]]], asked=ASKED)
+
+
+def test_nodes_are_asked_for_half_a_second_whatever_the_url_allows_an_owner():
+    """One may stand still, and the others know it too."""
+    url = ClusterUrl.parse("rediss+cluster://reader:p@one?socket_timeout=30&socket_connect_timeout=20")
+
+    asking = asking_options(url, ASKED)
+
+    assert (asking["socket_timeout"], asking["socket_connect_timeout"]) == (0.5, 0.5)
+    assert (asking["host"], asking["port"], asking["username"], asking["ssl"]) == ("seed", 7000, "reader", True)
 
 
 def test_a_slot_may_have_no_owner():

@@ -234,7 +234,7 @@ async def test_what_is_refused_is_told_with_its_reason(stack, browser, ops):
         await page.click("#question-yes")
 
         refusal = page.get_by_role("alert")
-        await refusal.get_by_text("no rebuild is under way").wait_for()
+        await refusal.get_by_text("is not being built any more").wait_for()
         assert await page.get_by_role("dialog").is_visible()
         await page.keyboard.press("Escape")
         await page.get_by_role("dialog").wait_for(state="hidden")

@@ -7,8 +7,8 @@ migration), and the reader passes a gap only when no living transaction can stil
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -55,7 +55,7 @@ EVENT_LOG_LIMITS = EventLogLimits()
 
 log = structlog.get_logger()
 
-OpenSource: TypeAlias = Callable[[], Awaitable[psycopg.AsyncConnection]]
+Source: TypeAlias = Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection]]
 
 COLUMNS = "position, event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at"
 _DATA = 7
@@ -185,15 +185,14 @@ class PostgresEventLog:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["PostgresEventReader"]:
-        async with connected(self._url, autocommit=True, limits=self._postgres) as connection, AsyncExitStack() as more:
+        async with connected(self._url, autocommit=True, limits=self._postgres) as connection:
             with reachable(), answered_within(connection, seconds=self._postgres.answer_seconds):
                 await self._prepare(connection)
-            source = partial(self._source, connection, more)
+            source = partial(self._source, connection)
             yield PostgresEventReader(connection, self._limits, self._postgres, source=source)
 
-    async def _source(self, connection: psycopg.AsyncConnection, more: AsyncExitStack) -> psycopg.AsyncConnection:
-        """Return the session that what is replayed is read in, until the reader's own ends."""
-        return await more.enter_async_context(self._standby.instead_of(connection)) if self._standby else connection
+    def _source(self, primary: psycopg.AsyncConnection) -> AbstractAsyncContextManager[psycopg.AsyncConnection]:
+        return self._standby.instead_of(primary) if self._standby else nullcontext(primary)
 
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
         try:
@@ -223,9 +222,9 @@ class PostgresEventReader:
         limits: EventLogLimits,
         postgres: PostgresLimits,
         *,
-        source: OpenSource | None = None,
+        source: Source,
     ) -> None:
-        """:param source: opens the session that what is replayed is read in; without it, that is the reader's own."""
+        """:param source: gives the session that something is replayed from."""
         self._connection = connection
         self._pipeline = Pipeline(connection, prepared=set())
         self._source = source
@@ -260,19 +259,22 @@ class PostgresEventReader:
     async def replay(
         self, *, after: int, until: int, within: IdRange = EVERYTHING
     ) -> AsyncIterator[Sequence[RecordedEvent]]:
-        source = await self._source() if self._source and after < until else self._connection
-        while after < until:
-            end = min(after + self._limits.copied, until)
-            try:
-                async for portion in self._copied(source, after, end, within):
-                    yield portion
-                    after = portion[-1].position
-                after = end
-            except Unavailable as error:
-                if source is self._connection:
-                    raise
-                log.warning("the primary is read on, since its standby is lost", error=str(error))
-                source = self._connection
+        if after >= until:
+            return
+        async with self._source() as first:
+            source = first
+            while after < until:
+                end = min(after + self._limits.copied, until)
+                try:
+                    async for portion in self._copied(source, after, end, within):
+                        yield portion
+                        after = portion[-1].position
+                    after = end
+                except Unavailable as error:
+                    if source is self._connection:
+                        raise
+                    log.warning("the primary is read on, since its standby is lost", error=str(error))
+                    source = self._connection
 
     async def _copied(
         self, source: psycopg.AsyncConnection, after: int, until: int, within: IdRange

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from operator import itemgetter
+from typing import Any, Self
 
 import psycopg
 import structlog
@@ -31,10 +32,14 @@ class StandbyLimits:
 STANDBY_LIMITS = StandbyLimits()
 
 # A commit of Muster's is shown by the primary only once its record is flushed, and so on its way to standbys. What was
-# inserted behind it (hint bits of readers) may stay in memory for long where the primary rests.
-_FLUSHED = "select pg_current_wal_flush_lsn()::text, system_identifier from pg_control_system()"
-_HAS_REPLAYED = """
-    select coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, true), system_identifier from pg_control_system()"""
+# inserted behind it (hint bits of readers) may stay in memory for long where the primary rests, or be flushed up to the
+# end of a page, in the midst of a record, which no standby replays. The empty transaction of this question has that
+# record flushed, too.
+_FLUSHED = """
+    select pg_current_wal_flush_lsn()::text, system_identifier, pg_current_xact_id() from pg_control_system()"""
+_REPLAYED = """
+    select pg_last_wal_replay_lsn()::text, pg_last_wal_replay_lsn() >= %s::pg_lsn, system_identifier
+      from pg_control_system()"""
 
 log = structlog.get_logger()
 
@@ -78,19 +83,23 @@ class Standby:
 
     async def _catch_up(self, connection: psycopg.AsyncConnection, primary: psycopg.AsyncConnection) -> None:
         """:raises Unavailable: it has not replayed in time what the primary has written, or that of another one."""
-        flushed, cluster = await self._asked(primary, _FLUSHED)
+        flushed, cluster, _ = await self._asked(primary, _FLUSHED)
 
-        async def has_replayed() -> bool:
-            replayed, of = await self._asked(connection, _HAS_REPLAYED, flushed)
+        async def position() -> tuple[Any, ...]:
+            replayed, has_replayed, of = await self._asked(connection, _REPLAYED, flushed)
             if of != cluster:
                 raise Unavailable("MUSTER_LOG_STANDBY_URL names no standby of this primary")
-            return bool(replayed)
+            return replayed, has_replayed
 
         policy = RetryPolicy(first=0.005, longest=0.1, within=self._limits.seconds)
-        if not await policy.until(bool, has_replayed):
-            raise Unavailable(f"the standby is more than {self._limits.seconds} seconds behind")
+        replayed, has_replayed = await policy.until(itemgetter(1), position)
+        if not has_replayed:
+            raise Unavailable(
+                f"the standby is more than {self._limits.seconds} seconds behind:"
+                f" it has replayed {replayed}, the primary had flushed {flushed}"
+            )
 
-    async def _asked(self, connection: psycopg.AsyncConnection, query: str, *values: object) -> tuple[str | bool, int]:
+    async def _asked(self, connection: psycopg.AsyncConnection, query: str, *values: object) -> tuple[Any, ...]:
         """Ask without leaving a transaction open."""
         with reachable(), answered_within(connection, seconds=self._postgres.answer_seconds):
             async with connection.transaction():

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -17,11 +18,16 @@ from shared.event_log import EventLogUnsound
 from shared.event_log.adapters.postgres import EventLogLimits, PostgresEventLog
 from shared.event_log.adapters.standby import Standby, StandbyLimits
 from shared.postgres.connection import connected
+from tests.support.databases import Databases
+from tests.support.faults.processes import frozen
 from tests.support.patience import wait_until
 from tests.support.replicas import EmbeddedStandby
 from tests.support.sessions import append
 from tests.support.stack import until
+from tests.support.write_side import ANDRE, postgres_write_side
+from write_side.adapters.postgres.connections.transactions import TransactionLimits
 from write_side.adapters.postgres.migrate import migrate
+from write_side.domain.errors import OutcomeUnknown
 
 IN_PLACE = "the primary is read in place of its standby"
 
@@ -46,6 +52,25 @@ def replaying(standby):
     with psycopg.connect(standby.url, autocommit=True) as connection:
         yield connection
         connection.execute("select pg_wal_replay_resume()")
+
+
+@pytest.fixture
+def receiver(replaying):
+    """The process of the standby that takes what the primary sends, and says that it has it."""
+    receives = "select pid from pg_stat_activity where backend_type = 'walreceiver'"
+    [(pid,)] = replaying.execute(receives).fetchall()
+    return pid
+
+
+@pytest.fixture(scope="module")
+def databases_of_the_pair(primary):
+    return Databases(primary)
+
+
+@pytest.fixture
+def own_database(databases_of_the_pair, standby):
+    with databases_of_the_pair.lent() as url:
+        yield url
 
 
 async def test_a_standby_is_not_connected_to(standby):
@@ -86,24 +111,54 @@ async def _has_log(url):
         return connection.execute("select to_regclass('event_log')").fetchone() != (None,)
 
 
+@contextmanager
+def synchronous(primary):
+    """The primary waits at each COMMIT until its standby has it."""
+    with psycopg.connect(primary.url, autocommit=True) as connection:
+        try:
+            connection.execute("alter system set synchronous_standby_names = '*'")
+            connection.execute("select pg_reload_conf()")
+            wait_until(lambda: _is_synchronous(connection))
+            yield connection
+        finally:
+            connection.execute("alter system reset synchronous_standby_names")
+            connection.execute("select pg_reload_conf()")
+
+
 def test_the_doctor_says_what_follows_the_primary(primary, standby):
     """As long as no standby is synchronous, it says what that may cost."""
-    with psycopg.connect(primary.url, autocommit=True) as connection:
-        marks = []
-        for names in ("", "*"):
-            connection.execute(f"alter system set synchronous_standby_names = '{names}'")
-            connection.execute("select pg_reload_conf()")
-            wait_until(lambda names=names: _is_synchronous(connection) is bool(names))
-            [found] = [
-                each for each in examine_postgres(primary.url, sessions=13) if " is the primary of " in each.what
-            ]
-            marks.append((found.mark, found.what.partition(" is the primary of ")[2]))
-        connection.execute("alter system reset synchronous_standby_names")
-        connection.execute("select pg_reload_conf()")
+    alone = followed(primary)
+    with synchronous(primary):
+        in_step = followed(primary)
 
-    assert marks == [(WARNING, "1 standby, 0 of them synchronous"), (OK, "1 standby, 1 of them synchronous")]
+    assert (alone, in_step) == ((WARNING, "1 standby, 0 of them synchronous"), (OK, "1 standby, 1 of them synchronous"))
     assert [each.mark for each in examine_standby(standby.url)] == [OK]
     assert [each.mark for each in examine_standby(primary.url)] == [WARNING]
+
+
+def followed(primary):
+    [found] = [each for each in examine_postgres(primary.url, sessions=13) if " is the primary of " in each.what]
+    return found.mark, found.what.partition(" is the primary of ")[2]
+
+
+@pytest.mark.parametrize("grouped", [False, True], ids=["alone", "grouped"])
+async def test_what_no_standby_has_is_not_answered(primary, own_database, receiver, grouped):
+    """Nor shown to anyone, though the request is given up meanwhile: a promoted standby would know nothing of it."""
+    hasty = TransactionLimits(seconds=0.5)
+    async with postgres_write_side(own_database, limits=hasty, grouped=grouped) as write_side:
+        with synchronous(primary) as connection:
+            with frozen({receiver}):
+                given_up = asyncio.create_task(write_side.run("register-account", key="k", **ANDRE))
+                await until(lambda: _waits_for_standby(connection))
+                given_up.cancel()
+                await asyncio.wait([given_up])
+                assert await write_side.events() == []
+                with pytest.raises((Unavailable, OutcomeUnknown)):
+                    await write_side.run("register-account", key="k", by=write_side.another_executor(), **ANDRE)
+
+            answer = await write_side.run("register-account", key="k", **ANDRE)
+        assert answer.replayed
+        assert len(await write_side.events()) == 2
 
 
 def log_on(primary, standby, *, seconds=60.0, **limits):
@@ -237,6 +292,11 @@ async def test_the_state_is_compared_on_the_standby(primary, standby):
 def _is_synchronous(connection):
     [(state,)] = connection.execute("select sync_state from pg_stat_replication").fetchall()
     return state == "sync"
+
+
+async def _waits_for_standby(connection):
+    waiting = connection.execute("select count(*) from pg_stat_activity where wait_event = 'SyncRep'").fetchall()
+    return waiting == [(1,)]
 
 
 def _positions(connection, *, after):

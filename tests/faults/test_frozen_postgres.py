@@ -1,8 +1,7 @@
 """A PostgreSQL that is alive and does not answer, which no TCP keepalive distinguishes from a busy one."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -13,10 +12,9 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.postgres.arguments import PostgresLimits
 from shared.postgres.connection import connected
 from tests.support.faults.processes import frozen
-from tests.support.stack import until
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres.connections.transactions import TransactionLimits
-from write_side.domain.errors import AccountNotFound, OutcomeUnknown
+from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 
 pytestmark = pytest.mark.anyio
@@ -73,42 +71,6 @@ async def refused_in(units, happens):
     async with units.under(context("suspend-account")):
         happens()
         raise AccountNotFound(AccountRef.parse("handle:ada"))
-
-
-@contextmanager
-def standby_missing(server: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
-    """The server waits at each COMMIT for a standby that does not answer."""
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        try:
-            connection.execute("alter system set synchronous_standby_names = 'away'")
-            connection.execute("select pg_reload_conf()")
-            yield connection
-        finally:
-            connection.execute("alter system reset synchronous_standby_names")
-            connection.execute("select pg_reload_conf()")
-
-
-async def waits_for_standby(connection: psycopg.Connection) -> bool:
-    waiting = connection.execute("select count(*) from pg_stat_activity where wait_event = 'SyncRep'").fetchall()
-    return waiting == [(1,)]
-
-
-@pytest.mark.parametrize("grouped", [False, True], ids=["alone", "grouped"])
-async def test_what_no_standby_has_is_not_answered(postgres, database_url, grouped):
-    """Nor shown to anyone, though the request is given up meanwhile: a promoted standby would know nothing of it."""
-    async with postgres_write_side(database_url, limits=HASTY, grouped=grouped) as write_side:
-        with standby_missing(postgres) as connection:
-            given_up = asyncio.create_task(write_side.run("register-account", key="k", **ANDRE))
-            await until(lambda: waits_for_standby(connection))
-            given_up.cancel()
-            await asyncio.wait([given_up])
-            assert await write_side.events() == []
-            with pytest.raises((Unavailable, OutcomeUnknown)):
-                await write_side.run("register-account", key="k", by=write_side.another_executor(), **ANDRE)
-
-        answer = await write_side.run("register-account", key="k", **ANDRE)
-        assert answer.replayed
-        assert len(await write_side.events()) == 2
 
 
 async def test_a_reader_gives_a_frozen_log_up_in_time(postgres, database_url):

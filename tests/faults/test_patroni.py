@@ -11,6 +11,8 @@ from tests.support.patroni import PatroniSet, patroni_set, require_patroni
 from tests.support.stack import Child, Stack, running_stack, until
 from tests.support.under_load import seconds_until, serving_again, under_load
 
+pytestmark = pytest.mark.soak
+
 PROCESSES = (Child.WRITE, Child.READ, Child.PROJECT, Child.REACT)
 ALLOWED = {"/problems/storage-unavailable", "/problems/outcome-unknown"}
 FORKED = "the log is not the one that was projected"
@@ -69,7 +71,6 @@ async def test_a_killed_postmaster_is_failed_over_from(servers, stack_on_patroni
     assert await servers.settled() == (standby, primary)
 
 
-@pytest.mark.soak
 async def test_a_killed_host_is_failed_over_from(servers, stack_on_patroni, recovered_in):
     primary, standby = await servers.settled()
     async with going_on(stack_on_patroni, servers, seed=1710) as (load, readers):
@@ -79,7 +80,6 @@ async def test_a_killed_host_is_failed_over_from(servers, stack_on_patroni, reco
     assert await servers.settled() == (standby, primary)
 
 
-@pytest.mark.soak
 async def test_nobody_notices_a_switchover(servers, stack_on_patroni, recovered_in):
     primary, standby = await servers.settled()
     async with going_on(stack_on_patroni, servers, seed=1720) as (load, readers):
@@ -88,7 +88,6 @@ async def test_nobody_notices_a_switchover(servers, stack_on_patroni, recovered_
     assert await servers.settled() == (standby, primary)
 
 
-@pytest.mark.soak
 async def test_a_frozen_host_is_failed_over_from(servers, stack_on_patroni, recovered_in):
     """It believes that it is the primary when it wakes up: nobody is told anything that it alone knows."""
     primary, standby = await servers.settled()
@@ -99,7 +98,6 @@ async def test_a_frozen_host_is_failed_over_from(servers, stack_on_patroni, reco
     assert await servers.settled() == (standby, primary)
 
 
-@pytest.mark.soak
 async def test_a_frozen_standby_is_left_behind(servers, stack_on_patroni, recovered_in):
     """Until then commands wait for it, and nobody is told that one was carried out that it does not have."""
     primary, standby = await servers.settled()
@@ -109,7 +107,6 @@ async def test_a_frozen_standby_is_left_behind(servers, stack_on_patroni, recove
     assert await servers.settled() == (primary, standby)
 
 
-@pytest.mark.soak
 async def test_a_primary_without_etcd_goes_on(servers, stack_on_patroni):
     """As long as it reaches all other hosts."""
     roles = await servers.settled()

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-import venv
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from read_side.http.documentation import document as read_document
 from read_side.http.feed.asyncapi import asyncapi
 from read_side.http.resources.change_stream import PATH
 from tests.support.examples import at_night
+from tests.support.locked_venv import python_with
 from write_side.http.documentation import document as write_document
 
 HERE = Path(__file__).parent
@@ -43,8 +43,7 @@ class Workshop:
         for name, document in DOCUMENTS.items():
             (path / f"{name}.json").write_bytes(msgspec.json.encode(document))
         self.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        venv.create(path / "venv", with_pip=True)
-        self.run(self.python, "-m", "pip", "install", "-q", "--require-hashes", "-r", "requirements.lock")
+        python_with(HERE / "requirements.lock", venv=path / "venv")
 
     @property
     def python(self) -> str:

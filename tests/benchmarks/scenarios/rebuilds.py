@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from shared.runtime.exit_with_parent import ending_with_parent
-from tests.benchmarks.baselines_venv import BASELINES, ROOT, python_of_baselines
+from tests.benchmarks.baselines_venv import BASELINES, python_of_baselines
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.results import BenchResult, TurnSample, compared, judged
 from tests.benchmarks.scenario import Scale
 from tests.benchmarks.scenarios.writes import Lags
 from tests.benchmarks.servers import BenchedMuster, BenchServers
+from tests.support.locked_venv import ROOT
 from tests.support.stack import environment
 
 

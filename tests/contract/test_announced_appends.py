@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from uuid import UUID, uuid4
 
 import psycopg
@@ -136,7 +137,7 @@ class InterruptedReader(PostgresEventReader):
     """Lets others append between the first two steps of its read."""
 
     def __init__(self, connection: psycopg.AsyncConnection, meanwhile: list[Callable[[], object]]) -> None:
-        super().__init__(connection, EVENT_LOG_LIMITS, POSTGRES_LIMITS)
+        super().__init__(connection, EVENT_LOG_LIMITS, POSTGRES_LIMITS, source=lambda: nullcontext(connection))
         self.meanwhile = meanwhile
 
     async def _one(self, query):

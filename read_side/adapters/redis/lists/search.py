@@ -120,17 +120,27 @@ class Search:
             await self._lengths.of(self._read, [*scans, everybody]) if len(scans) > 1 or facets else (0, 0)
         )
         nth, chance = lengths.index(min(lengths)), _chance(lengths, total)
-        is_facet = nth < len(facets)
-        if not is_facet or (not query.is_by_name and lengths[nth] <= self._limits.candidates(query.limit + 1, chance)):
-            try:
-                return await self._gather(scans[nth])
-            except TooManyToSort as error:
-                if error.records and query.is_one_word:
-                    raise self._limits.too_broad() from error
+        if nth >= len(facets) or self._is_small(lengths[nth], chance):
+            with suppress(TooManyToSort):
+                return await self._gathered(scans[nth])
         # So many match that those who fit are not far apart. Where they are, pages are short.
         if facets and query.is_by_name:
             return await self._along_facet(facets, lengths[: len(facets)])
         return await self._along(everybody, query.facets, chance=chance, length=total)
+
+    def _is_small(self, length: int, chance: float) -> bool:
+        """Whether to put the people of a facet into order takes no more of them than to look for them along a list."""
+        candidates = self._limits.candidates(self._query.limit + 1, chance)
+        return not self._query.is_by_name and length <= candidates
+
+    async def _gathered(self, scan: RangeScan) -> Places:
+        """:raises QueryTooBroad: too many match, and there is no other way to them."""
+        try:
+            return await self._gather(scan)
+        except TooManyToSort as error:
+            if error.records and self._query.is_one_word:
+                raise self._limits.too_broad() from error
+            raise
 
     async def _along_facet(self, scans: Sequence[RangeScan], lengths: Sequence[int], total: int = 0) -> Places:
         """

@@ -51,16 +51,18 @@ class Locator(ABC):
         :raises ConnectionError: none has; it begins with `otherwise`.
         """
         troubles = []
-        for each in list(self.known):
-            self.known.append(self.known.pop(0))  # before it is asked: a caller may not wait for its answer
+        for each in self.known:
+            self.known = [*self._known_besides(each), each]  # before it is asked: a caller may not wait for its answer
             try:
                 if answer := await ask(each):
-                    self.known.remove(each)
-                    self.known.insert(0, each)
+                    self.known = [each, *self._known_besides(each)]  # others may have changed it meanwhile
                     return answer
             except (RedisError, OSError) as error:
                 troubles.append(f"{each}: {error}")
         raise ConnectionLost("; ".join((otherwise, *troubles)))
+
+    def _known_besides(self, asked: Address) -> Sequence[Address]:
+        return [each for each in self.known if each != asked]
 
     def know(self, connection: "MasterConnection") -> None:
         """Keep a connection that `leave_replaced_master` is to look at."""

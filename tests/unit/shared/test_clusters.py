@@ -82,6 +82,20 @@ def test_nodes_are_asked_for_half_a_second_whatever_the_url_allows_an_owner():
     assert (asking["host"], asking["port"], asking["username"], asking["ssl"]) == ("seed", 7000, "reader", True)
 
 
+async def test_a_node_may_be_forgotten_while_it_is_asked():
+    """By another connection, which was told of a cluster without it."""
+    owner, answered = SlotOwner(ClusterUrl.parse("redis+cluster://one,two"), tag="0"), []
+
+    async def ask(node):
+        owner.known = [Address("three", 6379)]
+        answered.append(node)
+        return node if node.host == "two" else None
+
+    assert await owner.first(ask, otherwise="nobody") == Address("two", 6379)
+    assert [each.host for each in answered] == ["one", "two"]
+    assert [each.host for each in owner.known] == ["two", "three"]
+
+
 def test_a_slot_may_have_no_owner():
     with pytest.raises(ConnectionLost, match="no node owns slot 9000"):
         Topology.read(WELL, SLOTS[:2], asked=ASKED).around(9000)

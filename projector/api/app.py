@@ -25,7 +25,7 @@ from projector.rebuilding.reconcilers import Reconcilers
 from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble
 from shared.http.containers import Register, Services
-from shared.http.health import GaugeRefresh, ReadinessDetails, json
+from shared.http.health import GaugeRefresh, ReadinessDetails
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
 from shared.http.pages import csrf_check as guard
@@ -49,7 +49,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     """
     return assemble(
         handlers=[
-            status,
+            get_status,
             *events.HANDLERS,
             *pages.HANDLERS,
             *pages.SIGN_IN.handlers,
@@ -83,11 +83,11 @@ def _register(registry: svcs.Registry) -> None:
 
 
 @get("/status")
-async def status(services: Services) -> Response[bytes]:
+async def get_status(services: Services) -> Response[bytes]:
     now = await services.get(StatusBoard).read()
     if ReadProbe in services.registry:
         services.get(ReadProbe).report(now)
-    return json(now, headers={"Cache-Control": "no-store"})
+    return orders.answered(now)
 
 
 def readiness_details(history: StatusHistory, *, frozen: Mapping[str, str]) -> Mapping[str, str]:
@@ -134,9 +134,7 @@ def _document() -> dict[str, Any]:
         examples=EXAMPLES,
         operations=[
             orders.operation(
-                "get_status",
-                "GET",
-                "/status",
+                get_status,
                 "Get the state of every projection",
                 Status,
                 description="Answers while PostgreSQL or Redis is away, too: what is unknown then is null.",

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from projector.api import orders
-from projector.api.page.answers import AnyRequest, on_refusal, shown
+from projector.api.page.answers import on_refusal, shown
 from projector.monitoring.event_effects import EventEffect, EventEffects
 from projector.monitoring.log_pages import TYPES, LoggedEvent, LoggedEvents, LogPages, LogQuery, logged
 from shared.auth.principal import PRIVATE
@@ -22,6 +22,7 @@ from shared.http.pages.csrf_check import require_local_host
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.parsing.parameters import Malformed, Parameters
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.problems import INVALID, Problem
 
 MOST = 200
@@ -50,7 +51,7 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/events", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
-async def events(request: AnyRequest, services: Services) -> Response[bytes]:
+async def list_events(request: AnyRequest, services: Services) -> Response[bytes]:
     query = _query(request)
     with orders.as_problems():
         found = await services.get_abstract(LogPages).page(query)
@@ -63,7 +64,7 @@ async def events(request: AnyRequest, services: Services) -> Response[bytes]:
 
 
 @get("/events/{position:str}", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
-async def event(position: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
+async def get_event(position: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
     number = int(position) if _is_number(position) else GREATEST
     with orders.as_problems():
         recorded = await services.get_abstract(LogPages).event(min(number, GREATEST))
@@ -123,7 +124,7 @@ def _sees_private(request: AnyRequest) -> bool:
     return PRIVATE in caller(request.scope).scopes
 
 
-HANDLERS = (events, event)
+HANDLERS = (list_events, get_event)
 
 
 def _parameter(name: str, type: Any, text: str) -> Parameter:
@@ -132,9 +133,7 @@ def _parameter(name: str, type: Any, text: str) -> Parameter:
 
 OPERATIONS = (
     orders.operation(
-        "list_events",
-        "GET",
-        "/events",
+        list_events,
         "List events of the log, the newest first",
         LoggedEvents,
         description="`data` is for tokens with the scope `profiles:read.private`; others see the names of fields. By"
@@ -149,9 +148,7 @@ OPERATIONS = (
         problems=(INVALID, orders.REFUSED, orders.UNAVAILABLE),
     ),
     orders.operation(
-        "get_event",
-        "GET",
-        "/events/{position}",
+        get_event,
         "Get an event, and what each projection has made of it",
         EventReport,
         description="Documents are shown as they are now: the position says up to which event each reflects its own.",

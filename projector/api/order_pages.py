@@ -12,7 +12,7 @@ import msgspec
 from litestar import Response, get, post
 
 from projector.api.orders import REFUSED, UNAVAILABLE
-from projector.api.page.answers import AnyRequest, on_refusal, shown
+from projector.api.page.answers import on_refusal, shown
 from projector.api.page.buttons import Button, Field, button_of
 from projector.api.page.document import Ordered
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
@@ -24,7 +24,7 @@ from shared.http.pages.csrf_check import FORM_GUARDS, require_local_host
 from shared.http.pages.sign_in_answers import lead
 from shared.http.parsing.forms import Form, form_of
 from shared.http.problems import ProblemDetails, Rejection, details_of, headers_of
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest, root_of
 from shared.problems import INVALID, Problem
 
 FIRST_LOOK_SECONDS = 10.0

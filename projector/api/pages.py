@@ -9,7 +9,7 @@ from litestar.types import HTTPScope
 
 from projector.api import order_pages
 from projector.api.order_pages import ordered_in, seen, seen_now
-from projector.api.page.answers import AnyRequest, shown
+from projector.api.page.answers import shown
 from projector.api.page.document import STYLESHEET, asset, context_of, style
 from projector.monitoring.status_history import StatusHistory
 from shared.clock import Clock
@@ -19,6 +19,7 @@ from shared.http.pages.csrf_check import require_local_host
 from shared.http.pages.sign_in import SignIn
 from shared.http.pages.sign_in_answers import SignInPage
 from shared.http.parsing.negotiation import prefers_html
+from shared.http.requests import AnyRequest
 
 
 def _has_page(scope: HTTPScope) -> bool:

@@ -9,9 +9,9 @@ have changed, as HTML by the id of their element.
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, get
+from litestar import get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
@@ -25,6 +25,7 @@ from shared.http.containers import Services
 from shared.http.event_stream import MEDIA_TYPE, event, event_stream, retry
 from shared.http.middleware.auth import caller
 from shared.http.pages.csrf_check import require_local_host
+from shared.http.requests import AnyRequest
 from shared.http.streaming import TOO_MANY_STREAMS, StreamPlaces
 
 
@@ -88,18 +89,16 @@ class Streams:
 
 
 @get("/status/events", guards=[require_local_host])
-async def status_events(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+async def follow_status(request: AnyRequest, services: Services) -> ASGIApp:
     authentication = await services.aget_abstract(Authentication)
     streams, may_go_on = services.get(Streams), partial(_stands, authentication, caller(request.scope))
     return event_stream(streams.events(may_go_on), places=streams.places, stalled=streams.limits.stalled)
 
 
-HANDLERS = (status_events,)
+HANDLERS = (follow_status,)
 OPERATIONS = (
     operation(
-        "follow_status",
-        "GET",
-        "/status/events",
+        follow_status,
         "Follow the state of every projection",
         Annotated[str, Meta(examples=['id: 1\nevent: status\ndata: {"head":1042,…}\n\n'])],
         description="Server-sent events: `history` once, with the figures of the last hour, then every second"

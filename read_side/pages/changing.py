@@ -11,7 +11,7 @@ from read_side.pages import forms
 from read_side.pages.documents import document
 from read_side.pages.forms import CREATIONS, OF_A_GROUP, OF_A_PERSON, Action, Creation, FormField, Value
 from read_side.pages.reading import PageReads, segment
-from read_side.pages.viewing import ON_REFUSAL, AnyRequest, find_person, read_group, read_person, shown, viewer_of
+from read_side.pages.viewing import ON_REFUSAL, find_person, read_group, read_person, shown, viewer_of
 from shared.auth.principal import COMMANDS
 from shared.errors import Unavailable
 from shared.http.containers import Services
@@ -19,7 +19,7 @@ from shared.http.middleware.auth import PagePolicy, credential, require_scope
 from shared.http.pages.csrf_check import FORM_GUARDS
 from shared.http.parsing.forms import Form, form_of
 from shared.http.problems import Rejection
-from shared.http.requests import request_id, root_of
+from shared.http.requests import AnyRequest, request_id, root_of
 from shared.problems import INVALID, Problem
 
 NO_WRITE_API = Problem(

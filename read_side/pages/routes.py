@@ -15,9 +15,10 @@ from read_side.http.resources.groups import GroupPage, MemberPage
 from read_side.pages.changing import A_GROUP, A_PERSON, creating, editing, require_changes
 from read_side.pages.documents import STYLESHEET, asset, document, style
 from read_side.pages.reading import PageReads, segment
-from read_side.pages.viewing import ON_REFUSAL, AnyRequest, kept, read_person, shown, viewer_of
+from read_side.pages.viewing import ON_REFUSAL, kept, read_person, shown, viewer_of
 from shared.http.pages.answers import ASSET_HEADERS
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.read_model.records import GroupRecord, PublicProfileRecord
 
 GROUPS_SHOWN = 6

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
 from read_side.commands import CommandSender
 from read_side.pages.documents import Viewer, document
@@ -15,13 +15,11 @@ from shared.http.pages.documentation import linked
 from shared.http.pages.site_map import site_map_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import answer_refusal, details_of, headers_of
-from shared.http.requests import request_id, root_of
+from shared.http.requests import AnyRequest, request_id, root_of
 from shared.problems import Refusal
 from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
 
 FILTERS = ("q", "group", "tag", "status", "sort")
-
-AnyRequest = Request[Any, Any, Any]
 
 
 def viewer_of(request: AnyRequest) -> Viewer:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
 from projector.api.page.document import document
 from shared.http.pages.answers import FORM_HEADERS
@@ -11,10 +11,8 @@ from shared.http.pages.documentation import linked
 from shared.http.pages.site_map import site_map_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import answer_refusal, headers_of
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest, root_of
 from shared.problems import Refusal
-
-AnyRequest = Request[Any, Any, Any]
 
 
 def shown(

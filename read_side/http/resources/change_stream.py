@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, get
+from litestar import get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
@@ -26,6 +26,7 @@ from shared.http.middleware.auth import caller
 from shared.http.openapi.document import Parameter
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.parsing.parameters import Parameters
+from shared.http.requests import AnyRequest
 from shared.http.streaming import TOO_MANY_STREAMS, StreamedResponse, StreamPlaces
 from shared.runtime.retry import Backoff, RetryPolicy
 
@@ -97,7 +98,7 @@ def _encoded(found: ShownChanges) -> bytes:
 
 
 @get(PATH)
-async def follow_changes(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+async def follow_changes(request: AnyRequest, services: Services) -> ASGIApp:
     require_acceptable(request.scope, MEDIA_TYPE)
     parameters, principal = Parameters(request.scope), caller(request.scope)
     minimum, wanted = wanted_position(parameters), wanted_changes(parameters)

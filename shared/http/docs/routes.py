@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 from markupsafe import Markup
@@ -22,7 +22,7 @@ from shared.http.pages.sign_in_answers import url_of
 from shared.http.pages.site_map import site_map_of
 from shared.http.pages.templating import templates_of
 from shared.http.problems import NOT_FOUND, Rejection
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest, root_of
 
 STYLESHEET = "pages/docs.css"
 UNCOMPRESSED = {"Cache-Control": "no-store, no-transform"}
@@ -38,8 +38,6 @@ def prose(text: str) -> Markup:
 _templates = templates_of(__package__)
 _templates.globals |= {"root": ROOT, "stylesheet": STYLESHEET}
 _templates.filters |= {"as_json": as_json, "prose": prose}
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class Docs:

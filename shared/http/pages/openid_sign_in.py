@@ -17,7 +17,6 @@ from shared.http.middleware.auth import cookie_name, cookie_of
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
 from shared.http.pages.documentation import linked
 from shared.http.pages.sign_in_answers import (
-    AnyRequest,
     SignInAnswers,
     own_address,
     sessions_of,
@@ -26,7 +25,7 @@ from shared.http.pages.sign_in_answers import (
     verifying,
 )
 from shared.http.problems import NOT_FOUND, Rejection
-from shared.http.requests import header, root_of
+from shared.http.requests import AnyRequest, header, root_of
 from shared.problems import Refusal
 
 BEGIN, DONE = "/sign-in/openid", "/sign-in/openid/done"

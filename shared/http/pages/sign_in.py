@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromQuery
 from litestar.types import HTTPScope
 
@@ -20,7 +20,7 @@ from shared.http.pages.sign_in_answers import SignInAnswers, SignInPage, lead, o
 from shared.http.parsing.forms import form_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection
-from shared.http.requests import wants_head_only
+from shared.http.requests import AnyRequest, wants_head_only
 from shared.problems import Refusal
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
@@ -66,7 +66,7 @@ class SignIn:
     def _by_link(self) -> Any:
         @get(SIGN_IN, exception_handlers={Refusal: self._answers.refused})
         async def sign_in(
-            request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "", next: FromQuery[str] = ""
+            request: AnyRequest, services: Services, token: FromQuery[str] = "", next: FromQuery[str] = ""
         ) -> Response[bytes]:
             where = own_address(next)
             authentication = await services.aget_abstract(Authentication)
@@ -95,7 +95,7 @@ class SignIn:
             guards=[require_own_form],
             exception_handlers={Refusal: self._answers.refused},
         )
-        async def sign_in_by_token(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+        async def sign_in_by_token(request: AnyRequest, services: Services) -> Response[bytes]:
             form = await form_of(request)
             where = own_address(form.one("next"))
             authentication = await services.aget_abstract(Authentication)
@@ -119,7 +119,7 @@ class SignIn:
             guards=[require_own_form],
             exception_handlers={Refusal: self._answers.refused},
         )
-        async def sign_out(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+        async def sign_out(request: AnyRequest, services: Services) -> Response[bytes]:
             name = credential(request.scope, self.policy)
             if name and Sessions in services.registry:
                 with verifying(next=""):

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.types import HTTPScope
 
 from shared.auth.code_flow import CodeFlow
@@ -19,10 +19,8 @@ from shared.http.pages.documentation import ROOT, linked
 from shared.http.pages.templating import templates_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import NOT_FOUND, Rejection, answer_refusal
-from shared.http.requests import header, root_of
+from shared.http.requests import AnyRequest, header, root_of
 from shared.problems import Refusal
-
-AnyRequest = Request[Any, Any, Any]
 
 # Words of a path and a query, none of which leads out of the service: `%2e` is a dot to browsers.
 _is_own = re.compile(

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from read_side.adapters.httpx.commands import CommandSenderLimits, HttpxCommandSender
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
+from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.commands import CommandSender
 from read_side.freshness import Freshness, FreshnessLimits
@@ -86,13 +87,14 @@ def redis_views(
     :param limits_of: the limits of a component.
     """
     limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
-    eviction = EvictionWatch(connect, limits=limits)
+    eviction, announcements = EvictionWatch(connect, limits=limits), Announcements(connect, limits=limits)
     return {
         each.name: _adapter(REDIS, each)(
             connect,
             keyspace=keyspace,
             freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             eviction=eviction,
+            announcements=announcements,
             limits=limits,
             list_limits=list_limits,
         )

@@ -11,7 +11,6 @@ from redis.exceptions import WatchError
 from projector.adapters.redis.commit import announcement
 from projector.adapters.redis.inspector import PORTION
 from projector.store.collections import Variant
-from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.announcements import Announcements
 from shared.dev_stack.checks import FAILED, OK, WARNING
 from shared.dev_stack.doctor_of_redis import examine_redis
@@ -142,6 +141,14 @@ class Heard:
             return await self.positions.get()
 
 
+def listening_at(url, heard):
+    """Hear what is announced there, of another projection too."""
+    announcements = Announcements(connector(url))
+    announcements.wake(heard, by=CHANNEL)
+    announcements.wake(Heard(), by=HOME.projection("groups").announce)
+    return announcements
+
+
 async def announce(cluster, position):
     async with connect(cluster.url) as client, pipelined(client) as redis:
         await redis.execute((redis.publish, CHANNEL, announcement("g1", position)))
@@ -150,7 +157,7 @@ async def announce(cluster, position):
 async def test_what_is_announced_is_heard_wherever_the_slot_is(cluster):
     """All who wait read again once it can be heard again."""
     heard = Heard()
-    async with Announcements(connector(cluster.url), channel=CHANNEL, freshness=heard, limits=RedisReadLimits()):
+    async with listening_at(cluster.url, heard):
         listening = await heard.next()
         await announce(cluster, 1)
         first = await heard.next()
@@ -228,7 +235,7 @@ async def test_projector_and_readers_do_their_work_under_their_users(cluster, as
     heard = Heard()
     async with (
         connect(as_user("project")) as client,
-        Announcements(connector(as_user("read")), channel=CHANNEL, freshness=heard, limits=RedisReadLimits()),
+        listening_at(as_user("read"), heard),
     ):
         listening = await heard.next()
         await client.delete(HOME.projection("profiles").live, HOME.projection("profiles").roster)

@@ -27,6 +27,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
 from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
+from shared.read_model.ordering import STATUSES
 from shared.redis.client import connect, connector
 from tests.support import roles
 from tests.support.crowds import crowd
@@ -210,7 +211,11 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
     connect_reader, freshness = connector(roles.as_user(server, "read")), Freshness("profiles", patience=5)
     async with RedisProfileViews(connect_reader, keyspace=HOME, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
-        assert (await views.list(ProfileQuery())).documents
+        two_tags = ProfileQuery(
+            statuses=tuple(STATUSES), tags=next(each.tags for each in PEOPLE if len(each.tags) == 2)
+        )
+        for query in (ProfileQuery(), ProfileQuery(words=("a",), order="handle"), two_tags):
+            assert (await views.list(query)).documents
         await until(lambda: listeners_of(server))
 
 

@@ -30,7 +30,8 @@ class RedisViews(ABC):
     Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
     live, and are said to be from the earliest moment.
 
-    :param eviction: shared by all views of a process; without it they watch for themselves.
+    :param eviction: shared by all views of a process, as `announcements` are; without them they watch and listen for
+        themselves.
     """
 
     projection: str
@@ -44,6 +45,7 @@ class RedisViews(ABC):
         keyspace: Keyspace,
         freshness: Freshness,
         eviction: EvictionWatch | None = None,
+        announcements: Announcements | None = None,
         limits: RedisReadLimits | None = None,
         list_limits: ListLimits | None = None,
     ) -> None:
@@ -62,7 +64,8 @@ class RedisViews(ABC):
             oldest_version=self.oldest_version,
         )
         self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
-        self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness, limits=limits)
+        self._announcements = announcements or Announcements(connect, limits=limits)
+        self._announcements.wake(freshness, by=keys.announce)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -5,7 +5,6 @@ import secrets
 import socket
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import svcs
 from litestar.types import ASGIApp
@@ -134,8 +133,8 @@ def register_postgres(
     begin = PostgresTransactions(engine, limits=transactions)
     command_log = CommandLog(clock=clock)
     notifier = PostgresNotifier(url, limits=postgres)
-    ports: Any = {"transactions": begin, "command_log": command_log, "notify": notifier.notify}
-    units = GroupedUnitsOfWork(**ports, alone=PostgresUnitsOfWork(**ports), limits=transactions)
+    alone = PostgresUnitsOfWork(transactions=begin, command_log=command_log, notify=notifier.notify)
+    units = GroupedUnitsOfWork(transactions=begin, command_log=command_log, alone=alone, limits=transactions)
     registry.register_value(AsyncEngine, engine, on_registry_close=begin.close, ping=_answers)
     background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))
     registry.register_value(Background, background)

@@ -155,8 +155,8 @@ async def postgres_write_side(
     clock = SettableClock()
     engine = create_engine(url, allow_unsafe=True, limits=limits)
     transactions = PostgresTransactions(engine, limits=limits)
-    ports = {"transactions": transactions, "command_log": CommandLog(clock=clock), "notify": lambda: None}
-    alone = PostgresUnitsOfWork(**ports)
+    ports = {"transactions": transactions, "command_log": CommandLog(clock=clock)}
+    alone = PostgresUnitsOfWork(**ports, notify=lambda: None)
     units = GroupedUnitsOfWork(**ports, alone=alone) if grouped else alone
     try:
         yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)

@@ -16,6 +16,7 @@ from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from projector.api import status_events as events
 from projector.api.examples import EXAMPLES
+from projector.api.page.document import PAGES
 from projector.api.status_events import StreamLimits, Streams
 from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.read_probe import ReadProbe
@@ -35,7 +36,7 @@ from shared.http.pages.site_map import SiteMap
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
-POLICY = Policy(OPS, open=OPEN_PATHS | frozenset(pages.ASSETS), pages=pages.SIGN_IN.policy)
+POLICY = Policy(OPS, open=OPEN_PATHS | PAGES.paths, pages=pages.SIGN_IN.policy)
 
 
 def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:

@@ -10,7 +10,8 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from projector.api import orders
-from projector.api.page.answers import on_refusal, shown
+from projector.api.page.answers import on_refusal
+from projector.api.page.document import PAGES
 from projector.monitoring.event_effects import EventEffect, EventEffects
 from projector.monitoring.log_pages import TYPES, LoggedEvent, LoggedEvents, LogPages, LogQuery, logged
 from shared.auth.principal import PRIVATE
@@ -60,7 +61,7 @@ async def list_events(request: AnyRequest, services: Services) -> Response[bytes
     if not prefers_html(request.scope):
         return json(answer, headers=_HEADERS)
     next_ = Parameters(request.scope).address_with("before", str(found.next_before)).decode()
-    return shown(request, "events.html", headers=_BY_ACCEPT, found=answer, query=query, types=TYPES, next=next_)
+    return PAGES.answer(request, "events.html", headers=_BY_ACCEPT, found=answer, query=query, types=TYPES, next=next_)
 
 
 @get("/events/{position:str}", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
@@ -74,7 +75,7 @@ async def get_event(position: FromPath[str], request: AnyRequest, services: Serv
     answer = EventReport(event=logged(recorded, private=_sees_private(request)), projections=tuple(effects))
     if not prefers_html(request.scope):
         return json(answer, headers=_HEADERS)
-    return shown(request, "event.html", headers=_BY_ACCEPT, report=answer, may_see=_sees_private(request))
+    return PAGES.answer(request, "event.html", headers=_BY_ACCEPT, report=answer, may_see=_sees_private(request))
 
 
 def _query(request: AnyRequest) -> LogQuery:

@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 from shared.auth.principal import COMMANDS
 from shared.http.app import assemble, index_route
 from shared.http.containers import Register
-from shared.http.docs.routes import STYLESHEET
+from shared.http.docs.routes import PAGES
 from shared.http.middleware.auth import Policy
 from shared.http.pages import csrf_check
 from shared.http.pages.sign_in import OPEN_PATHS, SignIn
@@ -26,7 +26,7 @@ from write_side.http.limits import StreamedAnswerLimits
 from write_side.use_cases import USE_CASES
 
 READERS = SignIn(
-    SignInPage("These pages are for developers of clients.", "muster token --link --scope commands", STYLESHEET),
+    SignInPage("These pages are for developers of clients.", "muster token --link --scope commands", PAGES.stylesheet),
     cookie="muster_docs",
     has_page=lambda _: False,
 )

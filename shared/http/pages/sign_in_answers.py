@@ -15,8 +15,8 @@ from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.middleware.auth import UNVERIFIABLE, cookie_name
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
-from shared.http.pages.documentation import ROOT, linked
-from shared.http.pages.templating import templates_of
+from shared.http.pages.documentation import linked
+from shared.http.pages.templating import ROOT, templates_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import NOT_FOUND, Rejection, answer_refusal
 from shared.http.requests import AnyRequest, header, root_of
@@ -30,7 +30,6 @@ _is_own = re.compile(
 LONGEST_ADDRESS = 1_000
 """Characters: a cookie of 4 kB holds it, each written as three."""
 _templates = templates_of(__package__)
-_templates.globals["root"] = ROOT
 
 
 class SignInAway(Rejection):

@@ -1,6 +1,5 @@
 """The composition root of the read side: which adapter stands for which port."""
 
-import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -51,7 +50,7 @@ def create_app() -> ASGIApp:
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings, to_page=TO_PEOPLE_PAGE)
     register_limits(registry, settings, api="read", keyspace=HOME)

@@ -1,6 +1,5 @@
 """`muster react`: the loop of reactions, and what watches it, side by side in one process."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -79,7 +78,7 @@ def react_app(*registers: Register) -> ASGIApp:
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_postgres_of(settings, registry)

@@ -59,7 +59,7 @@ def create_consumer() -> ASGIApp:
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     registry.register_value(StreamedAnswerLimits, settings.limits_of(StreamedAnswerLimits))
     register_authentication(registry, settings, to_page=TO_DOCS)
@@ -73,7 +73,7 @@ def register_services(registry: svcs.Registry) -> None:
 
 def register_bus(registry: svcs.Registry) -> None:
     """Register what carries out the commands of the bus, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_postgres_of(settings, registry)
     register_consumer(registry, settings)

@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -243,7 +242,7 @@ class _Rebuild:
 @asynccontextmanager
 async def _connected() -> AsyncIterator[ApiClient]:
     """Give the projector's API; where none answers, one in this process, for as long as it takes."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     if settings.ops_url is not None:
         async with connected(PROJECTOR, settings) as projector:
             if await projector.is_live():

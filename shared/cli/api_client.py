@@ -1,7 +1,6 @@
 """The client of Muster's own APIs, which every command uses."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -154,7 +153,7 @@ def ask(api: Api, path: str, body: Mapping[str, Any] | None = None) -> bytes:
     """Ask an API once, where the environment says that it is: GET without a body, POST with one."""
 
     async def answer() -> bytes:
-        async with connected(api, Settings.load(os.environ).with_addresses()) as client:
+        async with connected(api, Settings.here()) as client:
             return await (client.get(path, bytes) if body is None else client.post(path, body, bytes))
 
     return asyncio.run(answer())

@@ -1,7 +1,6 @@
 """`muster webhooks`: to where changes are sent."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -9,10 +8,9 @@ from uuid import UUID
 
 import msgspec
 from cyclopts import App, Parameter, validators
-from rich.table import Table
 
 from shared.cli.exit_codes import CommandFailed, WrongUsage
-from shared.cli.output import print_encoded, print_line, print_table
+from shared.cli.output import print_encoded, print_line, print_result, print_table
 from shared.errors import Unavailable, Unsound
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events import EVENTS, type_of
@@ -114,10 +112,8 @@ def list_webhooks(*, json: bool = False) -> None:
     if json:
         print_encoded({"webhooks": found})
         return
-    table = Table("name", "state", "position", "url", "why", box=None)
-    for each in found:
-        table.add_row(each.name, each.state, str(each.position), each.url, each.reason or each.error or "")
-    print_table(table)
+    cells = ((each.name, each.state, str(each.position), each.url, each.reason or each.error or "") for each in found)
+    print_table(("name", "state", "position", "url", "why"), cells)
 
 
 @webhooks.command
@@ -195,7 +191,7 @@ def remove(name: str, /, *, json: bool = False) -> None:
         await session.remove(name)
 
     _asked(order)
-    print_encoded({"removed": name}) if json else print_line(f"{name} is removed")
+    print_result({"removed": name}, f"{name} is removed", as_json=json)
 
 
 def _changed(name: str, change: ChangeOfWebhook) -> Webhook:
@@ -207,7 +203,7 @@ def _changed(name: str, change: ChangeOfWebhook) -> Webhook:
 
 def _asked(question: Callable[[WebhookSession, Settings], Awaitable[T]]) -> T:
     """:raises CommandFailed: there is no such webhook, or the database does not answer."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
 
     async def ask() -> T:
         async with PostgresWebhooks(settings.required("database_url")).connect() as session:

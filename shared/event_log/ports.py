@@ -98,7 +98,7 @@ class EventFollower(Protocol):
         """
         Wait until an append may have been committed, or for so many seconds; return whether one was notified.
 
-        One that was read meanwhile need not be notified any more.
+        One that was read meanwhile need not be notified any more. The first wait of a session ends at once.
         """
 
 

@@ -316,6 +316,7 @@ async def test_after_a_lost_commit_each_asks_by_its_own_key(grouped, monkeypatch
 
 async def test_readers_are_notified_of_what_they_have_not_read(grouped):
     async with grouped.log.connect() as reader:
+        await reader.wait(seconds=0)
         await register(grouped, "a")
         assert await reader.wait(seconds=SECONDS)
         assert [each.position for each in await reader.read(after=0, limit=9)] == [1, 2]

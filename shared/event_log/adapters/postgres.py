@@ -205,7 +205,6 @@ class PostgresEventLog:
         except psycopg.errors.UndefinedTable as error:
             raise EventLogUnsound(NO_EVENT_LOG) from error
         require_all(row or (), allow_unsafe=self._allow_unsafe)
-        await connection.execute(f"listen {CHANNEL}")
 
 
 def _received(copy: psycopg.AsyncCopy) -> bytes:
@@ -236,7 +235,7 @@ class PostgresEventReader:
         self._limits = limits
         self._answer_seconds = postgres.answer_seconds
         self._news = asyncio.Event()
-        self._is_woken = self._is_notified = False
+        self._is_listening = self._is_woken = self._is_notified = False
         self._given = 0
         """The highest position that was read."""
         self.has_more = False
@@ -327,6 +326,10 @@ class PostgresEventReader:
         return Holder(*rows[0]) if rows else None
 
     async def wait(self, *, seconds: float) -> bool:
+        if not self._is_listening:  # who never waits is not to be woken by each commit
+            await self._carried_out((f"listen {CHANNEL}", ()))
+            self._is_listening = True
+            return False
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         with reachable():

@@ -56,7 +56,7 @@ def write_api(*registers: Register) -> ASGIApp:
         document=described,
         policy=Policy(COMMANDS, open=OPEN_PATHS | {"/", verify_email.PATH}),
         readers=READERS.policy,
-        lifespan=[commands.lifespan, _background],
+        lifespan=[commands.lifespan, background, _streams],
         inside=commands.around,
     )
 
@@ -66,13 +66,19 @@ def _default_limits(registry: svcs.Registry) -> None:
 
 
 @asynccontextmanager
-async def _background(app: Litestar) -> AsyncIterator[None]:
-    app.state.stopping = StopSignal()
-    async with Tasks() as tasks, svcs.Container(app.state.registry) as container:
-        limits = app.state.answer_limits = container.get(StreamedAnswerLimits)
-        app.state.disk_room = DiskRoom(limits.disk)
-        background = container.get(Background) if Background in app.state.registry else Background()
-        for name, loop in background.items():
+async def background(app: Litestar) -> AsyncIterator[None]:
+    """Run the loops of a `Background`, if there is one."""
+    async with svcs.Container(app.state.registry) as container, Tasks() as tasks:
+        loops = container.get(Background) if Background in app.state.registry else Background()
+        for name, loop in loops.items():
             tasks.start(loop(), name=name)
-        with on_stop_signal(app.state.stopping.request):
-            yield
+        yield
+
+
+@asynccontextmanager
+async def _streams(app: Litestar) -> AsyncIterator[None]:
+    app.state.stopping = StopSignal()
+    limits = app.state.answer_limits = svcs.Container(app.state.registry).get(StreamedAnswerLimits)
+    app.state.disk_room = DiskRoom(limits.disk)
+    with on_stop_signal(app.state.stopping.request):
+        yield

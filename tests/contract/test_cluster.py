@@ -29,7 +29,7 @@ from tests.support.patience import SECONDS
 from tests.support.read_models import StoreInRedis, on_a_server
 from write_side.bus.backlog import Backlog
 from write_side.bus.entries import ANSWERS, Poison, commands, settled
-from write_side.bus.limits import BUS_LIMITS
+from write_side.bus.limits import BusLimits
 from write_side.bus.stream import ShardStream
 
 KEY = "muster:{0}:key"
@@ -255,7 +255,7 @@ async def test_the_bus_is_where_its_own_slot_is(cluster, as_user):
         connect(as_user("consume"), tag=BUS_TAG) as client,
     ):
         sent = await producer.xadd(commands(0), {"command": b"{"})
-        stream = ShardStream(client, 0, consumer="one", limits=BUS_LIMITS)
+        stream = ShardStream(client, 0, consumer="one", limits=BusLimits())
         await stream.open()
         [message] = await stream.take()
         await stream.settle([settled(message, Poison(Refusal(INVALID, "no")))])

@@ -41,7 +41,7 @@ from write_side.adapters.postgres.migrate import config_for, migrate
 from write_side.adapters.postgres.shard_locks import PostgresShardLocks
 from write_side.bus.backlog import Backlog
 from write_side.bus.entries import ANSWERS, Poison, commands, settled
-from write_side.bus.limits import BUS_LIMITS
+from write_side.bus.limits import BusLimits
 from write_side.bus.stream import ShardStream
 
 PEOPLE = crowd(20)
@@ -232,7 +232,7 @@ async def test_a_shard_is_consumed_under_the_user_of_the_bus(server):
     with Redis.from_url(roles.as_user(server, "producer")) as producer:
         sent = producer.xadd(commands(0), {"command": b"{"})
         async with connect(roles.as_user(server, "consume")) as client:
-            stream = ShardStream(client, 0, consumer="one", limits=BUS_LIMITS)
+            stream = ShardStream(client, 0, consumer="one", limits=BusLimits())
             await stream.open()
             [message] = await stream.take()
             await stream.settle([settled(message, Poison(Refusal(INVALID, "no")))])

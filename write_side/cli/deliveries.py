@@ -64,11 +64,7 @@ def retry(id: UUID | None = None, /, *, all: bool = False, json: bool = False) -
     """
     if (id is None) != all:
         raise CommandFailed("name one by its id, or give --all")
-
-    async def order(session: DeliverySession) -> int:
-        return await session.retry(None if id is None else [id], now=datetime.now(UTC))
-
-    found = _asked(order)
+    found = _asked(lambda session: session.retry(None if id is None else [id], now=datetime.now(UTC)))
     text = f"{counted(found, 'delivery', 'deliveries')} will be tried again"
     print_result({"retried": found}, text, as_json=json)
     return DONE if found or all else FAILED

@@ -104,11 +104,7 @@ def list_webhooks(*, json: bool = False) -> None:
 
     :param json: print one JSON document instead of a table.
     """
-
-    async def ask(session: WebhookSession, _: Settings) -> list[ShownWebhook]:
-        return [_shown(each) for each in await session.all()]
-
-    found = _asked(ask)
+    found = [_shown(each) for each in _asked(lambda session, _: session.all())]
     if json:
         print_encoded({"webhooks": found})
         return
@@ -124,11 +120,7 @@ def show(name: str, /, *, json: bool = False) -> None:
     :param name: of which.
     :param json: print one JSON document instead of lines.
     """
-
-    async def ask(session: WebhookSession, _: Settings) -> Webhook:
-        return await session.get(name)
-
-    _print(_asked(ask), json=json)
+    _print(_asked(lambda session, _: session.get(name)), json=json)
 
 
 @webhooks.command
@@ -186,19 +178,12 @@ def remove(name: str, /, *, json: bool = False) -> None:
     :param name: of which.
     :param json: print one JSON document instead of a line.
     """
-
-    async def order(session: WebhookSession, _: Settings) -> None:
-        await session.remove(name)
-
-    _asked(order)
+    _asked(lambda session, _: session.remove(name))
     print_result({"removed": name}, f"{name} is removed", as_json=json)
 
 
 def _changed(name: str, change: ChangeOfWebhook) -> Webhook:
-    async def order(session: WebhookSession, _: Settings) -> Webhook:
-        return await change_webhook(session, name, change)
-
-    return _asked(order)
+    return _asked(lambda session, _: change_webhook(session, name, change))
 
 
 def _asked(question: Callable[[WebhookSession, Settings], Awaitable[T]]) -> T:

@@ -21,7 +21,7 @@ from shared.http.middleware.auth import caller
 from shared.http.openapi.document import Parameter
 from shared.http.pages.csrf_check import require_local_host
 from shared.http.parsing.negotiation import prefers_html
-from shared.http.parsing.parameters import Malformed, Parameters
+from shared.http.parsing.parameters import Malformed, Parameters, whole_number
 from shared.http.problems import Rejection
 from shared.http.requests import AnyRequest
 from shared.problems import INVALID, Problem
@@ -41,6 +41,7 @@ PROBLEMS = (EVENT_NOT_FOUND,)
 _BY_ACCEPT = {"Vary": "accept"}
 _HEADERS = {"Cache-Control": "no-store", **_BY_ACCEPT}
 _ON_REFUSAL = on_refusal("events", "All events")
+_position = whole_number(0, GREATEST)
 _is_number = re.compile(r"[0-9]{1,19}", re.ASCII).fullmatch
 
 
@@ -86,20 +87,18 @@ def _query(request: AnyRequest) -> LogQuery:
     """
     given = Parameters(request.scope)
     query = LogQuery(
-        before=given.one("before", _position, None),
+        before=given.one("before", _before, None),
         aggregate=given.one("aggregate", _id, None),
         type=given.one("type", _text, None),
         correlation=given.one("correlation", _text, None),
-        limit=given.one("limit", _limit, LogQuery().limit),
+        limit=given.one("limit", whole_number(1, MOST), LogQuery().limit),
     )
     given.require_valid()
     return query
 
 
-def _position(text: str) -> int | None:
-    if text and (_is_number(text) is None or int(text) > GREATEST):
-        raise Malformed(f"must be a whole number from 0 to {GREATEST}")
-    return int(text) if text else None
+def _before(text: str) -> int | None:
+    return _position(text) if text else None
 
 
 def _id(text: str) -> UUID | None:
@@ -113,12 +112,6 @@ def _text(text: str) -> str | None:
     if len(text) > LONGEST:
         raise Malformed(f"must have {LONGEST} characters at most")
     return text or None
-
-
-def _limit(text: str) -> int:
-    if _is_number(text) is None or not 1 <= int(text) <= MOST:
-        raise Malformed(f"must be a whole number from 1 to {MOST}")
-    return int(text)
 
 
 def _sees_private(request: AnyRequest) -> bool:

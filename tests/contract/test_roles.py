@@ -60,12 +60,17 @@ def as_role(database_url):
         superuser.execute(f"drop owned by {roles.OWNER}, {', '.join(roles.PROCESSES)}")
 
 
-@pytest.fixture
-def server(server_home) -> Iterator[EmbeddedRedis]:
+@pytest.fixture(scope="module")
+def server_with_users(server_home) -> Iterator[EmbeddedRedis]:
     with EmbeddedRedis(server_home / "redis-with-users", options=roles.users()) as server:
-        with Redis.from_url(server.url) as owner:
-            owner.flushall()
         yield server
+
+
+@pytest.fixture
+def server(server_with_users) -> EmbeddedRedis:
+    with Redis.from_url(server_with_users.url) as owner:
+        owner.flushall()
+    return server_with_users
 
 
 def test_a_database_is_migrated_from_nothing_by_the_role_that_owns_it(database_url):

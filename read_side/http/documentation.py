@@ -91,7 +91,7 @@ def _answer(route: Route) -> Mapping[str, Any]:
 
 def _keys(route: ReadRoute) -> Iterator[Parameter]:
     for name, key in zip(names_in(route.path), route.keys, strict=True):
-        yield Parameter(name=name, place="path", type=key.type, text="Percent-encoded in UTF-8.", required=True)
+        yield Parameter(name=name, place="path", type=key.type, text="Percent-encoded in UTF-8.")
 
 
 def _paging(route: ReadRoute) -> Sequence[Parameter]:

@@ -27,8 +27,12 @@ class Parameter:
     place: str
     type: Any
     text: str
-    required: bool = False
     explode: bool = True
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a request must have it: an address has every key of its path."""
+        return self.place == "path"
 
 
 class OperationTag(NamedTuple):
@@ -186,11 +190,11 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
     described = {
         "name": parameter.name,
         "in": parameter.place,
-        "required": parameter.required,
+        "required": parameter.is_required,
         "description": parameter.text,
         "schema": schema,
     }
-    if parameter.required:
+    if parameter.is_required:
         described["example"] = example_of(schema, schemas.components, name=parameter.name)
     return described if parameter.explode else described | {"style": "form", "explode": False}
 

@@ -46,11 +46,7 @@ class StatusBoard:
         self._patience = (limits or MonitoringLimits()).patience
 
     async def read(self, *, whole: bool = True) -> Status:
-        """
-        Read the status now.
-
-        :param whole: sizes and projectors too, which are nothing but to be looked at.
-        """
+        """:param whole: sizes and projectors too, which are nothing but to be looked at."""
         status = Status(projections=[_from_progress(each) for each in self._reconcilers])
         errors = [await self._read_store(status, whole=whole), await self._read_log(status)]
         status.error = "; ".join(filter(None, errors)) or None

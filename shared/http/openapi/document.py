@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,7 +74,6 @@ class Operation:
 def openapi(
     *,
     title: str,
-    version: str,
     description: str,
     operations: Iterable[Operation],
     scope: str,
@@ -95,7 +95,7 @@ def openapi(
     problems = {problem.name: problem for each in operations for problem in _problems(each)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": version, "description": description, **_ABOUT},
+        "info": {"title": title, "version": version("muster"), "description": description, **_ABOUT},
         "servers": [{"url": "."}],  # the directory of the document, which a proxy may serve under any path
         "tags": [tag._asdict() for tag in dict.fromkeys(each.tag for each in operations)],
         "paths": paths,

@@ -274,4 +274,4 @@ async def test_a_person_signs_in_at_the_issuer_which_is_another_site(stack, read
             await page.get_by_role("button", name="Sign out").click()
             await page.get_by_role("heading", name="Sign in").wait_for()
             await context.close()
-    issuer.close()
+    issuer.server_close()

@@ -14,9 +14,32 @@ from tests.support.announcements import Announcements
 from tests.support.people import registration
 from tests.support.raw_http import RawStream
 from tests.support.readers import Readers
-from tests.support.reconnecting import OneMoreTry
 from tests.support.stack import Child, Stack, service, until
 from tests.support.under_load import under_load
+
+
+class OneMoreTry(httpx.AsyncBaseTransport):
+    """As clients do that mean it: sends once more, to the next address, what got no answer; counts how often."""
+
+    def __init__(self, *urls: str) -> None:
+        """:param urls: of instances that do the same; the first is asked first."""
+        self._urls = [httpx.URL(url) for url in urls]
+        self._inner = httpx.AsyncHTTPTransport()
+        self.reconnects = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._inner.handle_async_request(self._to(self._urls[0], request))
+        except httpx.TransportError:
+            self.reconnects += 1
+            return await self._inner.handle_async_request(self._to(self._urls[-1], request))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def _to(self, url: httpx.URL, request: httpx.Request) -> httpx.Request:
+        there = request.url.copy_with(host=url.host, port=url.port)
+        return httpx.Request(request.method, there, headers=request.headers, stream=request.stream)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import create_ssl_context
 from httpx._transports import default as httpx_transports
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -27,7 +28,7 @@ pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.
 
 register_profiles()
 # Every client would read all certificates again, for 20 ms: tests make thousands of them.
-httpx_transports.create_ssl_context = lru_cache(maxsize=8)(httpx_transports.create_ssl_context)
+httpx_transports.create_ssl_context = lru_cache(maxsize=8)(create_ssl_context)  # type: ignore[attr-defined]  # theirs
 
 ROOT = Path(__file__).parents[1]
 SHARED_STACKS = {"mortal_stack": "mortal_stack", "stack": "stack", "muster": "stack"}

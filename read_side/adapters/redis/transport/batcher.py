@@ -1,13 +1,14 @@
 """
-Many queries, few batches.
+Many queries, few trips.
 
-All that is asked in one turn of the event loop travels together, in one transaction with the pointer and the
-checkpoint. While a few batches are under way the next queries gather.
+All that is asked in one turn of the event loop travels together, in batches: each is one transaction with the pointer
+and the checkpoint. While a few trips are under way the next queries gather.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -142,7 +143,14 @@ class Batcher:
         self._has_queries.set()
         return await query.reply
 
-    def _take(self) -> Sequence[_Query]:
+    def _take(self) -> Sequence["_Batch"]:
+        """Take the batches that travel together next."""
+        taken = [queries for _ in range(self._limits.batches) if (queries := self._take_queries())]
+        if taken:
+            _LOOK_UPS.observe(sum(map(len, taken)))
+        return list(map(_Batch, taken))
+
+    def _take_queries(self) -> Sequence[_Query]:
         """Take the queries that the next batch carries; those whose caller has gone are dropped."""
         taken: list[_Query] = []
         room = self._limits.fields
@@ -161,24 +169,24 @@ class Batcher:
         try:
             while True:
                 await self._has_queries.wait()
-                if queries := self._take():
-                    await self._send(queries, connection)
+                if batches := self._take():
+                    await self._send(batches, connection)
         finally:
             await connection.disconnect()
 
-    async def _send(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
+    async def _send(self, batches: Sequence["_Batch"], connection: PipelinedConnection) -> None:
         try:
-            await self._exchange_batch(queries, connection)
+            await self._exchange_batches(batches, connection)
             self._note_success()
         except Unavailable as error:
-            _fail_all(queries, error)
+            _fail_all(batches, error)
         except asyncio.CancelledError:
-            _fail_all(queries, Unavailable("The read side is stopping"))
+            _fail_all(batches, Unavailable("The read side is stopping"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
             await connection.disconnect()
             self._note_failure(error)
-            _fail_all(queries, Unavailable(f"Redis does not reply: {type(error).__name__}"))
+            _fail_all(batches, Unavailable(f"Redis does not reply: {type(error).__name__}"))
 
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: batches fail by the thousand while it lasts."""
@@ -192,17 +200,16 @@ class Batcher:
             log.info("batches of reads succeed again", projection=self._keys.projection, lane=self._lane)
             self._is_failing = False
 
-    async def _exchange_batch(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
-        """Send the batch, and send it again when the generation it read is not live any more."""
-        batch = _Batch(queries)
+    async def _exchange_batches(self, batches: Sequence["_Batch"], connection: PipelinedConnection) -> None:
+        """Send the batches, and send those again that read a generation which is not live any more."""
         for _ in range(self._limits.switches):
             generation = self._generation or await self._learn(connection)
-            packed = generation.packed(batch.fields, batch.reads)
-            pointer, checkpoint, *results = await _exchange(connection, packed, commands=batch.commands)
-            if pointer == generation.pointer:
-                batch.deliver(generation.name, _position(checkpoint, generation), checkpoint, results)
+            replies = await _exchange(connection, batches, generation)
+            answered = zip(batches, replies, strict=True)
+            batches = [batch for batch, reply in answered if not batch.deliver(reply, generation)]
+            if not batches:
                 return
-            self._follow(pointer)
+            self._follow(replies[-1][0])
         raise Unavailable("The live generation keeps changing")
 
     async def _learn(self, connection: PipelinedConnection) -> LiveGeneration:
@@ -238,35 +245,47 @@ class _Batch:
                 places.setdefault(field, len(places))
             for read in reads:
                 self.reads.setdefault(read, len(self.reads))
-        _LOOK_UPS.observe(len(queries))
 
     @property
-    def commands(self) -> int:
-        """How many commands ask for it."""
-        return len(self.fields) + len(self.reads)
+    def replies(self) -> int:
+        """How many replies its transaction has: to MULTI, to each of its commands, and to EXEC."""
+        return len(self.fields) + len(self.reads) + 4
 
-    def deliver(self, generation: str, position: int, checkpoint: bytes, results: Sequence[Any]) -> None:
+    def deliver(self, replies: Sequence[Any], generation: LiveGeneration) -> bool:
         """
-        Give each caller its part.
+        Give each caller its part; return whether the generation was live.
 
-        :param results: first those of `fields`, then those of `reads`.
+        :param replies: the pointer, the checkpoint, then those of `fields`, then those of `reads`.
         """
-        hashes = dict(zip(self.fields, results, strict=False))
+        pointer, checkpoint, *results = replies
+        if pointer != generation.pointer:
+            return False
+        position, hashes = _position(checkpoint, generation), dict(zip(self.fields, results, strict=False))
         others = results[len(self.fields) :]
         for fields, reads, _, reply in self._queries:
             if not reply.done():
                 own = [hashes[name][self.fields[name][field]] for name, field in fields]
                 read_besides = [others[self.reads[read]] for read in reads] if reads else ()
-                reply.set_result(Reply(generation, position, checkpoint, own, read_besides))
+                reply.set_result(Reply(generation.name, position, checkpoint, own, read_besides))
+        return True
+
+    def fail(self, error: Unavailable) -> None:
+        for query in self._queries:
+            _fail(query, error)
 
 
-async def _exchange(connection: PipelinedConnection, packed: bytes, *, commands: int) -> list[Any]:
-    """Send one packed transaction and return what its commands answered, checked one by one."""
-    *_, results = await connection.fetch(packed, replies=commands + 4)
-    for reply in results:
+async def _exchange(
+    connection: PipelinedConnection, batches: Sequence[_Batch], generation: LiveGeneration
+) -> Sequence[list[Any]]:
+    """Send transactions in one go, and return what the commands of each answered, checked one by one."""
+    packed = b"".join([generation.packed(batch.fields, batch.reads) for batch in batches])
+    ends = list(accumulate(batch.replies for batch in batches))
+    replies = await connection.fetch(packed, replies=ends[-1])
+    executed = [list(replies[end - 1]) for end in ends]
+    for reply in chain.from_iterable(executed):
         if isinstance(reply, ResponseError):
             raise reply
-    return list(results)
+    return executed
 
 
 def _position(checkpoint: bytes | None, generation: LiveGeneration) -> int:
@@ -275,9 +294,9 @@ def _position(checkpoint: bytes | None, generation: LiveGeneration) -> int:
     return _decode_position(checkpoint).reached
 
 
-def _fail_all(queries: Sequence[_Query], error: Unavailable) -> None:
-    for query in queries:
-        _fail(query, error)
+def _fail_all(batches: Sequence[_Batch], error: Unavailable) -> None:
+    for batch in batches:
+        batch.fail(error)
 
 
 def _fail(query: _Query, error: Unavailable) -> None:

@@ -35,8 +35,8 @@ from shared.read_model.ordering import PROFILE_ORDERS
 from shared.urls.http import is_to_loopback
 from tests.hostile.texts import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
-from write_side.domain.values import InvalidValue, Text, parse_value
-from write_side.execution.messages import _take_apart, named, version_in, well_formed_key
+from write_side.domain.values import InvalidValue, Text
+from write_side.execution.messages import _take_apart, decode_fields, named, version_in, well_formed_key
 from write_side.use_cases import USE_CASES
 
 SYNTAX = "@:extEXT{}[]()\"'\\/%&=?;, \t.-_+*0129afAF\x00\x1b\r\n\u2028\u0661\u212a\u0301"
@@ -156,7 +156,7 @@ def test_what_is_made_of_a_header_holds_nothing_else(value):
 
 
 BODIES: dict[str, tuple[Any, Any]] = {
-    **{each.name: (each.command, decoder(each.command, value_hook=parse_value)) for each in USE_CASES},
+    **{each.name: (each.command, partial(decode_fields, each)) for each in USE_CASES},
     "line": (USE_CASES[0].command, _take_apart),
     "batch": (batch.BatchGet, lambda body: batch._decode(body).keys()),
     "rebuild": (generations.Rebuild, generations._decode_rebuild),

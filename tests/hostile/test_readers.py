@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from read_side.http.parameters import filters
-from read_side.http.parameters.conditions import known_tag, minimum_position
+from read_side.http.parameters.conditions import known_tag
 from read_side.http.resources import batch
 from read_side.http.resources.groups import group_query, member_query
-from read_side.http.resources.profiles import profile_query
+from read_side.http.resources.profiles import PROFILES, profile_query
 from shared.auth.tokens import InvalidToken, unverified
 from shared.decoding.objects import decoder
 from shared.http import requests
@@ -116,6 +116,7 @@ def is_fit_to_be_kept(value):
     return is_shown and len(value) <= value.longest and unicodedata.is_normalized("NFC", value)
 
 
+wanted = partial(PROFILES.routes[0].fields.wanted, variant="full")
 HEADER_READERS = {
     "media type": (b"content-type", lambda scope: require_media_type(scope, "application/json")),
     "accepted": (b"accept", lambda scope: require_acceptable(scope, "application/json")),
@@ -124,8 +125,8 @@ HEADER_READERS = {
     "host": (b"host", lambda scope: is_to_loopback(requests.header(scope, b"host"))),
     "origin": (b"origin", lambda scope: guard._is_at(requests.header(scope, b"origin"), "localhost")),
     "known": (b"if-none-match", lambda scope: known_tag(scope, '"x"')),
-    "position": (b"muster-min-position", minimum_position),
-    "query": (b"x", lambda scope: minimum_position({**scope, "query_string": scope["headers"][0][1]})),
+    "position": (b"muster-min-position", wanted),
+    "query": (b"x", lambda scope: wanted({**scope, "query_string": scope["headers"][0][1]})),
 }
 
 

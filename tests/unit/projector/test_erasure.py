@@ -18,6 +18,7 @@ from shared.events import EVENTS, AccountErased, Redacted
 from shared.read_model.envelope import unseal
 from shared.read_model.records import StatsRecord
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
+from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_read, as_served
 from tests.support.histories import History
 from tests.support.projections import PARKING
@@ -89,8 +90,13 @@ def fold_in_two(history, projection, position, crashes=(), *, size=3, release=No
     return generation
 
 
-@on_every_projection
-@given(history=people() | members(), position=st.integers(0, 40), size=st.integers(1, 20))
+@given(
+    projection=st.sampled_from(PROJECTIONS),
+    history=people() | members(),
+    position=st.integers(0, 40),
+    size=st.integers(1, 20),
+)
+@settings(max_examples=examples(60))
 def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_same(projection, history, position, size):
     """
     fold(redacted log) = fold(original log, then `AccountErased`), wherever the one was left and the other begun.
@@ -102,9 +108,11 @@ def test_what_was_folded_before_and_what_is_read_after_an_erasure_come_to_the_sa
     assert as_served(generation.clean) == as_served(generation.held)
 
 
-@on_every_projection
-@given(history=people() | members(), position=st.integers(0, 40), crashes=steps)
-@example(history=soon_erased(), position=1, crashes=[Step(0), Step(1, crash_after=2)])
+@given(
+    projection=st.sampled_from(PROJECTIONS), history=people() | members(), position=st.integers(0, 40), crashes=steps
+)
+@example(projection=PROFILES, history=soon_erased(), position=1, crashes=[Step(0), Step(1, crash_after=2)])
+@settings(max_examples=examples(60))
 def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, history, position, crashes):
     """What a crash left of events that do not come again as they were."""
     generation = fold_in_two(history, projection, position, crashes)
@@ -112,8 +120,8 @@ def test_any_prefix_of_a_commit_before_an_erasure_is_harmless(projection, histor
     assert as_served(generation.clean) == as_served(as_read(generation.store.content, projection))
 
 
-@on_each_that_parks
-@given(history=people() | members(), position=st.integers(0, 40), bug=bugs)
+@given(projection=st.sampled_from(PARKING), history=people() | members(), position=st.integers(0, 40), bug=bugs)
+@settings(max_examples=examples(60))
 def test_what_was_parked_before_an_erasure_comes_to_the_same(projection, history, position, bug):
     release = bug.planted(projection)
 

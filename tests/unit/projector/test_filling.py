@@ -6,7 +6,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel
@@ -26,6 +26,7 @@ from shared.event_log.adapters.memory import MemoryEventReader
 from shared.events import Redacted
 from shared.read_model.positions import Pointer
 from tests.support.bugs import bugs, poisoned
+from tests.support.examples import examples
 from tests.support.folding import ORDER, as_served, at_once, begin, cleanly_folded, fold_all, go_live, held, parked
 from tests.support.histories import History, nth_id
 from tests.support.patience import until
@@ -38,7 +39,6 @@ logs = histories() | group_histories()
 weights = st.integers(1, 200)
 sizes = st.sampled_from([1_000, 9, 3])
 on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
-on_each_that_parks = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
 class Fill:
@@ -86,8 +86,8 @@ class Fill:
         return held(self.store.content, self.projection)
 
 
-@on_every_projection
-@given(log=logs, weight=weights, most=sizes)
+@given(projection=st.sampled_from(PROJECTIONS), log=logs, weight=weights, most=sizes)
+@settings(max_examples=examples(60))
 def test_it_holds_what_a_live_fold_holds(projection, log, weight, most):
     """Byte for byte, with the positions that documents reflect; in however many ranges."""
     filling = Fill(log, projection=projection, weight=weight, events=most)
@@ -98,8 +98,8 @@ def test_it_holds_what_a_live_fold_holds(projection, log, weight, most):
     assert (filling.checkpoint.position, filling.checkpoint.count) == (log[-1].position, len(log))
 
 
-@on_each_that_parks
-@given(log=logs, weight=weights, bug=bugs, most=sizes)
+@given(projection=st.sampled_from(PARKING), log=logs, weight=weights, bug=bugs, most=sizes)
+@settings(max_examples=examples(60))
 def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug, most):
     """And what is due then, because of an erasure, is retried by the loop that feeds on."""
     planted, live = bug.planted(projection), MemoryStore()
@@ -117,13 +117,14 @@ def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug, most):
     assert of_documents(held(live.content, planted)) == of_documents(filling.held)
 
 
-@on_every_projection
-@pytest.mark.parametrize("make", SEEN)
 @given(
+    projection=st.sampled_from(PROJECTIONS),
+    make=st.sampled_from([*SEEN]),
     log=logs,
     limits=st.fixed_dictionaries({"weight": weights, "events": sizes}),
     crashes=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 60)), max_size=4),
 )
+@settings(max_examples=examples(60))
 def test_one_that_was_killed_is_gone_on_with(projection, make, log, limits, crashes):
     """
     Whatever is left of what it wrote, the head of a commit too, even if that turns up at the next restart only.

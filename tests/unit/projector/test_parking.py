@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.declaring.projection import Projection
@@ -20,6 +20,7 @@ from shared.errors import Unavailable
 from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import unseal
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
+from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_served, at_once, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.projections import PARKING, derived
@@ -41,11 +42,13 @@ class Directory(Generation):
         return as_served(super().clean)
 
 
-on_each = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
-
-
-@on_each
-@given(log=logs, releases=st.lists(st.tuples(bugs, sizes), min_size=1, max_size=3), last=sizes)
+@given(
+    projection=st.sampled_from(PARKING),
+    log=logs,
+    releases=st.lists(st.tuples(bugs, sizes), min_size=1, max_size=3),
+    last=sizes,
+)
+@settings(max_examples=examples(60))
 def test_once_every_event_can_be_folded_all_is_as_if_none_had_failed(projection, log, releases, last):
     """Whatever failed, however often other code failed on it, and however far the log was folded meanwhile."""
     directory = Directory(log, projection)

@@ -93,14 +93,10 @@ SEEN = {MemoryStore: held, TornFile: as_read}
 """What to look at in each kind of store once it has been through crashes."""
 
 stores = st.sampled_from([*SEEN])
-on_every_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda each: each.name)
-on_each_that_parks = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
 
 
-@on_every_projection
-@pytest.mark.parametrize("make", SEEN)
-@given(log=logs, crashes=steps, rest=st.integers(1, 20))
-@settings(max_examples=examples(25))
+@given(projection=st.sampled_from(PROJECTIONS), make=stores, log=logs, crashes=steps, rest=st.integers(1, 20))
+@settings(max_examples=examples(60))
 def test_any_prefix_of_a_commit_is_harmless(projection, make, log, crashes, rest):
     """
     A store that kept only the heads of some commits ends as one that took the whole log at once.
@@ -112,8 +108,8 @@ def test_any_prefix_of_a_commit_is_harmless(projection, make, log, crashes, rest
     assert generation.clean == SEEN[make](generation.store.content, projection)
 
 
-@on_each_that_parks
-@given(log=logs, bug=bugs, crashes=steps, make=stores)
+@given(projection=st.sampled_from(PARKING), log=logs, bug=bugs, crashes=steps, make=stores)
+@settings(max_examples=examples(60))
 def test_any_prefix_of_a_commit_that_parks_or_retries_is_harmless(projection, log, bug, crashes, make):
     """Half-way through the crashes a release comes that can fold what the one before it had to park."""
     releases = [bug.planted(projection)]
@@ -141,8 +137,8 @@ def test_a_mark_that_a_crash_left_goes_although_the_group_it_was_left_for_has_go
     assert as_served(generation.clean) == as_served(as_read(generation.store.content, PROFILES))
 
 
-@on_each_that_parks
-@given(log=logs, bug=bugs, crashes=steps, make=stores)
+@given(projection=st.sampled_from(PARKING), log=logs, bug=bugs, crashes=steps, make=stores)
+@settings(max_examples=examples(60))
 def test_what_a_crash_leaves_of_a_commit_parks_nothing_else(projection, log, bug, crashes, make):
     """The same events are parked for the same documents as in a store that took the log at once."""
     planted = bug.planted(projection)

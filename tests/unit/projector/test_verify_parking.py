@@ -4,7 +4,7 @@ from contextlib import nullcontext, suppress
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.audit.verify.fold import Fold, RecordsAhead
@@ -14,6 +14,7 @@ from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from tests.support.bugs import bugs, poisoned
+from tests.support.examples import examples
 from tests.support.folding import PROFILES, at_once
 from tests.support.histories import DAWN, History
 from tests.support.projections import PARKING
@@ -39,11 +40,8 @@ class Scene(LiveGeneration):
         return any(each.since for each in self.checkpoint.fan_outs)
 
 
-on_each = pytest.mark.parametrize("projection", PARKING, ids=lambda each: each.name)
-
-
-@on_each
-@given(log=logs, releases=releases)
+@given(projection=st.sampled_from(PARKING), log=logs, releases=releases)
+@settings(max_examples=examples(60))
 def test_nothing_is_found_whatever_is_parked(projection, log, releases):
     """Wherever a projector stops, whatever its release cannot fold, and whatever is skipped."""
     scene = Scene(log, projection)
@@ -70,13 +68,14 @@ def _require_clean(scene):
         assert verified.stale == len(scene.parking.documents())
 
 
-@pytest.mark.parametrize("projection", [profiles, groups, activity], ids=lambda each: each.name)
 @given(
+    projection=st.sampled_from([profiles, groups, activity]),
     log=group_histories(),
     bug=bugs,
     start=st.integers(SETTLED, 20),
     coming=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 4)), min_size=5, max_size=30),
 )
+@settings(max_examples=examples(60))
 def test_nothing_is_found_while_events_are_parked_and_released(projection, log, bug, start, coming):
     """Whatever the projector does between two looks; it begins anew if that concerns what it has folded already."""
     scene, steps = Scene(log, projection), iter(coming)

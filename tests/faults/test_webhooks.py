@@ -44,12 +44,17 @@ def begun(stack) -> int:
     return begins
 
 
-@pytest.fixture
-async def receivers(stack):
-    async with real_receivers() as running:
-        yield running
+@pytest.fixture(autouse=True)
+def leaves_no_webhook(stack):
+    yield
     with stack.database() as database:
         database.execute("delete from webhooks")
+
+
+@pytest.fixture
+async def receivers():
+    async with real_receivers() as running:
+        yield running
 
 
 async def ordered(stack: Stack, *arguments: str) -> dict:

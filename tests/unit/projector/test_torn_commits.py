@@ -157,7 +157,7 @@ def _documents(generation, projection):
 
 @pytest.mark.soak
 @given(projection=st.sampled_from(PROJECTIONS), log=logs, crashes=steps, rest=st.integers(1, 20), file=st.booleans())
-@settings(max_examples=50_000)
+@settings(max_examples=50_000, derandomize=False)
 def test_very_many_crashes_are_harmless(projection, log, crashes, rest, file):
     """Both of the above, for long."""
     make = TornFile if file else MemoryStore

@@ -16,7 +16,7 @@ from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from projector.store.errors import Superseded
 from shared.event_log import EventLogUnsound
-from shared.events import AccountErased
+from shared.events import EVENTS, AccountErased, EmailVerified, Redacted
 from shared.redis.client import connect
 from tests.support.bugs import poisoned
 from tests.support.examples import examples
@@ -110,6 +110,14 @@ class Scene:
         log, directory = self.write_side.log, self.directory
         return await verify(self.hand, log, projection, repair=repair, directory=directory, limits=limits)
 
+    async def change_what_is_rare(self):
+        rare = {"handle": "rare", "display_name": "Rare"}
+        await self.write_side.run("register-account", email="before@example.org", **rare)
+        await self.write_side.run("change-email", account="@rare", email="after@example.org")
+        await self.write_side.run("create-group", slug="rare", name="Rare")
+        await self.write_side.run("add-group-member", group="rare", account="@rare", role="member")
+        await self.write_side.run("delete-group", group="rare")
+
     def sampler(self):
         inspections = {each.name: self.hand.subject(each).inspector for each in PROJECTIONS}
         return DriftSampler(inspections, directory=self.directory, random=FromTheBeginning(), limits=EAGER)
@@ -137,7 +145,9 @@ async def scene(request, database_url):
         for projection in PROJECTIONS:
             await be_live(scene.hand, projection)
         await scene.writer.send(40)
+        await scene.change_what_is_rare()
         await scene.settle()
+        assert {type(each.event) for each in await write_side.events()} == {*EVENTS, Redacted} - {EmailVerified}
         yield scene
 
 

@@ -61,10 +61,12 @@ def _found(url, headers):
 
 
 IN_TURN = """
-import sys
+import os, sys
+given = dict(os.environ)
 from shared.cli.main import main
 statuses, kept = [], []
 for command in sys.argv[1:]:
+    os.environ.update(given)  # of which the one before may have forgotten some
     sys.argv = ["muster", *command.split()]
     try:
         statuses.append(main() or 0)
@@ -82,7 +84,9 @@ def test_commands_answer(stack):
 
     def run(home, *_, **variables):
         environ = environment(MUSTER_HOME=str(home), PYTHONPATH=":".join(sys.path), **variables)
-        return subprocess.run(program, env=environ, capture_output=True, text=True, check=False, timeout=SECONDS)
+        return subprocess.run(
+            program, env=environ, cwd="/", capture_output=True, text=True, check=False, timeout=SECONDS
+        )
 
     ran = call(stack, run=run)
 

@@ -22,24 +22,27 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from tests.support.own_apis import FakeApi
 
 _AS_JWK: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
-_MAKE = {
-    "RS256": lambda: generate_rsa_key(65_537, 2_048),
-    "ES256": lambda: generate_private_key(SECP256R1()),
-    "EdDSA": Ed25519PrivateKey.generate,
-}
 
 
 @cache
-def _made(_: str, algorithm: str) -> Any:
-    """Make a key, once for all issuers that give it this name: of RSA, that takes long."""
-    return _MAKE[algorithm]()
+def _rsa_key(_issuer: str, _kid: str) -> Any:
+    """Make a key, once for all tests, because that takes long; no two issuers of a test have the same."""
+    return generate_rsa_key(65_537, 2_048)
+
+
+_MAKE = {
+    "RS256": _rsa_key,
+    "ES256": lambda *_: generate_private_key(SECP256R1()),
+    "EdDSA": lambda *_: Ed25519PrivateKey.generate(),
+}
 
 
 class Issuer(FakeApi):
     """Signs with any of its keys, and counts how often it is asked for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "ours") -> None:
         super().__init__()
+        self._name = name
         self.keys: dict[str, tuple[str, Any]] = {}
         self.asked = 0
         self.calls_itself: str | None = None
@@ -50,7 +53,7 @@ class Issuer(FakeApi):
         self._codes: dict[str, dict[str, str]] = {}
 
     def add_key(self, kid: str, algorithm: str) -> None:
-        self.keys[kid] = (algorithm, _made(kid, algorithm))
+        self.keys[kid] = (algorithm, _MAKE[algorithm](self._name, kid))
 
     def token(self, kid: str, **claims: Any) -> str:
         algorithm, key = self.keys[kid]

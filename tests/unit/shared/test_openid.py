@@ -78,7 +78,7 @@ async def test_a_new_key_is_looked_for_but_not_for_made_up_ids(issuer, running, 
     """Between two looks some seconds must pass, however many ask."""
     await authentication.authenticate(issuer.token("rsa"))
     issuer.add_key("new", "ES256")
-    stranger = Issuer()
+    stranger = Issuer("stranger")
     stranger.url = issuer.url
     for nth in range(20):
         stranger.add_key(f"made-up-{nth}", "EdDSA")

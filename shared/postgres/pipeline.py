@@ -34,7 +34,8 @@ class Pipeline:
         self._pgconn = connection.pgconn
         self._prepared = prepared
         self._transformer = Transformer(connection)
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held by who alone takes what comes on the connection."""
 
     async def carry_out(self, *statements: Statement, hint: str = "") -> Sequence[Sequence[Row]]:
         """
@@ -43,7 +44,7 @@ class Pipeline:
         :param hint: SQL that is carried out behind them, and may fail.
         :raises psycopg.Error: of the first that failed; none behind it was carried out.
         """
-        async with self._turn:
+        async with self.turn:
             return await self._carried_out(statements, hint)
 
     async def _carried_out(self, statements: Sequence[Statement], hint: str) -> Sequence[Sequence[Row]]:

@@ -363,6 +363,23 @@ async def test_the_bell_wakes_a_reader(database_url, reader):
     assert CHANNEL == "muster_events"
 
 
+async def test_who_waits_leaves_an_answer_to_who_asked_for_it(reader):
+    """As the gauges of reactions ask for the head, whatever their scheduler does in the same session."""
+    await reader.wait(seconds=0)
+
+    asked_before = asyncio.create_task(reader.head())
+    await asyncio.sleep(0)
+    await reader.wait(seconds=0.05)
+    waiting = asyncio.create_task(reader.wait(seconds=60))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(20):
+        assert [await asked_before, await reader.head()] == [0, 0]
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+
 async def test_who_never_waits_is_not_woken_by_commits(reader):
     """And who does begins with a look: what came before was notified to others."""
     channels = "select * from pg_listening_channels()"

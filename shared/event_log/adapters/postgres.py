@@ -333,10 +333,19 @@ class PostgresEventReader:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         with reachable():
-            while not (notified := self._has_been_notified()) and not self._is_woken and loop.time() < until:
-                await self._until_readable(until - loop.time())
+            notified = await self._look(seconds)
+            while not notified and not self._is_woken and loop.time() < until:
+                notified = await self._look(until - loop.time())
         self._is_woken = False
         return notified
+
+    async def _look(self, seconds: float) -> bool:
+        """Return what has been notified, else wait: until something comes, or is asked in the same session."""
+        async with self._pipeline.turn:  # two that take what comes on one line would take it from each other
+            notified = self._has_been_notified()
+            if not notified and not self._is_woken and seconds > 0:
+                await self._until_readable(seconds)
+            return notified
 
     def wake(self) -> None:
         self._is_woken = True
@@ -371,6 +380,8 @@ class PostgresEventReader:
             loop.remove_reader(fileno)
 
     async def _carried_out(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        if self._pipeline.turn.locked():
+            self._news.set()
         with reachable(), answered_within(self._connection, seconds=self._answer_seconds):
             return await self._pipeline.carry_out(*statements)
 

@@ -21,6 +21,7 @@ from shared.event_log.adapters.postgres import (
 from shared.postgres.arguments import POSTGRES_LIMITS
 from shared.postgres.connection import connected
 from write_side.adapters.postgres.connections.notifier import PostgresNotifier
+from write_side.cli.webhooks import position_of_now
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,16 @@ async def test_a_replay_ends_before_a_late_commit(reader, connect):
 
     slow.commit()
     assert await replayed(reader) == [before, late, after]
+
+
+async def test_a_new_webhook_begins_before_a_late_commit(database_url, connect):
+    """That happens from now on, although what lies behind it has happened."""
+    slow, fast = connect(), connect()
+    late = append(slow)
+    append(fast)
+    fast.commit()
+
+    assert await position_of_now(PostgresEventLog(database_url, allow_unsafe=True)) == late - 1
 
 
 async def test_portions_and_copies_join_without_a_gap(database_url, connect):

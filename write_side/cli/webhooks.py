@@ -87,7 +87,7 @@ def add(
     ref = None if group is None else _group(group)
 
     async def make(session: WebhookSession, settings: Settings) -> Webhook:
-        position = await _head(settings) if begin is None else begin - 1
+        position = await position_of_now(PostgresEventLog.from_settings(settings)) if begin is None else begin - 1
         group_id = None if ref is None else await session.group_id(ref)
         filters: dict[str, Any] = {"types": type or (), "account_id": account, "group_id": group_id}
         made = _new(name, url, position=position, with_values=values, **filters)
@@ -206,9 +206,10 @@ def _asked(question: Callable[[WebhookSession, Settings], Awaitable[T]]) -> T:
         raise CommandFailed(f"PostgreSQL does not answer ({type(error).__name__}): `muster doctor` says more") from None
 
 
-async def _head(settings: Settings) -> int:
-    async with PostgresEventLog.from_settings(settings).connect() as reader:
-        return await reader.head()
+async def position_of_now(log: PostgresEventLog) -> int:
+    """Return up to where the log is whole: not that of the last event, since one before it may be under way."""
+    async with log.connect() as reader:
+        return await reader.horizon()
 
 
 def _new(name: str, url: str, **about: Any) -> Webhook:

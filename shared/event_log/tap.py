@@ -136,7 +136,8 @@ class _Session:
         self._requests: deque[_Request] = deque()
         self._is_due = True
         """Whether there may be something behind the window."""
-        self._is_woken = False
+        self._looks_at = 0.0
+        """When it is time to look for what nobody notified."""
         """Whether a wait ends because something was asked for: that says nothing about the log."""
         self._reads = 0
         self._reader: EventReader | None = None
@@ -218,11 +219,17 @@ class _Session:
         elif self._is_to_read_on:
             await self._read_on(reader)
         else:
-            is_notified = await reader.wait(seconds=self._idle.next())
-            if is_notified:
-                self._idle.reset()
-            self._is_due |= is_notified or not self._is_woken
-            self._is_woken = False
+            await self._rest(reader)
+
+    async def _rest(self, reader: EventReader) -> None:
+        """Wait for what is notified, and look for what nobody notified in time, whatever is asked meanwhile."""
+        now = asyncio.get_running_loop().time
+        if self._looks_at <= now():
+            self._looks_at = now() + self._idle.next()
+        if await reader.wait(seconds=self._looks_at - now()):
+            self._idle.reset()
+            self._looks_at = now()
+        self._is_due |= self._looks_at <= now()
 
     @property
     def _is_to_read_on(self) -> bool:
@@ -255,7 +262,6 @@ class _Session:
 
     def _wake(self) -> None:
         if self._reader:
-            self._is_woken = True
             self._reader.wake()
 
     def _fail(self, error: Exception) -> None:

@@ -365,7 +365,7 @@ class PostgresEventReader:
 
     def _is_news(self, position: str | bytes) -> bool:
         """Whether what was committed at a position, with all that its transaction appended, has not been read yet."""
-        return not position.isdigit() or int(position) > self._given
+        return not (position.isascii() and position.isdigit()) or int(position) > self._given
 
     async def _until_readable(self, seconds: float) -> None:
         loop, fileno = asyncio.get_running_loop(), self._connection.fileno()

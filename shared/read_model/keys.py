@@ -18,7 +18,8 @@ VARIANTS = (INDEX_ROW, "full")
 class Keyspace:
     """The key names of one partition; a process is given one where it is composed."""
 
-    partition: int
+    tag: str
+    """The hash tag of all of them."""
 
     @property
     def projectors(self) -> str:
@@ -55,11 +56,11 @@ class Keyspace:
         return ProjectionKeys(self, name)
 
     def _key(self, name: str) -> str:
-        return f"muster:{{{self.partition}}}:{name}"
+        return f"muster:{{{self.tag}}}:{name}"
 
 
-HOME = Keyspace(partition=0)
-"""The partition of all that is not partitioned; today everything is."""
+HOME = Keyspace("0")
+"""Of all that is not partitioned, and of the only partition where there is one: see `shared.read_model.partitions`."""
 
 
 @dataclass(frozen=True, slots=True)

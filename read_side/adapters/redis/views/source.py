@@ -11,8 +11,9 @@ from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.lists.lengths import ListLengths
 from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.batcher import Batcher, Reply
-from read_side.adapters.redis.transport.consistent_read import Attempt, until_consistent
+from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, until_consistent
 from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.transport.generation import Partition
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Freshness, Positioned
 from shared.read_model.keys import GenerationKeys, Keyspace
@@ -52,16 +53,11 @@ class RedisViews(ABC):
         self._limits = limits
         self._list_lengths = ListLengths(list_limits or ListLimits())
         self._eviction = eviction or EvictionWatch(connect, limits=limits)
-        batcher = partial(
-            Batcher,
-            connect,
-            keys=keys,
-            names=self.names,
-            freshness=freshness,
-            limits=limits,
-            oldest_version=self.oldest_version,
-        )
+        self._partition = Partition(keys, names=self.names, freshness=freshness, oldest_version=self.oldest_version)
+        batcher = partial(Batcher, connect, projection=self.projection, limits=limits)
         self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
+        self._look_up: Ask = partial(self._batcher.ask, self._partition)
+        self._look_list_up: Ask = partial(self._list_batcher.ask, self._partition)
         self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness, limits=limits)
         self._open = AsyncExitStack()
 
@@ -86,8 +82,8 @@ class RedisViews(ABC):
 
     async def _ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._batcher.ask(*fields, reads=reads)
+        return await self._look_up(*fields, reads=reads)
 
     async def _ask_for_list(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._list_batcher.ask(*fields, reads=reads)
+        return await self._look_list_up(*fields, reads=reads)

@@ -29,7 +29,8 @@ from shared.http.middleware.cors import register_origins
 from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.http.pages.site_map import SiteMap
 from shared.http_clients import http_client
-from shared.read_model.keys import HOME, Keyspace
+from shared.read_model.keys import HOME
+from shared.read_model.partitions import ONE, Partitions
 from shared.redis.client import Connect, connector
 from shared.settings import Settings
 
@@ -62,8 +63,9 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(Exports, Exports(settings.limits_of(ExportLimits)))
     register_commands(registry, settings)
     connect = connector(settings.required("redis_url"))
+    partitions = Partitions(settings.partitions)
     register_views(
-        registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)
+        registry, redis_views(connect, partitions, patience=settings.read_wait, limits_of=settings.limits_of)
     )
 
 
@@ -77,7 +79,7 @@ def register_commands(registry: svcs.Registry, settings: Settings) -> None:
 
 
 def redis_views(
-    connect: Connect, *, keyspace: Keyspace, patience: float, limits_of: LimitsOf = _defaults
+    connect: Connect, partitions: Partitions = ONE, *, patience: float, limits_of: LimitsOf = _defaults
 ) -> Mapping[str, Any]:
     """
     The views of all resources in Redis, by the names of these; not yet open.
@@ -90,7 +92,7 @@ def redis_views(
     return {
         each.name: _adapter(REDIS, each)(
             connect,
-            keyspace=keyspace,
+            partitions=partitions,
             freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             eviction=eviction,
             limits=limits,

@@ -150,7 +150,7 @@ async def announce(cluster, position):
 async def test_what_is_announced_is_heard_wherever_the_slot_is(cluster):
     """All who wait read again once it can be heard again."""
     heard = Heard()
-    async with Announcements(connector(cluster.url), channel=CHANNEL, freshness=heard, limits=RedisReadLimits()):
+    async with Announcements(connector(cluster.url), channels=[CHANNEL], freshness=heard, limits=RedisReadLimits()):
         listening = await heard.next()
         await announce(cluster, 1)
         first = await heard.next()
@@ -228,7 +228,7 @@ async def test_projector_and_readers_do_their_work_under_their_users(cluster, as
     heard = Heard()
     async with (
         connect(as_user("project")) as client,
-        Announcements(connector(as_user("read")), channel=CHANNEL, freshness=heard, limits=RedisReadLimits()),
+        Announcements(connector(as_user("read")), channels=[CHANNEL], freshness=heard, limits=RedisReadLimits()),
     ):
         listening = await heard.next()
         await client.delete(HOME.projection("profiles").live, HOME.projection("profiles").roster)

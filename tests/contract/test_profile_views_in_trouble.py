@@ -13,7 +13,6 @@ from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
-from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connector
 from tests.support.patience import patient_connector, until
 from tests.support.read_side import ADA, BOB, KEYS, PATIENCE, RedisProjection, blocked_reader, every_question, served
@@ -81,7 +80,7 @@ async def test_a_server_that_is_away_at_start_is_unavailable_until_it_is_there(t
     server = EmbeddedRedis(tmp_path / "late", appendonly=False)
     server.prepare()
     freshness = Freshness("profiles", patience=PATIENCE)
-    async with RedisProfileViews(connector(server.url), keyspace=HOME, freshness=freshness) as views:
+    async with RedisProfileViews(connector(server.url), freshness=freshness) as views:
         assert {Unavailable} == set(map(type, await every_question(views)))
 
         with server, Redis.from_url(server.url) as client:
@@ -94,7 +93,7 @@ async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_p
     """Its late replies are dropped: they are not taken for those to the next queries."""
     redis_projection.commit(ADA, BOB, position=7)
     hasty = connector(redis_server.url, timeouts=RedisTimeouts(reply=1.0))
-    async with RedisProfileViews(hasty, keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)) as views:
+    async with RedisProfileViews(hasty, freshness=Freshness("profiles", patience=PATIENCE)) as views:
         await views.position()
 
         os.kill(redis_server.pid, signal.SIGSTOP)
@@ -163,7 +162,7 @@ async def test_where_records_may_be_evicted_nobody_is_missing(redis_server, redi
     redis_projection.client.config_set("maxmemory-policy", "allkeys-lru")
 
     async with RedisProfileViews(
-        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)
+        patient_connector(redis_server.url), freshness=Freshness("profiles", patience=PATIENCE)
     ) as views:
         evicting = await every_question(views)
         redis_projection.client.config_set("maxmemory-policy", "noeviction")
@@ -178,7 +177,7 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
     """No request hangs on a service that has ended: neither those under way nor those that gather behind them."""
     redis_projection.commit(ADA, position=7)
     async with RedisProfileViews(
-        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)
+        patient_connector(redis_server.url), freshness=Freshness("profiles", patience=PATIENCE)
     ) as views:
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)

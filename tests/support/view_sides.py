@@ -12,13 +12,16 @@ from redis import Redis
 
 from read_side.adapters.list_query import ListLimits
 from read_side.services import memory_views, redis_views
-from shared.read_model.keys import HOME
+from shared.read_model.partitions import AT_HOME, ONE, Partitions
 from shared.redis.location import located
 from shared.redis.pipelined import PipelinedConnection
+from tests.support.partitions import PartitionedCollections
 from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
 
 ADAPTERS = ("memory", "valkey", "genuine_redis")
+ALSO_IN_PARTS = (*ADAPTERS, "valkey/3")
+"""The same, and one on which the read models are divided."""
 
 
 class Side(NamedTuple):
@@ -41,7 +44,13 @@ PROJECTIONS = {
 async def side_on(
     adapter: str, kind: str, request: pytest.FixtureRequest, *, list_limits: ListLimits | None = None
 ) -> AsyncIterator[Side]:
-    """Open the views of one projection on an adapter that nobody has filled yet."""
+    """
+    Open the views of one projection on an adapter that nobody has filled yet.
+
+    :param adapter: its name, and in how many partitions what it has is divided, such as `valkey/3`.
+    """
+    adapter, _, count = adapter.partition("/")
+    partitions = Partitions(int(count or 1))
     limits_of = partial(_limits_of, list_limits or ListLimits())
     if adapter == "memory":
         views = memory_views(patience=PATIENCE, limits_of=limits_of)[kind]
@@ -57,7 +66,9 @@ async def side_on(
         client.flushall()
         projection = PROJECTIONS[kind](client)
         projection.publish = connect().publish
-        async with redis_views(connect, keyspace=HOME, patience=PATIENCE, limits_of=limits_of)[kind] as views:
+        if partitions != ONE and kind not in AT_HOME:
+            projection.save = PartitionedCollections(client, projection.of, partitions, publish=projection.publish).save
+        async with redis_views(connect, partitions, patience=PATIENCE, limits_of=limits_of)[kind] as views:
             yield Side(views, projection)
 
 

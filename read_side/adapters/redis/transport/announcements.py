@@ -1,5 +1,6 @@
 """Hearing what the projector announces."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import msgspec
@@ -21,14 +22,16 @@ _decode = msgspec.json.Decoder(Announcement).decode
 
 class Announcements:
     """
-    Listens on a channel for as long as it is entered, and wakes the readers that wait.
+    Listens on channels of one server for as long as it is entered, and wakes the readers that wait.
 
     What is said while nothing listens is lost, therefore all readers read again once it listens (again).
     """
 
-    def __init__(self, connect: Connect, *, channel: str, freshness: Freshness, limits: RedisReadLimits) -> None:
+    def __init__(
+        self, connect: Connect, *, channels: Sequence[str], freshness: Freshness, limits: RedisReadLimits
+    ) -> None:
         self._connect = connect
-        self._channel = channel
+        self._channels = channels
         self._freshness = freshness
         self._silence = limits.silence
         self._first_pause = limits.first_pause
@@ -57,13 +60,18 @@ class Announcements:
     def _note(self, error: Exception) -> float:
         if not isinstance(error, RedisError | OSError | msgspec.DecodeError):
             raise error
-        log.warning("announcements are not heard", channel=self._channel, error=describe(error))
+        log.warning("announcements are not heard", channel=self._channels[0], error=describe(error))
         return self._backoff.next()
 
     async def _subscribe(self, connection: PipelinedConnection) -> None:
-        await connection.send(connection.subscribe, self._channel)
-        if await connection.receive(timeout=self._silence) is None:
-            raise ConnectionLost(f"{connection.subscribe} is not answered")
+        for channel in self._channels:  # in a cluster, no command names two
+            await connection.send(connection.subscribe, channel)
+        left = len(self._channels)
+        while left:
+            if (reply := await connection.receive(timeout=self._silence)) is None:
+                raise ConnectionLost(f"{connection.subscribe} is not answered")
+            self._hear(reply)
+            left -= reply[0] in {b"subscribe", b"ssubscribe"}
         self._freshness.read_again()
 
     async def _listen(self, connection: PipelinedConnection) -> None:

@@ -134,14 +134,13 @@ class Batcher:
         """
         Return what will have the values of these fields, in this order, and what is read besides, all from one moment.
 
-        It raises `Unavailable` if they cannot be read.
-
-        :raises Overloaded: too many wait.
+        Instead it raises `Unavailable` if they cannot be read now, `Overloaded` if too many wait.
         """
         weight = len(fields) + sum(read.weight for read in reads) if reads else len(fields)
-        if self._queued and self._queued + weight > self._most_queued:
-            raise Overloaded("Too many queries are waiting")
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        if self._queued and self._queued + weight > self._most_queued:
+            reply.set_exception(Overloaded("Too many queries are waiting"))
+            return reply
         self._queries.append(_Query(partition, fields, reads, weight, reply))
         self._queued += weight
         self._has_queries.set()

@@ -1,7 +1,7 @@
 """Where all views of one projection read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Self, TypeVar
@@ -14,9 +14,12 @@ from read_side.adapters.redis.transport.batcher import Batcher, Reply
 from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, until_consistent
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.generation import Partition
+from read_side.adapters.redis.transport.layout import Layout
 from read_side.adapters.redis.transport.reads import Field, Read
+from read_side.adapters.redis.transport.scatter import Scatter
 from read_side.freshness import Freshness, Positioned
-from shared.read_model.keys import GenerationKeys, Keyspace
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.partitions import ONE, UNIQUE_ENTRIES, Partitions
 from shared.redis.client import Connect
 
 P = TypeVar("P", bound=Positioned)
@@ -37,28 +40,34 @@ class RedisViews(ABC):
     projection: str
     oldest_version = 1
     """Of the projection: what an older one has made is not read."""
+    unique: Collection[str] = ()
+    """The hashes of unique entries which stand in a projection of their own, where there are several partitions."""
+    everywhere: Collection[str] = ()
+    """The hashes that each partition has whole."""
 
     def __init__(
         self,
         connect: Connect,
         *,
-        keyspace: Keyspace,
         freshness: Freshness,
+        partitions: Partitions = ONE,
         eviction: EvictionWatch | None = None,
         limits: RedisReadLimits | None = None,
         list_limits: ListLimits | None = None,
     ) -> None:
-        limits, keys = limits or RedisReadLimits(), keyspace.projection(self.projection)
+        limits = limits or RedisReadLimits()
         self.freshness = freshness
         self._limits = limits
         self._list_lengths = ListLengths(list_limits or ListLimits())
         self._eviction = eviction or EvictionWatch(connect, limits=limits)
-        self._partition = Partition(keys, names=self.names, freshness=freshness, oldest_version=self.oldest_version)
         batcher = partial(Batcher, connect, projection=self.projection, limits=limits)
         self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
-        self._look_up: Ask = partial(self._batcher.ask, self._partition)
-        self._look_list_up: Ask = partial(self._list_batcher.ask, self._partition)
-        self._announcements = Announcements(connect, channel=keys.announce, freshness=freshness, limits=limits)
+        layout = self._layout(partitions)
+        self._look_up, self._look_list_up = (
+            _asking(each, layout, limits) for each in (self._batcher, self._list_batcher)
+        )
+        channels = [each.keys.announce for each in layout.all]
+        self._announcements = Announcements(connect, channels=channels, freshness=freshness, limits=limits)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -71,6 +80,16 @@ class RedisViews(ABC):
 
     async def position(self) -> int:
         return (await self._ask()).position
+
+    def _layout(self, partitions: Partitions) -> Layout:
+        known = partial(Partition, freshness=self.freshness)
+        own = [
+            known(each.projection(self.projection), names=self.names, oldest_version=self.oldest_version)
+            for each in partitions.keyspaces_of(self.projection)
+        ]
+        names, apart = partial(_unique_entries, self.unique), self.unique and len(own) > 1
+        entries = [known(each.projection(UNIQUE_ENTRIES), names=names) for each in partitions.keyspaces if apart]
+        return Layout(partitions, own, entries, self.unique, self.everywhere)
 
     @staticmethod
     @abstractmethod
@@ -87,3 +106,13 @@ class RedisViews(ABC):
     async def _ask_for_list(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
         return await self._look_list_up(*fields, reads=reads)
+
+
+def _asking(batcher: Batcher, layout: Layout, limits: RedisReadLimits) -> Ask:
+    if len(layout.all) == 1:
+        return partial(batcher.ask, layout.own[0])
+    return Scatter(batcher.ask, layout, attempts=limits.attempts).ask
+
+
+def _unique_entries(by: Iterable[str], keys: GenerationKeys) -> Mapping[str, str]:
+    return {each: keys.unique_entries(each) for each in by}

@@ -1,8 +1,8 @@
 """
 Into how many partitions the read models are divided, and what lies in which.
 
-A partition is one hash tag, so one slot of a cluster: one MULTI and one WATCH reach all of it. Each partition follows the
-whole log, and has a pointer, a roster and a checkpoint of its own for each of its projections. What lies where:
+A partition is one hash tag, so one slot of a cluster: one MULTI and one WATCH reach all of it. Each partition follows
+the whole log, and has a pointer, a roster and a checkpoint of its own for each of its projections. What lies where:
 
 - `profiles`: a person in the partition of the account's id (see `Partitions.of`); slugs and names of groups in all.
 - `activity`: an account in that of its id; what a group has been called in all.
@@ -11,8 +11,8 @@ whole log, and has a pointer, a roster and a checkpoint of its own for each of i
   what it is by and its value (see `Partitions.of_entry`), under the name `GenerationKeys.unique_entries` as elsewhere.
 - `stats` and `changes`, the bus, sessions, sign-in links, limits, and how many partitions there are: at `HOME`.
 
-With one partition all is at `HOME`, there is no projection of unique entries, and they stand in `profiles` and `groups`.
-The `by-slug` of `profiles` stands there in any case: in all partitions.
+With one partition all is at `HOME`, there is no projection of unique entries, and they stand in `profiles` and
+`groups`. The `by-slug` of `profiles` stands there in any case: in all partitions.
 """
 
 from binascii import crc_hqx

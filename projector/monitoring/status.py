@@ -118,8 +118,8 @@ class StatusBoard:
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:
-        names = [LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers]
-        candidates = await self._lease.candidates(names)
+        names = {LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers}
+        candidates = await self._lease.candidates(sorted(names))
         roles = {each.id: "standby" for each in candidates.all}
         known = {each.id: each for each in candidates.all}
         for holder in candidates.holders.values():
@@ -153,7 +153,7 @@ def _measure_rebuild(status: ProjectionStatus) -> None:
 def _from_progress(reconciler: Reconciler) -> ProjectionStatus:
     progress = reconciler.progress
     return ProjectionStatus(
-        name=reconciler.projection.name,
+        name=reconciler.projection.label,
         version=reconciler.projection.version,
         state=progress.state,
         error=progress.error,

@@ -82,7 +82,7 @@ def unique_entries(lies_here: LiesHere) -> Projection:
     made = Projection(UNIQUE_ENTRIES, version=1, documents=(ACCOUNT, GROUP))
 
     def change(event: events.Event, _: RecordedEvent, documents: Documents) -> None:
-        kind, id_, given, _ = CHANGES[type(event)](event)
+        kind, id_, given, *_ = CHANGES[type(event)](event)
         here = {name: value if value is not None and lies_here(name, value) else None for name, value in given.items()}
         before = documents.find(kind, id_) or kind.record()
         if (now := msgspec.structs.replace(before, **here)) == kind.record():

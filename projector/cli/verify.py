@@ -15,7 +15,7 @@ from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
-from projector.cli.names import require_projection
+from projector.cli.names import projections_named
 from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
@@ -43,8 +43,10 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     :param repair: write anew what differs in Redis.
     :param json: print one JSON document instead of a table.
     """
-    require_projection(projection)
     settings = Settings.load(os.environ).with_addresses()
+    projections_named(projection)
+    if settings.partitions > 1:
+        raise CommandFailed("cannot verify: of this release `muster verify` knows one partition only")
     telemetry.configure(settings.log_format)
     try:
         verified = asyncio.run(_verify(settings, projection, repair=repair))

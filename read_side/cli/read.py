@@ -7,6 +7,7 @@ from read_side.adapters.redis.transport.eviction import EvictionWatch
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.options import Workers
+from shared.cli.partitions import require_partitions
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
 from shared.redis.client import connector
@@ -26,6 +27,7 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     host, port = host or settings.read_host, port or settings.read_port
     require_access(settings, host=host)
     telemetry.configure(settings.log_format)
+    asyncio.run(require_partitions(settings))
     asyncio.run(_refuse_eviction(settings.required("redis_url")))
     serve(
         "read_side.services:create_app",

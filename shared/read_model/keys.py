@@ -40,6 +40,11 @@ class Keyspace:
         """Hash of what was measured in each minute of the last hour; the projector's alone."""
         return self._key("timeline")
 
+    @property
+    def partitions(self) -> str:
+        """How many partitions there are, as the projector that came first has them."""
+        return self._key("partitions")
+
     def session(self, digest: str) -> str:
         """A session of the ops page, by a hash of its name."""
         return self._key(f"session:{digest}")

@@ -28,7 +28,7 @@ def store_in_redis(
 class RedisPlaces:
     """The clients of partitions: one for each slot of a cluster, one for all where there is a single server."""
 
-    def __init__(self, url: str, *, valid: float) -> None:
+    def __init__(self, url: str, *, valid: float = 0.0) -> None:
         """:param valid: see `ServerCheck`."""
         self._url = url
         self._valid = valid

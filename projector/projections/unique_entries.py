@@ -82,13 +82,14 @@ def unique_entries(lies_here: LiesHere) -> Projection:
     made = Projection(UNIQUE_ENTRIES, version=1, documents=(ACCOUNT, GROUP))
 
     def change(event: events.Event, _: RecordedEvent, documents: Documents) -> None:
-        kind, id_, given, *_ = CHANGES[type(event)](event)
-        here = {name: value if value is not None and lies_here(name, value) else None for name, value in given.items()}
-        before = documents.find(kind, id_) or kind.record()
-        if (now := msgspec.structs.replace(before, **here)) == kind.record():
-            documents.forget(kind, id_)
+        of = CHANGES[type(event)](event)
+        here = {name: value if value and lies_here(name, value) else None for name, value in of.given.items()}
+        nothing = of.kind.record()
+        now = msgspec.structs.replace(documents.find(of.kind, of.id) or nothing, **here)
+        if now == nothing:
+            documents.forget(of.kind, of.id)
         else:
-            documents.save(kind, id_, now)
+            documents.save(of.kind, of.id, now)
 
     for each in CHANGES:
         made.on(each, touches=_changed)(change)
@@ -123,8 +124,8 @@ def divided_unique_entries(partitions: Partitions) -> Divided:
 
 
 def _changed(event: events.Event, _: RecordedEvent) -> Iterable[Key]:
-    kind, id_, *_ = CHANGES[type(event)](event)
-    return (kind.key(id_),)
+    of = CHANGES[type(event)](event)
+    return (of.kind.key(of.id),)
 
 
 def _values(event: events.Event) -> Iterator[tuple[str, str]]:

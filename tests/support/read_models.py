@@ -8,14 +8,16 @@ from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
+from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
+from projector.adapters.redis.checkpoints import Place, RedisCheckpoints
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import store_in_redis
 from projector.declaring.projection import Projection
 from projector.processing.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
-from projector.store.ports import Lease, ReadModel
+from projector.store.ports import Checkpoints, Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
@@ -45,6 +47,9 @@ class StoreInMemory:
 
     def lease(self) -> Lease:
         return self._lease
+
+    def checkpoints(self) -> Checkpoints:
+        return MemoryCheckpoints({self._projection.label: self._store})
 
     async def content(self) -> Held:
         return held(self._store.content, self._projection)
@@ -96,6 +101,10 @@ class StoreInRedis:
 
     def lease(self) -> Lease:
         return RedisLease(self._client, keyspace=HOME, limits=LASTING)
+
+    def checkpoints(self) -> Checkpoints:
+        place = Place(self._client, HOME.projection(self._projection.name))
+        return RedisCheckpoints({self._projection.label: place})
 
     async def content(self) -> Held:
         return held(

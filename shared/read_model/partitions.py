@@ -45,6 +45,11 @@ class Partitions:
         names = [HOME] if self.count == 1 else [Keyspace(tag_of(nth, self.count)) for nth in range(self.count)]
         object.__setattr__(self, "keyspaces", names)
 
+    @property
+    def tags(self) -> Sequence[str]:
+        """The hash tags of all."""
+        return [each.tag for each in self.keyspaces]
+
     def of(self, id: str) -> int:
         """Return the number of the partition of an account or a group, by its id in the form that keys have."""
         return crc32(id.encode()) % self.count

@@ -132,9 +132,17 @@ class SlotOwner(Locator):
         self._slot = slot_of(tag)
 
     async def master(self) -> Address:
+        return (await self.topology()).around(self._slot).owner
+
+    async def topology(self) -> Topology:
+        """
+        Return who owns what.
+
+        :raises ConnectionError: no node says so that is well.
+        """
         topology = await self.first(self._ask, otherwise=_NONE_IS_WELL)
         self.known = list(dict.fromkeys((self.known[0], *topology.nodes, *self._url.nodes)))
-        return topology.around(self._slot).owner
+        return topology
 
     async def _ask(self, node: Address) -> Topology:
         async with Redis(**asking_options(self._url, node), retry=Retry(NoBackoff(), 0)) as client:

@@ -44,7 +44,7 @@ def server(valkey):
 
 @pytest.fixture
 def divided(server):
-    return PartitionedCollections(server, profiles, THREE, publish="PUBLISH")
+    return PartitionedCollections(lambda _: server, profiles, THREE, publish="PUBLISH")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Documents that the projector files into partitions, without any event behind them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +23,15 @@ _UNIQUE_ENTRIES = Projection(UNIQUE_ENTRIES, version=1, documents=())
 class PartitionedCollections:
     """Writes documents where they belong, and what is unique about them where that does."""
 
-    def __init__(self, client: Redis, projection: Projection, partitions: Partitions, *, publish: str) -> None:
+    def __init__(
+        self, client_of: Callable[[str], Redis], projection: Projection, partitions: Partitions, *, publish: str
+    ) -> None:
+        """:param client_of: gives a client of the server that has a hash tag."""
         self._name, self._partitions = projection.name, partitions
-        self.parts = [Collections(client, projection, keyspace=each) for each in partitions.keyspaces_of(self._name)]
-        self.entries = [Collections(client, _UNIQUE_ENTRIES, keyspace=each) for each in partitions.keyspaces]
+        self.parts, self.entries = (
+            [Collections(client_of(each.tag), of, keyspace=each) for each in partitions.keyspaces]
+            for of in (projection, _UNIQUE_ENTRIES)
+        )
         for each in (*self.parts, *self.entries):
             each.publish = publish
 

@@ -39,5 +39,10 @@ class Layout:
         return self.own[self.partitions.of(name[-_NAME:].decode())]
 
     @property
+    def is_divided(self) -> bool:
+        """Whether there are several partitions."""
+        return len(self.own) > 1
+
+    @property
     def all(self) -> Sequence[Partition]:
         return [*self.own, *self.entries]

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
@@ -15,12 +15,14 @@ from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, unt
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.generation import Partition
 from read_side.adapters.redis.transport.layout import Layout
+from read_side.adapters.redis.transport.nodes import NodeBatchers, PerNode
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.transport.scatter import Scatter
 from read_side.freshness import Freshness, Positioned
 from shared.read_model.keys import GenerationKeys
 from shared.read_model.partitions import ONE, UNIQUE_ENTRIES, Partitions
 from shared.redis.client import Connect
+from shared.redis.nodes import Nodes
 
 P = TypeVar("P", bound=Positioned)
 
@@ -34,6 +36,8 @@ class RedisViews(ABC):
     Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
     live, and are said to be from the earliest moment.
 
+    :param connect: to the server that has all partitions, or that at home.
+    :param nodes: those of a cluster that have the partitions, if there are several.
     :param eviction: shared by all views of a process; without it they watch for themselves.
     """
 
@@ -51,6 +55,7 @@ class RedisViews(ABC):
         *,
         freshness: Freshness,
         partitions: Partitions = ONE,
+        nodes: Nodes | None = None,
         eviction: EvictionWatch | None = None,
         limits: RedisReadLimits | None = None,
         list_limits: ListLimits | None = None,
@@ -59,15 +64,23 @@ class RedisViews(ABC):
         self.freshness = freshness
         self._limits = limits
         self._list_lengths = ListLengths(list_limits or ListLimits())
-        self._eviction = eviction or EvictionWatch(connect, limits=limits)
-        batcher = partial(Batcher, connect, projection=self.projection, limits=limits)
-        self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
+        self._eviction = eviction or EvictionWatch(connect, nodes=nodes, limits=limits)
         layout = self._layout(partitions)
+        batcher = partial(_batcher, projection=self.projection, limits=limits)
+        list_batcher = partial(batcher, lane="lists", most_queued=limits.queued_lists)
+        announcements = partial(_announcements, layout=layout, freshness=freshness, limits=limits)
+        self._batcher: Batcher | NodeBatchers
+        self._list_batcher: Batcher | NodeBatchers
+        self._announcements: Announcements | PerNode[Announcements]
+        if nodes is None or not layout.is_divided:
+            self._batcher, self._list_batcher = batcher(connect), list_batcher(connect)
+            self._announcements = announcements(connect, [each.keys.keyspace.tag for each in layout.own])
+        else:
+            self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
+            self._announcements = PerNode(nodes, announcements)
         self._look_up, self._look_list_up = (
             _asking(each, layout, limits) for each in (self._batcher, self._list_batcher)
         )
-        channels = [each.keys.announce for each in layout.all]
-        self._announcements = Announcements(connect, channels=channels, freshness=freshness, limits=limits)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -108,8 +121,20 @@ class RedisViews(ABC):
         return await self._look_list_up(*fields, reads=reads)
 
 
-def _asking(batcher: Batcher, layout: Layout, limits: RedisReadLimits) -> Ask:
-    if len(layout.all) == 1:
+def _batcher(connect: Connect, _tags: Sequence[str] = (), **more: Any) -> Batcher:
+    return Batcher(connect, **more)
+
+
+def _announcements(
+    connect: Connect, tags: Sequence[str], *, layout: Layout, freshness: Freshness, limits: RedisReadLimits
+) -> Announcements:
+    """Those of the partitions with these hash tags."""
+    channels = [each.keys.announce for each in layout.all if each.keys.keyspace.tag in tags]
+    return Announcements(connect, channels=channels, freshness=freshness, limits=limits)
+
+
+def _asking(batcher: Batcher | NodeBatchers, layout: Layout, limits: RedisReadLimits) -> Ask:
+    if not layout.is_divided:
         return partial(batcher.ask, layout.own[0])
     return Scatter(batcher.ask, layout, attempts=limits.attempts).ask
 

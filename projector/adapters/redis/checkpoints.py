@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from hashlib import sha1
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,11 @@ redis.call('SET', KEYS[1], ARGV[2])
 redis.call(ARGV[3], KEYS[3], ARGV[4])
 return 1"""
 """Less than a commit watches: a generation that is fed no more may still say that nothing has happened to it."""
+
+_LOAD = ("SCRIPT", "LOAD", _MOVE)
+"""Before each use, so that no server has to be asked whether it knows the script."""
+
+_DIGEST = sha1(_MOVE.encode(), usedforsecurity=False).hexdigest()
 
 log = structlog.get_logger()
 
@@ -49,7 +55,7 @@ class RedisCheckpoints:
         try:
             with reachable():
                 async with pipelined(client) as redis:
-                    replies = await redis.execute(*(self._command(redis, each) for each in moves))
+                    _, *replies = await redis.execute(_LOAD, *(self._command(redis, each) for each in moves))
         except Unavailable as error:
             log.debug("checkpoints cannot be moved", error=str(error))
             return ()
@@ -61,4 +67,4 @@ class RedisCheckpoints:
         names = (keys.checkpoint, keys.damaged, projection.announce)
         before, after = msgspec.json.encode(move.before), msgspec.json.encode(move.after)
         told = announcement(move.generation, move.after.reached)
-        return ("EVAL", _MOVE, len(names), *names, before, after, redis.publish, told)
+        return ("EVALSHA", _DIGEST, len(names), *names, before, after, redis.publish, told)

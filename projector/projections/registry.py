@@ -25,7 +25,7 @@ def projections_keeping(items: int, of_feed: RetentionPolicy) -> Sequence[Projec
     return [own.get(each, each) for each in PROJECTIONS]
 
 
-class Layout(NamedTuple):
+class DividedProjections(NamedTuple):
     """
     Where all projections are kept.
 
@@ -37,10 +37,10 @@ class Layout(NamedTuple):
     route: Callable[[RecordedEvent], Collection[str]] | None
 
 
-def layout_of(projections: Sequence[Projection], partitions: Partitions) -> Layout:
+def layout_of(projections: Sequence[Projection], partitions: Partitions) -> DividedProjections:
     """Divide projections, and have unique entries follow their values."""
     if partitions.count == 1:
-        return Layout([(HOME, each) for each in projections], None)
+        return DividedProjections([(HOME, each) for each in projections], None)
     at_home = [(HOME, each) for each in projections if each.name in AT_HOME]
     all_divided = [
         *(divided(each, partitions) for each in projections if each.name not in AT_HOME),
@@ -52,4 +52,4 @@ def layout_of(projections: Sequence[Projection], partitions: Partitions) -> Layo
     def route(recorded: RecordedEvent) -> Collection[str]:
         return {names[nth] for of_one, names in labels for nth in of_one(recorded)}
 
-    return Layout([*at_home, *parts], route)
+    return DividedProjections([*at_home, *parts], route)

@@ -41,7 +41,7 @@ ACCOUNT = Kind("account", AccountValues, is_tagged=False)
 GROUP = Kind("group", GroupValues, is_tagged=False)
 
 
-class Change(NamedTuple):
+class ValueChange(NamedTuple):
     """The values that an event gives to its account or group, and those that it takes away."""
 
     kind: Kind[Any]
@@ -50,17 +50,21 @@ class Change(NamedTuple):
     taken: Mapping[str, str] = {}
 
 
-CHANGES: Mapping[type[events.Event], Callable[[Any], Change]] = {
-    events.AccountRegistered: lambda event: Change(
+CHANGES: Mapping[type[events.Event], Callable[[Any], ValueChange]] = {
+    events.AccountRegistered: lambda event: ValueChange(
         ACCOUNT,
         event.account_id,
         {"handle": event.handle, "email": event.email, "external_id": event.external_id},
     ),
-    events.HandleChanged: lambda event: Change(ACCOUNT, event.account_id, {"handle": event.new}, {"handle": event.old}),
-    events.EmailChanged: lambda event: Change(ACCOUNT, event.account_id, {"email": event.new}, {"email": event.old}),
-    events.GroupCreated: lambda event: Change(GROUP, event.group_id, {"slug": event.slug}),
-    events.SlugChanged: lambda event: Change(GROUP, event.group_id, {"slug": event.new}, {"slug": event.old}),
-    events.GroupDeleted: lambda event: Change(GROUP, event.group_id, {"slug": None}, {"slug": event.slug}),
+    events.HandleChanged: lambda event: ValueChange(
+        ACCOUNT, event.account_id, {"handle": event.new}, {"handle": event.old}
+    ),
+    events.EmailChanged: lambda event: ValueChange(
+        ACCOUNT, event.account_id, {"email": event.new}, {"email": event.old}
+    ),
+    events.GroupCreated: lambda event: ValueChange(GROUP, event.group_id, {"slug": event.slug}),
+    events.SlugChanged: lambda event: ValueChange(GROUP, event.group_id, {"slug": event.new}, {"slug": event.old}),
+    events.GroupDeleted: lambda event: ValueChange(GROUP, event.group_id, {"slug": None}, {"slug": event.slug}),
 }
 
 

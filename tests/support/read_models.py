@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
-from projector.adapters.redis.checkpoints import Place, RedisCheckpoints
+from projector.adapters.redis.checkpoints import PartKeys, RedisCheckpoints
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import store_in_redis
 from projector.declaring.projection import Projection
@@ -103,7 +103,7 @@ class StoreInRedis:
         return RedisLease(self._client, keyspace=HOME, limits=LASTING)
 
     def checkpoints(self) -> Checkpoints:
-        place = Place(self._client, HOME.projection(self._projection.name))
+        place = PartKeys(self._client, HOME.projection(self._projection.name))
         return RedisCheckpoints({self._projection.label: place})
 
     async def content(self) -> Held:

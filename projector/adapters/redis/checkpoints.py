@@ -32,7 +32,7 @@ _DIGEST = sha1(_MOVE.encode(), usedforsecurity=False).hexdigest()
 log = structlog.get_logger()
 
 
-class Place(NamedTuple):
+class PartKeys(NamedTuple):
     """Where the generations of a part of a projection are."""
 
     client: Redis
@@ -40,13 +40,13 @@ class Place(NamedTuple):
 
 
 class RedisCheckpoints:
-    """Moves checkpoints by a script; `places` are by the labels of the parts."""
+    """Moves checkpoints by a script; `of_parts` is by the labels of the parts."""
 
-    def __init__(self, places: Mapping[str, Place]) -> None:
-        self._places = places
+    def __init__(self, of_parts: Mapping[str, PartKeys]) -> None:
+        self._of_parts = of_parts
 
     async def move(self, moves: Sequence[Move]) -> AsyncIterator[tuple[Move, bool]]:
-        by_client = grouped((self._places[each.label].client, each) for each in moves)
+        by_client = grouped((self._of_parts[each.label].client, each) for each in moves)
         for outcome in asyncio.as_completed([self._move(*each) for each in by_client.items()]):
             for each in await outcome:
                 yield each
@@ -62,7 +62,7 @@ class RedisCheckpoints:
         return zip(moves, map(bool, replies), strict=True)
 
     def _command(self, redis: PipelinedConnection, move: Move) -> Command:
-        projection = self._places[move.label].keys
+        projection = self._of_parts[move.label].keys
         keys = projection.generation(move.generation)
         names = (keys.checkpoint, keys.damaged, projection.announce)
         before, after = msgspec.json.encode(move.before), msgspec.json.encode(move.after)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from redis.asyncio import Redis
 
-from projector.adapters.redis.checkpoints import Place, RedisCheckpoints
+from projector.adapters.redis.checkpoints import PartKeys, RedisCheckpoints
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.server_check import ServerCheck
@@ -42,7 +42,7 @@ class RedisPlaces:
     def checkpoints(self, parts: Iterable[tuple[Keyspace, Projection]]) -> RedisCheckpoints:
         """Return those of the parts of projections."""
         return RedisCheckpoints(
-            {part.label: Place(self._of(keyspace)[0], keyspace.projection(part.name)) for keyspace, part in parts}
+            {part.label: PartKeys(self._of(keyspace)[0], keyspace.projection(part.name)) for keyspace, part in parts}
         )
 
     async def aclose(self) -> None:

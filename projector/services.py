@@ -76,7 +76,7 @@ MakeFiller: TypeAlias = Callable[[ProjectionStore, EventLog, Settings], Filler]
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(Settings, settings)
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings, to_page=TO_OPS_PAGE)

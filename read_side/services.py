@@ -1,6 +1,5 @@
 """The composition root of the read side: which adapter stands for which port."""
 
-import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ from litestar.types import ASGIApp
 from read_side.adapters.httpx.commands import CommandSenderLimits, HttpxCommandSender
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
+from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.commands import CommandSender
 from read_side.freshness import Freshness, FreshnessLimits
@@ -52,7 +52,7 @@ def create_app() -> ASGIApp:
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings, to_page=TO_PEOPLE_PAGE)
     register_limits(registry, settings, api="read", keyspace=HOME)
@@ -101,6 +101,7 @@ def redis_views(
     """
     limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
     eviction = EvictionWatch(connect, nodes=nodes, limits=limits)
+    announcements = Announcements(connect, limits=limits)
     return {
         each.name: _adapter(REDIS, each)(
             connect,
@@ -108,6 +109,7 @@ def redis_views(
             nodes=nodes,
             freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             eviction=eviction,
+            announcements=announcements,
             limits=limits,
             list_limits=list_limits,
         )

@@ -1,34 +1,24 @@
 """`muster react`: the loop of reactions, and what watches it, side by side in one process."""
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
 
 import httpx
 import svcs
-from litestar import Litestar
 from litestar.types import ASGIApp
 
 from shared.auth.bearer import is_near
-from shared.auth.principal import OPS
 from shared.auth.setup import register_authentication
 from shared.auth.signing_keys import KeyDirectory
 from shared.clock import Clock, SystemClock
 from shared.errors import SettingsError
 from shared.event_log import EventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.http.app import assemble
 from shared.http.containers import Register
 from shared.http.health import GaugeRefresh
 from shared.http.limits import HttpLimits
-from shared.http.middleware.auth import Policy
-from shared.http.openapi.document import openapi
 from shared.http_clients import http_client
 from shared.postgres.arguments import PostgresLimits
-from shared.runtime.tasks import Tasks
 from shared.settings import Settings, variable
 from shared.urls.addresses import AllowedNetworks
 from shared.urls.mail import SmtpServer, sender_of
@@ -41,6 +31,7 @@ from write_side.adapters.webhooks.reader_tokens import ReaderTokens
 from write_side.adapters.webhooks.receivers import HttpReceivers
 from write_side.execution.executor import CommandExecutor
 from write_side.http.app import Background
+from write_side.http.worker import worker
 from write_side.ports import Mailer, TokenKey
 from write_side.reactions.limits import ReactionLimits
 from write_side.reactions.mails.letters import Letters
@@ -61,25 +52,13 @@ def create_app() -> ASGIApp:
 
 def react_app(*registers: Register) -> ASGIApp:
     """The process on the adapters that `registers` name: its loop runs as long as it answers for itself."""
-    return assemble(
-        handlers=(),
-        registers=registers,
-        problems=(),
-        document=openapi(
-            title="Muster reactions",
-            version=version("muster"),
-            description="What is done in the world outside because of events. It takes no requests.",
-            operations=(),
-            scope=OPS,
-        ),
-        policy=Policy(OPS),
-        lifespan=[_running],
-    )
+    description = "What is done in the world outside because of events. It takes no requests."
+    return worker(*registers, title="Muster reactions", description=description)
 
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings)
     register_postgres_of(settings, registry)
@@ -91,7 +70,8 @@ def register_reactions(registry: svcs.Registry, settings: Settings, *, log: Even
     limits, postgres = settings.limits_of(ReactionLimits), settings.limits_of(PostgresLimits)
     letters = Letters(public_url=settings.public_url or settings.required("write_url"), valid_days=limits.valid_days)
     with svcs.Container(registry) as container:
-        executor, token_key = container.get(CommandExecutor), container.get_abstract(TokenKey)
+        executor, background = container.get(CommandExecutor, Background)
+        token_key = container.get_abstract(TokenKey)
     mailer, clock = mailer_of(settings), SystemClock()
     world = partial(World, mailer=mailer, letters=letters, executor=executor, token_key=token_key, clock=clock)
     reactor = Reactor(
@@ -103,7 +83,8 @@ def register_reactions(registry: svcs.Registry, settings: Settings, *, log: Even
         limits=limits,
     )
     registry.register_value(Mailer, mailer, on_registry_close=mailer.aclose)
-    register_reactor(registry, reactor)
+    # What it commits is to be seen at once, as any other command.
+    register_reactor(registry, reactor, beside=Background(notifier=background["notifier"]))
 
 
 async def send_webhooks(settings: Settings, clock: Clock) -> None:
@@ -130,11 +111,14 @@ def _times_of(settings: Settings) -> ReactionTimes:
     return ReactionTimes(reminder=reminder, closing=None if closing is None else timedelta(seconds=closing))
 
 
-def register_reactor(registry: svcs.Registry, reactor: Reactor) -> None:
+def register_reactor(registry: svcs.Registry, reactor: Reactor, *, beside: Background | None = None) -> None:
+    """:param beside: the loops that run besides."""
+
     async def reacts(_: Reactor) -> None:
         reactor.require_reacting()
 
     registry.register_value(Reactor, reactor, ping=reacts)
+    registry.register_value(Background, Background(beside or {}, reactor=reactor.run))
     registry.register_value(GaugeRefresh, GaugeRefresh(reactor.refresh))
 
 
@@ -153,12 +137,3 @@ def mailer_of(settings: Settings) -> Mailer:
         )
     server, limits = SmtpServer.parse(settings.smtp_url), settings.limits_of(SmtpLimits)
     return SmtpMailer(server, sender=sender_of(settings.mail_from), limits=limits)
-
-
-@asynccontextmanager
-async def _running(app: Litestar) -> AsyncIterator[None]:
-    async with svcs.Container(app.state.registry) as container, Tasks() as tasks:
-        tasks.start(container.get(Reactor).run(), name="reactor")
-        if Background in app.state.registry:  # what it commits is to be seen at once, as any other command
-            tasks.start(container.get(Background)["notifier"](), name="notifier")
-        yield

@@ -5,7 +5,6 @@ import secrets
 import socket
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import svcs
 from litestar.types import ASGIApp
@@ -60,7 +59,7 @@ def create_consumer() -> ASGIApp:
 
 def register_services(registry: svcs.Registry) -> None:
     """Register the real adapters, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     registry.register_value(StreamedAnswerLimits, settings.limits_of(StreamedAnswerLimits))
     register_authentication(registry, settings, to_page=TO_DOCS)
@@ -74,7 +73,7 @@ def register_services(registry: svcs.Registry) -> None:
 
 def register_bus(registry: svcs.Registry) -> None:
     """Register what carries out the commands of the bus, as the environment says."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_postgres_of(settings, registry)
     register_consumer(registry, settings)
@@ -134,8 +133,8 @@ def register_postgres(
     begin = PostgresTransactions(engine, limits=transactions)
     command_log = CommandLog(clock=clock)
     notifier = PostgresNotifier(url, limits=postgres)
-    ports: Any = {"transactions": begin, "command_log": command_log, "notify": notifier.notify}
-    units = GroupedUnitsOfWork(**ports, alone=PostgresUnitsOfWork(**ports), limits=transactions)
+    alone = PostgresUnitsOfWork(transactions=begin, command_log=command_log, notify=notifier.notify)
+    units = GroupedUnitsOfWork(transactions=begin, command_log=command_log, alone=alone, limits=transactions)
     registry.register_value(AsyncEngine, engine, on_registry_close=begin.close, ping=_answers)
     background = Background(notifier=notifier.run, purge=partial(purge_expired_keys, begin, command_log))
     registry.register_value(Background, background)

@@ -16,6 +16,7 @@ from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from projector.api import status_events as events
 from projector.api.examples import EXAMPLES
+from projector.api.page.document import PAGES
 from projector.api.status_events import StreamLimits, Streams
 from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.read_probe import ReadProbe
@@ -25,7 +26,7 @@ from projector.rebuilding.reconcilers import Reconcilers
 from shared.auth.principal import OPS
 from shared.http.app import Lifespan, assemble
 from shared.http.containers import Register, Services
-from shared.http.health import GaugeRefresh, ReadinessDetails, json
+from shared.http.health import GaugeRefresh, ReadinessDetails
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
 from shared.http.pages import csrf_check as guard
@@ -35,7 +36,7 @@ from shared.http.pages.site_map import SiteMap
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
-POLICY = Policy(OPS, open=OPEN_PATHS | frozenset(pages.ASSETS), pages=pages.SIGN_IN.policy)
+POLICY = Policy(OPS, open=OPEN_PATHS | PAGES.paths, pages=pages.SIGN_IN.policy)
 
 
 def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
@@ -49,7 +50,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     """
     return assemble(
         handlers=[
-            status,
+            get_status,
             *events.HANDLERS,
             *pages.HANDLERS,
             *pages.SIGN_IN.handlers,
@@ -83,11 +84,11 @@ def _register(registry: svcs.Registry) -> None:
 
 
 @get("/status")
-async def status(services: Services) -> Response[bytes]:
+async def get_status(services: Services) -> Response[bytes]:
     now = await services.get(StatusBoard).read()
     if ReadProbe in services.registry:
         services.get(ReadProbe).report(now)
-    return json(now, headers={"Cache-Control": "no-store"})
+    return orders.answered(now)
 
 
 def readiness_details(history: StatusHistory, *, frozen: Mapping[str, str]) -> Mapping[str, str]:
@@ -134,9 +135,7 @@ def _document() -> dict[str, Any]:
         examples=EXAMPLES,
         operations=[
             orders.operation(
-                "get_status",
-                "GET",
-                "/status",
+                get_status,
                 "Get the state of every projection",
                 Status,
                 description="Answers while PostgreSQL or Redis is away, too: what is unknown then is null.",

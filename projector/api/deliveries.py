@@ -1,10 +1,10 @@
 """`/deliveries`: what was given up, and trying it again."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromPath
 
 from projector.api import orders
@@ -12,10 +12,10 @@ from projector.monitoring.deliveries import DeliveriesReport, DeliveryRetried, G
 from shared.clock import Clock
 from shared.decoding.objects import decoder
 from shared.http.containers import Services
-from shared.http.health import json
 from shared.http.openapi.document import Parameter
 from shared.http.pages.csrf_check import GUARDS
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.problems import Problem
 
 NOT_GIVEN_UP = Problem(
@@ -35,20 +35,20 @@ _decode = decoder(RetryDelivery)
 
 
 @get("/deliveries")
-async def deliveries(services: Services) -> Response[bytes]:
+async def list_deliveries(services: Services) -> Response[bytes]:
     with orders.as_problems():
-        return json(await services.get_abstract(GivenUpDeliveries).read(), headers={"Cache-Control": "no-store"})
+        return orders.answered(await services.get_abstract(GivenUpDeliveries).read())
 
 
 @post("/deliveries/{id:str}/retry", status_code=200, guards=GUARDS)
-async def retry(id: FromPath[str], request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+async def retry_delivery(id: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
     await orders.order_in(request, _decode)
     delivery, given_up = _id_in(id), services.get_abstract(GivenUpDeliveries)
     with orders.as_problems():
         is_retried = await given_up.retry(delivery, now=services.get_abstract(Clock).now())
     if not is_retried:
         raise _not_given_up(id)
-    return json(DeliveryRetried(id=delivery, retried=True), headers={"Cache-Control": "no-store"})
+    return orders.answered(DeliveryRetried(id=delivery, retried=True))
 
 
 def _id_in(text: str) -> UUID:
@@ -62,7 +62,7 @@ def _not_given_up(id: str) -> Rejection:
     return Rejection(NOT_GIVEN_UP, f"No delivery {id!r} was given up")
 
 
-HANDLERS = (deliveries, retry)
+HANDLERS = (list_deliveries, retry_delivery)
 
 _ID = Parameter(
     name="id",
@@ -74,9 +74,7 @@ _ID = Parameter(
 
 OPERATIONS = (
     orders.operation(
-        "list_deliveries",
-        "GET",
-        "/deliveries",
+        list_deliveries,
         "List the deliveries that were given up",
         DeliveriesReport,
         description="The oldest 50 of them, how many there are, and how webhooks do. `muster deliveries list` has what "
@@ -84,9 +82,7 @@ OPERATIONS = (
         problems=(orders.REFUSED, orders.UNAVAILABLE),
     ),
     orders.operation(
-        "retry_delivery",
-        "POST",
-        "/deliveries/{id}/retry",
+        retry_delivery,
         "Try a delivery again that was given up",
         DeliveryRetried,
         description="`muster react` tries it within seconds, as if it never had been.",

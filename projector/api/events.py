@@ -10,7 +10,8 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from projector.api import orders
-from projector.api.page.answers import AnyRequest, on_refusal, shown
+from projector.api.page.answers import on_refusal
+from projector.api.page.document import PAGES
 from projector.monitoring.event_effects import EventEffect, EventEffects
 from projector.monitoring.log_pages import TYPES, LoggedEvent, LoggedEvents, LogPages, LogQuery, logged
 from shared.auth.principal import PRIVATE
@@ -20,8 +21,9 @@ from shared.http.middleware.auth import caller
 from shared.http.openapi.document import Parameter
 from shared.http.pages.csrf_check import require_local_host
 from shared.http.parsing.negotiation import prefers_html
-from shared.http.parsing.parameters import Malformed, Parameters
+from shared.http.parsing.parameters import Malformed, Parameters, whole_number
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.problems import INVALID, Problem
 
 MOST = 200
@@ -39,6 +41,7 @@ PROBLEMS = (EVENT_NOT_FOUND,)
 _BY_ACCEPT = {"Vary": "accept"}
 _HEADERS = {"Cache-Control": "no-store", **_BY_ACCEPT}
 _ON_REFUSAL = on_refusal("events", "All events")
+_position = whole_number(0, GREATEST)
 _is_number = re.compile(r"[0-9]{1,19}", re.ASCII).fullmatch
 
 
@@ -50,7 +53,7 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/events", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
-async def events(request: AnyRequest, services: Services) -> Response[bytes]:
+async def list_events(request: AnyRequest, services: Services) -> Response[bytes]:
     query = _query(request)
     with orders.as_problems():
         found = await services.get_abstract(LogPages).page(query)
@@ -59,11 +62,11 @@ async def events(request: AnyRequest, services: Services) -> Response[bytes]:
     if not prefers_html(request.scope):
         return json(answer, headers=_HEADERS)
     next_ = Parameters(request.scope).address_with("before", str(found.next_before)).decode()
-    return shown(request, "events.html", headers=_BY_ACCEPT, found=answer, query=query, types=TYPES, next=next_)
+    return PAGES.answer(request, "events.html", headers=_BY_ACCEPT, found=answer, query=query, types=TYPES, next=next_)
 
 
 @get("/events/{position:str}", guards=[require_local_host], exception_handlers=_ON_REFUSAL)
-async def event(position: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
+async def get_event(position: FromPath[str], request: AnyRequest, services: Services) -> Response[bytes]:
     number = int(position) if _is_number(position) else GREATEST
     with orders.as_problems():
         recorded = await services.get_abstract(LogPages).event(min(number, GREATEST))
@@ -73,7 +76,7 @@ async def event(position: FromPath[str], request: AnyRequest, services: Services
     answer = EventReport(event=logged(recorded, private=_sees_private(request)), projections=tuple(effects))
     if not prefers_html(request.scope):
         return json(answer, headers=_HEADERS)
-    return shown(request, "event.html", headers=_BY_ACCEPT, report=answer, may_see=_sees_private(request))
+    return PAGES.answer(request, "event.html", headers=_BY_ACCEPT, report=answer, may_see=_sees_private(request))
 
 
 def _query(request: AnyRequest) -> LogQuery:
@@ -84,20 +87,18 @@ def _query(request: AnyRequest) -> LogQuery:
     """
     given = Parameters(request.scope)
     query = LogQuery(
-        before=given.one("before", _position, None),
+        before=given.one("before", _before, None),
         aggregate=given.one("aggregate", _id, None),
         type=given.one("type", _text, None),
         correlation=given.one("correlation", _text, None),
-        limit=given.one("limit", _limit, LogQuery().limit),
+        limit=given.one("limit", whole_number(1, MOST), LogQuery().limit),
     )
     given.require_valid()
     return query
 
 
-def _position(text: str) -> int | None:
-    if text and (_is_number(text) is None or int(text) > GREATEST):
-        raise Malformed(f"must be a whole number from 0 to {GREATEST}")
-    return int(text) if text else None
+def _before(text: str) -> int | None:
+    return _position(text) if text else None
 
 
 def _id(text: str) -> UUID | None:
@@ -113,17 +114,11 @@ def _text(text: str) -> str | None:
     return text or None
 
 
-def _limit(text: str) -> int:
-    if _is_number(text) is None or not 1 <= int(text) <= MOST:
-        raise Malformed(f"must be a whole number from 1 to {MOST}")
-    return int(text)
-
-
 def _sees_private(request: AnyRequest) -> bool:
     return PRIVATE in caller(request.scope).scopes
 
 
-HANDLERS = (events, event)
+HANDLERS = (list_events, get_event)
 
 
 def _parameter(name: str, type: Any, text: str) -> Parameter:
@@ -132,9 +127,7 @@ def _parameter(name: str, type: Any, text: str) -> Parameter:
 
 OPERATIONS = (
     orders.operation(
-        "list_events",
-        "GET",
-        "/events",
+        list_events,
         "List events of the log, the newest first",
         LoggedEvents,
         description="`data` is for tokens with the scope `profiles:read.private`; others see the names of fields. By"
@@ -149,9 +142,7 @@ OPERATIONS = (
         problems=(INVALID, orders.REFUSED, orders.UNAVAILABLE),
     ),
     orders.operation(
-        "get_event",
-        "GET",
-        "/events/{position}",
+        get_event,
         "Get an event, and what each projection has made of it",
         EventReport,
         description="Documents are shown as they are now: the position says up to which event each reflects its own.",

@@ -12,19 +12,18 @@ import msgspec
 from litestar import Response, get, post
 
 from projector.api.orders import REFUSED, UNAVAILABLE
-from projector.api.page.answers import AnyRequest, on_refusal, shown
+from projector.api.page.answers import on_refusal
 from projector.api.page.buttons import Button, Field, button_of
-from projector.api.page.document import Ordered
+from projector.api.page.document import PAGES, Ordered
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.clock import Clock
 from shared.http.containers import Services
 from shared.http.inner_requests import ask
-from shared.http.pages.answers import PAGE_HEADERS
 from shared.http.pages.csrf_check import FORM_GUARDS, require_local_host
 from shared.http.pages.sign_in_answers import lead
 from shared.http.parsing.forms import Form, form_of
 from shared.http.problems import ProblemDetails, Rejection, details_of, headers_of
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest
 from shared.problems import INVALID, Problem
 
 FIRST_LOOK_SECONDS = 10.0
@@ -94,7 +93,7 @@ async def order_page(request: AnyRequest, services: Services) -> Response[bytes]
     if not (id_ := request.query_params.get("button")):
         return lead(request)
     button = button_in(await seen(services.get(StatusHistory)), id_)
-    return shown(request, "order.html", button=button, typed=Form(()), problem=None)
+    return PAGES.answer(request, "order.html", button=button, typed=Form(()), problem=None)
 
 
 @post("/order", status_code=303, guards=FORM_GUARDS, exception_handlers=_ON_REFUSAL)
@@ -151,8 +150,8 @@ def _unseen(id: str, form: Form) -> Button:
 def _asked_again(
     request: AnyRequest, button: Button, form: Form, problem: ProblemDetails, headers: Mapping[str, str]
 ) -> Response[bytes]:
-    status = problem.status
-    return shown(request, "order.html", status=status, headers=headers, button=button, typed=form, problem=problem)
+    about: Any = {"status_code": problem.status, "headers": headers}
+    return PAGES.answer(request, "order.html", button=button, typed=form, problem=problem, **about)
 
 
 def _shown_then(form: Form) -> Mapping[str, str | int]:
@@ -180,8 +179,7 @@ def _said(button: Button, form: Form) -> Mapping[str, str | int | bool]:
 def _to(request: AnyRequest, button: Button, outcome: str, *, at: datetime) -> Response[bytes]:
     place = button.id.partition("-")[0]
     query = urlencode({"place": place, "action": button.action, "outcome": outcome, "at": int(at.timestamp())})
-    headers = {**PAGE_HEADERS, "Location": f"{root_of(request.scope)}?{query}#{place}"}
-    return Response(b"", status_code=303, media_type="text/html", headers=headers)
+    return lead(request, f"?{query}#{place}")
 
 
 HANDLERS = (order_page, order)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
-from litestar import Request
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from projector.processing.parked_events import Busy, NotParked, UnknownProjection, WaitsNotFirst
@@ -12,10 +13,12 @@ from projector.store.errors import Superseded
 from projector.store.transitions import RebuildUnderWay, Refused
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
+from shared.http.health import json
 from shared.http.openapi.document import Operation, OperationTag, Parameter
 from shared.http.pages import csrf_check as guard
 from shared.http.parsing.bodies import body_of, require_media_type
 from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
+from shared.http.requests import AnyRequest
 from shared.problems import INVALID, NOT_JSON, TOO_LARGE, Problem
 
 T = TypeVar("T")
@@ -70,10 +73,15 @@ def as_problems() -> Iterator[None]:
         raise Rejection(REFUSED, str(error)) from error
 
 
-async def order_in(request: Request[Any, Any, Any], decode: Callable[[bytes], T]) -> T:
+async def order_in(request: AnyRequest, decode: Callable[[bytes], T]) -> T:
     """Read the body, which must be JSON."""
     require_media_type(request.scope, "application/json")
     return decode(await body_of(request))
+
+
+def answered(content: object) -> Response[bytes]:
+    """Answer with what is so now, and may be otherwise in a moment."""
+    return json(content, headers={"Cache-Control": "no-store"})
 
 
 _TAGS = {
@@ -87,9 +95,7 @@ _TAGS = {
 
 
 def operation(
-    name: str,
-    method: str,
-    path: str,
+    handler: HTTPRouteHandler,
     summary: str,
     answer: Any,
     *,
@@ -99,10 +105,12 @@ def operation(
     parameters: Sequence[Parameter] = (),
     problems: Sequence[Problem] = (),
 ) -> Operation:
-    """Describe one request; of one that has a body, its guards and the problems of bodies too."""
+    """Describe what a handler answers, by its name; where it takes a body, the problems of bodies too."""
+    [path], [method] = handler.paths, handler.http_methods
+    path = path.replace(":str", "")
     of_body = (NOT_JSON, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS) if body else ()
     return Operation(
-        name=name,
+        name=handler.fn.__name__,
         tag=_TAGS[path.split("/")[1]],
         method=method,
         path=path,

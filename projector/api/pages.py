@@ -1,24 +1,19 @@
 """`GET /`: the dashboard of operators, and what their pages are made of."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
-
 from litestar import Response, get
 from litestar.types import HTTPScope
 
 from projector.api import order_pages
 from projector.api.order_pages import ordered_in, seen, seen_now
-from projector.api.page.answers import AnyRequest, shown
-from projector.api.page.document import STYLESHEET, asset, context_of, style
+from projector.api.page.document import PAGES, context_of
 from projector.monitoring.status_history import StatusHistory
 from shared.clock import Clock
 from shared.http.containers import Services
-from shared.http.pages.answers import ASSET_HEADERS
 from shared.http.pages.csrf_check import require_local_host
 from shared.http.pages.sign_in import SignIn
 from shared.http.pages.sign_in_answers import SignInPage
 from shared.http.parsing.negotiation import prefers_html
+from shared.http.requests import AnyRequest
 
 
 def _has_page(scope: HTTPScope) -> bool:
@@ -29,7 +24,7 @@ def _has_page(scope: HTTPScope) -> bool:
 PROBLEMS = order_pages.PROBLEMS
 
 SIGN_IN = SignIn(
-    SignInPage("This page is for operators.", "muster token --link", STYLESHEET),
+    SignInPage("This page is for operators.", "muster token --link", PAGES.stylesheet),
     cookie="muster_session",
     has_page=_has_page,
 )
@@ -39,21 +34,7 @@ SIGN_IN = SignIn(
 async def ops_page(request: AnyRequest, services: Services) -> Response[bytes]:
     history, ordered = services.get(StatusHistory), ordered_in(request, now=services.get_abstract(Clock).now())
     snapshot = await (seen_now(history) if ordered else seen(history))
-    return shown(request, "page.html", **context_of(snapshot, ordered=ordered))
+    return PAGES.answer(request, "page.html", **context_of(snapshot, ordered=ordered))
 
 
-def _served(name: str, media_type: str, content: Callable[[], bytes]) -> Any:
-    @get(f"/ops/{name}")
-    async def served() -> Response[bytes]:
-        return Response(content(), media_type=media_type, headers=ASSET_HEADERS)
-
-    return served
-
-
-ASSETS = ("/ops/page.css", "/ops/page.js", "/ops/copy.js")
-HANDLERS = (
-    ops_page,
-    *order_pages.HANDLERS,
-    _served("page.css", "text/css", style),
-    *(_served(name, "text/javascript", partial(asset, name)) for name in ("page.js", "copy.js")),
-)
+HANDLERS = (ops_page, *order_pages.HANDLERS, *PAGES.handlers)

@@ -1,9 +1,9 @@
 """`/parked`: list, retry and skip parked events."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromPath
 
 from projector.api import orders
@@ -11,10 +11,10 @@ from projector.processing.parked_answers import ParkedReply, ParkedReport
 from projector.processing.parked_events import ParkedEvents
 from shared.decoding.objects import decoder
 from shared.http.containers import Services
-from shared.http.health import json
 from shared.http.openapi.document import Parameter
 from shared.http.pages.csrf_check import GUARDS
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.problems import INVALID, FieldError
 
 
@@ -38,40 +38,39 @@ _decode_retry, _decode_skip = decoder(Retry), decoder(SkipRequest)
 
 
 @get("/parked")
-async def parked(services: Services) -> Response[bytes]:
+async def list_parked(services: Services) -> Response[bytes]:
     with orders.as_problems():
-        return _answer(await services.get(ParkedEvents).read())
+        return orders.answered(await services.get(ParkedEvents).read())
 
 
 @get("/parked/{projection:str}/{id:str}")
-async def parked_document(projection: FromPath[str], id: FromPath[str], services: Services) -> Response[bytes]:
+async def get_parked_document(projection: FromPath[str], id: FromPath[str], services: Services) -> Response[bytes]:
     with orders.as_problems():
-        return _answer(await services.get(ParkedEvents).find(projection, id))
+        return orders.answered(await services.get(ParkedEvents).find(projection, id))
 
 
 @post("/parked/{projection:str}/{id:str}/retry", status_code=200, guards=GUARDS)
-async def retry(
-    projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
+async def retry_parked_document(
+    projection: FromPath[str], id: FromPath[str], request: AnyRequest, services: Services
 ) -> Response[bytes]:
     await orders.order_in(request, _decode_retry)
     with orders.as_problems():
-        return _answer(await services.get(ParkedEvents).retry(projection, id))
+        return orders.answered(await services.get(ParkedEvents).retry(projection, id))
 
 
 @post("/parked/{projection:str}/{id:str}/skip", status_code=200, guards=GUARDS)
-async def skip(
-    projection: FromPath[str], id: FromPath[str], request: Request[Any, Any, Any], services: Services
+async def skip_parked_event(
+    projection: FromPath[str], id: FromPath[str], request: AnyRequest, services: Services
 ) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_skip)
     if not wanted.reason.strip():
         raise Rejection(INVALID, "Not valid: /reason", errors=[FieldError("/reason", "must say why")])
     with orders.as_problems():
-        return _answer(await services.get(ParkedEvents).skip(projection, id, **msgspec.structs.asdict(wanted)))
+        return orders.answered(await services.get(ParkedEvents).skip(projection, id, **msgspec.structs.asdict(wanted)))
 
 
-HANDLERS = (parked, parked_document, retry, skip)
+HANDLERS = (list_parked, get_parked_document, retry_parked_document, skip_parked_event)
 
-_ONE = "/parked/{projection}/{id}"
 _PATH = (
     Parameter(name="projection", place="path", type=orders.PROJECTION, text="Its name.", required=True),
     Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account.", required=True),
@@ -80,27 +79,21 @@ _PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.NOT_PARKED, orders.REFUSED, ord
 
 OPERATIONS = (
     orders.operation(
-        "list_parked",
-        "GET",
-        "/parked",
+        list_parked,
         "List what is parked and what was skipped",
         ParkedReport,
         description="A parked document is behind: the read API serves its last good state, with `stale_since`.",
         problems=(orders.REFUSED, orders.UNAVAILABLE),
     ),
     orders.operation(
-        "get_parked_document",
-        "GET",
-        _ONE,
+        get_parked_document,
         "Get what is parked, or was skipped, for a document",
         ParkedReport,
         parameters=_PATH,
         problems=_PROBLEMS,
     ),
     orders.operation(
-        "retry_parked_document",
-        "POST",
-        f"{_ONE}/retry",
+        retry_parked_document,
         "Try again what keeps a document waiting",
         ParkedReply,
         description="Answers once a projector has tried, or after some seconds with `settled` false.",
@@ -109,9 +102,7 @@ OPERATIONS = (
         problems=_PROBLEMS,
     ),
     orders.operation(
-        "skip_parked_event",
-        "POST",
-        f"{_ONE}/skip",
+        skip_parked_event,
         "Drop the first event that waits for a document",
         ParkedReply,
         description="It has no effect on any document then; the reason is kept. What waits behind it is tried. With"
@@ -121,7 +112,3 @@ OPERATIONS = (
         problems=(*_PROBLEMS, orders.WAITS_NOT_FIRST),
     ),
 )
-
-
-def _answer(report: ParkedReport | ParkedReply) -> Response[bytes]:
-    return json(report, headers={"Cache-Control": "no-store"})

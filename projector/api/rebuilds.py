@@ -1,9 +1,10 @@
 """Rebuild, abort and roll back over HTTP."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.params import FromPath
 
 from projector.api import orders
@@ -16,6 +17,7 @@ from shared.http.containers import Services
 from shared.http.health import json
 from shared.http.openapi.document import Parameter
 from shared.http.pages.csrf_check import GUARDS
+from shared.http.requests import AnyRequest
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 
@@ -63,7 +65,7 @@ class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/projections/{name:str}/rebuild", status_code=200, guards=GUARDS)
-async def rebuild(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
+async def rebuild_projection(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_rebuild)
     order = Order(
         by=wanted.by, at=services.get(Clock).now(), hold=wanted.hold, force=wanted.force, keep_old=wanted.keep_old
@@ -73,52 +75,38 @@ async def rebuild(request: Request[Any, Any, Any], services: Services, name: Fro
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
-async def abort(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
+async def abort_rebuild(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_abort)
     with orders.as_problems():
         return _answer(name, await services.get(Reconcilers).find(name).abort(**msgspec.structs.asdict(wanted)))
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
-async def rollback(request: Request[Any, Any, Any], services: Services, name: FromPath[str]) -> Response[bytes]:
+async def roll_back_projection(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_rollback)
     with orders.as_problems():
         return _answer(name, await services.get(Reconcilers).find(name).roll_back(**msgspec.structs.asdict(wanted)))
 
 
-HANDLERS = (rebuild, abort, rollback)
+HANDLERS = (rebuild_projection, abort_rebuild, roll_back_projection)
 
 _ONE = (Parameter(name="name", place="path", type=orders.PROJECTION, text="The projection.", required=True),)
 _PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.REBUILD_UNDER_WAY, orders.REFUSED, orders.UNAVAILABLE)
-OPERATIONS = tuple(
-    orders.operation(
-        name,
-        "POST",
-        f"/projections/{{name}}/{action}",
-        summary,
-        Arrangement,
-        description=text,
-        body=body,
-        parameters=_ONE,
-        problems=_PROBLEMS,
-    )
-    for name, action, summary, text, body in (
-        (
-            "rebuild_projection",
-            "rebuild",
-            "Rebuild a projection beside the live generation",
-            "Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on.",
-            Rebuild,
-        ),
-        ("abort_rebuild", "abort", "Give up a rebuild", "The live generation is untouched.", Abort),
-        (
-            "roll_back_projection",
-            "rollback",
-            "Switch back to the generation that was live before",
-            "In one step, and back again.",
-            RollBack,
-        ),
-    )
+_operation = partial(orders.operation, answer=Arrangement, parameters=_ONE, problems=_PROBLEMS)
+OPERATIONS = (
+    _operation(
+        rebuild_projection,
+        "Rebuild a projection beside the live generation",
+        description="Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on.",
+        body=Rebuild,
+    ),
+    _operation(abort_rebuild, "Give up a rebuild", description="The live generation is untouched.", body=Abort),
+    _operation(
+        roll_back_projection,
+        "Switch back to the generation that was live before",
+        description="In one step, and back again.",
+        body=RollBack,
+    ),
 )
 
 _decode_rebuild, _decode_abort, _decode_rollback = decoder(Rebuild), decoder(Abort), decoder(RollBack)

@@ -9,9 +9,9 @@ have changed, as HTML by the id of their element.
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, get
+from litestar import get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
@@ -19,13 +19,12 @@ from projector.api.orders import operation
 from projector.api.page.document import parts
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.auth.authentication import Authentication
-from shared.auth.principal import Principal
-from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.event_stream import MEDIA_TYPE, event, event_stream, retry
 from shared.http.middleware.auth import caller
 from shared.http.pages.csrf_check import require_local_host
-from shared.http.streaming import TOO_MANY_STREAMS, StreamPlaces
+from shared.http.requests import AnyRequest
+from shared.http.streaming import TOO_MANY_STREAMS, StreamPlaces, may_look_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +87,16 @@ class Streams:
 
 
 @get("/status/events", guards=[require_local_host])
-async def status_events(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+async def follow_status(request: AnyRequest, services: Services) -> ASGIApp:
     authentication = await services.aget_abstract(Authentication)
-    streams, may_go_on = services.get(Streams), partial(_stands, authentication, caller(request.scope))
+    streams, may_go_on = services.get(Streams), partial(may_look_on, authentication, caller(request.scope))
     return event_stream(streams.events(may_go_on), places=streams.places, stalled=streams.limits.stalled)
 
 
-HANDLERS = (status_events,)
+HANDLERS = (follow_status,)
 OPERATIONS = (
     operation(
-        "follow_status",
-        "GET",
-        "/status/events",
+        follow_status,
         "Follow the state of every projection",
         Annotated[str, Meta(examples=['id: 1\nevent: status\ndata: {"head":1042,…}\n\n'])],
         description="Server-sent events: `history` once, with the figures of the last hour, then every second"
@@ -108,11 +105,3 @@ OPERATIONS = (
         problems=PROBLEMS,
     ),
 )
-
-
-def _stands(authentication: Authentication, principal: Principal) -> bool:
-    """Tell whether a client may still look on: where that cannot be found out, it has to come again."""
-    try:
-        return authentication.stands(principal)
-    except Unavailable:
-        return False

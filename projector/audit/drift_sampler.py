@@ -31,7 +31,7 @@ class DriftSamplerLimits:
     """Of each kind and at each turn, half of them from the store and half from the log."""
     interval: float = 2.0
     """Seconds from one turn to the next."""
-    rest: float = 30.0
+    rest: float = 60.0
     """The same while nothing is appended to the log."""
     patience: float = 2.0
     """Seconds for the store to reach what PostgreSQL has."""

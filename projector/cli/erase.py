@@ -1,7 +1,6 @@
 """`muster erase`: erase a person once the caller is sure of whom, and show that nothing is left of them."""
 
 import asyncio
-import os
 import sys
 from http import HTTPStatus
 from uuid import UUID
@@ -10,7 +9,7 @@ import msgspec
 
 from shared.cli.api_client import READ_API, WRITE_API, ApiRefused, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
-from shared.cli.output import print_encoded, print_line, say
+from shared.cli.output import print_encoded, print_result, say
 from shared.cli.references import profile_path, uuid_of
 from shared.settings import Settings
 from shared.text import printable
@@ -54,7 +53,7 @@ def erase(account: str, /, *, yes: bool = False, prove: bool = False, json: bool
     _require_reference(account)
     if not (yes or prove):
         _require_terminal()
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     settings.required("write_url")
     run = _prove if prove else _erase
     return asyncio.run(run(settings, account, yes=yes, as_json=json))
@@ -65,10 +64,8 @@ async def _erase(settings: Settings, account: str, *, yes: bool, as_json: bool) 
     if not yes:
         _require_consent(person)
     position = await _erased(settings, person.account_id)
-    if as_json:
-        print_encoded({"account_id": person.account_id, "position": position})
-    else:
-        print_line(f"{person.account_id}, erased at position {position}")
+    done = {"account_id": person.account_id, "position": position}
+    print_result(done, f"{person.account_id}, erased at position {position}", as_json=as_json)
     return DONE
 
 

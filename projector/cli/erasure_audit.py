@@ -7,13 +7,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
 
-from rich.table import Table
-
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.store import RedisPlaces
 from projector.adapters.redis.traces import RedisTraces
 from projector.audit.erasure.audit import AccountNeverExisted, Erase, ErasureAudit, ErasureLimits
-from projector.audit.erasure.report import ErasureReport
+from projector.audit.erasure.report import ErasureReport, SearchedPlace
 from projector.audit.erasure.search import fields_in_words
 from projector.projections.registry import PROJECTIONS, layout_of
 from shared.cli.api_client import ApiFailed
@@ -72,14 +70,15 @@ async def _audit_on(servers: Mapping[str, str], settings: Settings, account_id: 
 
 
 def show(report: ErasureReport) -> None:
-    table = Table("place", "checked", "found", "of", box=None)
-    for each in report.places:
-        table.add_row(printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_in_words(each.what))
-    print_table(table)
+    print_table(("place", "checked", "found", "of"), map(_cells, report.places))
     for line in _remarks(report):
         print_line(line)
     verdict = "nothing of the person was found" if report.is_proven else "not proven"
     print_line(f"{report.account_id}, erased at position {report.position}: {verdict}")
+
+
+def _cells(each: SearchedPlace) -> tuple[str, ...]:
+    return printable(each.place), f"{each.checked:,}", f"{each.found:,}", fields_in_words(each.what)
 
 
 def _holders(settings: Settings) -> Mapping[str, KeyHolders]:

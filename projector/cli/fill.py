@@ -7,7 +7,6 @@ write.
 
 import asyncio
 import gc
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -63,7 +62,7 @@ class Conversation:
 
 def main(arguments: Sequence[str]) -> None:
     projection, order = arguments
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     telemetry.configure(settings.log_format)
     conversation = Conversation(sys.stdin.buffer, sys.stdout.buffer)
     gc.freeze()

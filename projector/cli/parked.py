@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import msgspec
 from cyclopts import App
-from rich.table import Table
 
 from projector.processing.parked_answers import ParkedDocument, ParkedReply, ParkedReport, path_of
 from shared.cli.api_client import PROJECTOR, ApiRefused, ask
@@ -97,10 +96,8 @@ def _show(report: ParkedReport) -> None:
     if not report.parked:
         print_line("nothing is parked")
     else:
-        table = Table("projection", "document", "stale since", "waiting", "cannot be folded", box=None)
-        for each in report.parked:
-            table.add_row(*_cells(each))
-        print_table(table)
+        columns = ("projection", "document", "stale since", "waiting", "cannot be folded")
+        print_table(columns, map(_cells, report.parked))
     for event in report.skipped:
         what = f"skipped: position {event.position} of {event.projection} ({event.error or 'waited'})"
         why = printable(f"by {event.by} at {event.at:%Y-%m-%d %H:%M:%S}Z: {event.reason}")

@@ -1,7 +1,6 @@
 """`muster project`: the projector's process."""
 
 import asyncio
-import os
 
 from shared.auth.setup import require_access
 from shared.cli.api_client import ANSWER_SECONDS, READ_API, httpx_client
@@ -22,7 +21,7 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     """
     if workers != 1:
         raise CommandFailed("a projector is one process: leave --workers out, and start another one for a standby")
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     host, port = host or settings.ops_host, port or settings.ops_port
     settings.required("redis_url")
     require_access(settings, host=host)

@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -69,7 +68,7 @@ def rebuild(
     :param rollback: switch back to the records that were live before.
     :param json: print one JSON document at the end.
     """
-    chosen = projections_named(projection, partitions=Settings.load(os.environ).partitions)
+    chosen = projections_named(projection, partitions=Settings.here().partitions)
     if sum((all, projection is not None)) != 1 and not abort:
         names = ", ".join(each.name for each in PROJECTIONS)
         raise WrongUsage(f"name a projection ({names}), or say --all")
@@ -242,7 +241,7 @@ class _Rebuild:
 @asynccontextmanager
 async def _connected() -> AsyncIterator[ApiClient]:
     """Give the projector's API; where none answers, one in this process, for as long as it takes."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     if settings.ops_url is not None:
         async with connected(PROJECTOR, settings) as projector:
             if await projector.is_live():

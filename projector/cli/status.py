@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 from rich.filesize import decimal
-from rich.table import Table
 
 from projector.monitoring.answers import GenerationStatus, ProjectionStatus, Status
 from shared.cli.api_client import PROJECTOR, ask
@@ -27,10 +26,8 @@ def status(*, json: bool = False) -> None:
 
 
 def _show(status: Status) -> None:
-    table = Table("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "size", box=None)
-    for each in status.projections:
-        table.add_row(*_cells(each))
-    print_table(table)
+    columns = ("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "size")
+    print_table(columns, map(_cells, status.projections))
     print_line(f"head of the log: {_or_unknown(status.head)}")
     for projector in status.projectors:
         print_line(f"projector {projector.id}: {projector.role}, since {projector.since}")

@@ -1,13 +1,11 @@
 """`muster verify`: what readers get beside the log, and the log beside PostgreSQL's state."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from rich.table import Table
 
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.redis.store import store_in_redis
@@ -43,7 +41,7 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     :param repair: write anew what differs in Redis.
     :param json: print one JSON document instead of a table.
     """
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     projections_named(projection)
     if settings.partitions > 1:
         raise CommandFailed("cannot verify: of this release `muster verify` knows one partition only")
@@ -75,15 +73,17 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
 
 
 def _show(verified: Sequence[Verified], *, repair: bool) -> None:
-    table = Table("projection", "position", "records", "index entries", "rows", "differences", "seconds", box=None)
-    for each in verified:
-        numbers = (each.position, each.documents, each.entries, each.rows, each.differences)
-        table.add_row(each.projection, *(f"{number:,}" for number in numbers), f"{each.seconds:.1f}")
-    print_table(table)
+    columns = ("projection", "position", "records", "index entries", "rows", "differences", "seconds")
+    print_table(columns, map(_cells, verified))
     details = [detail for each in verified for detail in each.details]
     for detail in details[:SHOWN]:
         print_line(_line(detail))
     print_line(_summary(verified, shown=min(len(details), SHOWN), repair=repair))
+
+
+def _cells(each: Verified) -> list[str]:
+    numbers = (each.position, each.documents, each.entries, each.rows, each.differences)
+    return [each.projection, *(f"{number:,}" for number in numbers), f"{each.seconds:.1f}"]
 
 
 def _line(detail: Difference) -> str:

@@ -1,6 +1,6 @@
 """`muster get`, `search` and `members`: what the read API serves, in tables for people and JSON for programs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -107,7 +107,7 @@ def _print_page(path: str, query: Mapping[str, Any], columns: Sequence[str], *, 
         print_json(answer)
         return
     page = msgspec.json.decode(answer)
-    _print_rows(columns, page["items"])
+    print_table(columns, ([_text(record.get(name)) for name in columns] for record in page["items"]))
     if page["next_cursor"]:
         say(f"there are more: go on with --cursor {page['next_cursor']}")
 
@@ -124,23 +124,10 @@ def _asked(path: str, query: Mapping[str, Any], *, hint: str) -> bytes:
 
 def _print_record(record: Mapping[str, Any]) -> None:
     """Print the fields that hold something, one a line."""
-    _print_table(("field", "value"), ((name, _text(value)) for name, value in record.items() if value not in _NOTHING))
+    print_table(("field", "value"), ((name, _text(value)) for name, value in record.items() if value not in _NOTHING))
 
 
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
-
-
-def _print_rows(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
-    _print_table(columns, (tuple(_text(record.get(name)) for name in columns) for record in records))
-
-
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - nor tables to print JSON
-
-    table = Table(*columns, box=None)
-    for row in rows:
-        table.add_row(*row)
-    print_table(table)
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,5 @@
 """`muster export`: all people and groups to stdout, as the read API sends them."""
 
-import os
 import sys
 from typing import Literal
 
@@ -21,7 +20,7 @@ def export(*, format: Literal["ndjson", "csv"] = "ndjson") -> None:
 
     :param format: ndjson for commands that `muster import` takes, one a line; csv for a table of people.
     """
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     timeout = httpx.Timeout(ANSWER_SECONDS, read=120.0)
     with blocking_httpx_client(READ_API, settings, timeout=timeout) as client, Progress(sys.stderr) as progress:
         try:

@@ -1,7 +1,6 @@
 """The read side's command."""
 
 import asyncio
-import os
 
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from shared.auth.setup import require_access
@@ -25,7 +24,7 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     :param port: instead of MUSTER_READ_PORT.
     :param workers: processes that share the port and answer in turns, instead of MUSTER_WORKERS; one a core is enough.
     """
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     host, port = host or settings.read_host, port or settings.read_port
     require_access(settings, host=host)
     telemetry.configure(settings.log_format)

@@ -1,7 +1,6 @@
 """`muster watch`: changes as they come, from the change feed."""
 
 import asyncio
-import os
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -72,7 +71,7 @@ def watch(
 
 async def _watch(query: dict[str, Any], *, after: int | None, as_json: bool) -> None:
     """:raises ApiFailed: the read API refuses; that it was away for a while matters only at the beginning."""
-    async with connected(READ_API, Settings.load(os.environ).with_addresses(), timeout=ANSWER_SECONDS) as api:
+    async with connected(READ_API, Settings.here(), timeout=ANSWER_SECONDS) as api:
         position = await api.position("/changes?limit=1") if after is None else after
         page = await _page(api, query, after=position, wait=0)
         while True:

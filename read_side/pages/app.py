@@ -5,8 +5,8 @@ from litestar.types import ASGIApp, HTTPScope
 from read_side.http.app import Front, read_api
 from read_side.pages import changing
 from read_side.pages.changing import FormRoutes
-from read_side.pages.documents import STYLESHEET
-from read_side.pages.routes import ASSETS, HANDLERS, people
+from read_side.pages.documents import PAGES
+from read_side.pages.routes import HANDLERS, people
 from read_side.pages.viewing import ON_REFUSAL
 from shared.http.containers import Register
 from shared.http.pages.csrf_check import PROBLEMS
@@ -26,7 +26,7 @@ def at_root(scope: HTTPScope) -> bool:
 
 
 SIGNING_IN = SignIn(
-    SignInPage("This is a directory of people.", "muster token --link --scope profiles:read", STYLESHEET),
+    SignInPage("This is a directory of people.", "muster token --link --scope profiles:read", PAGES.stylesheet),
     cookie="muster_people",
     has_page=is_page,
     covers=at_root,
@@ -35,7 +35,7 @@ PEOPLE_PAGE = Front(
     answer=people,
     on_refusal=ON_REFUSAL,
     handlers=(*HANDLERS, *FormRoutes(SIGNING_IN.policy).handlers, *SIGNING_IN.handlers),
-    open=OPEN_PATHS | frozenset(ASSETS),
+    open=OPEN_PATHS | PAGES.paths,
     pages=SIGNING_IN.policy,
     problems=(*PROBLEMS, *changing.PROBLEMS),
 )

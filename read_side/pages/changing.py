@@ -8,18 +8,18 @@ from uuid_utils import uuid7
 
 from read_side.commands import CommandRefused, CommandSender, Done, SentCommand
 from read_side.pages import forms
-from read_side.pages.documents import document
 from read_side.pages.forms import CREATIONS, OF_A_GROUP, OF_A_PERSON, Action, Creation, FormField, Value
 from read_side.pages.reading import PageReads, segment
-from read_side.pages.viewing import ON_REFUSAL, AnyRequest, find_person, read_group, read_person, shown, viewer_of
+from read_side.pages.viewing import ON_REFUSAL, find_person, read_group, read_person, shown, viewer_of
 from shared.auth.principal import COMMANDS
 from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.middleware.auth import PagePolicy, credential, require_scope
 from shared.http.pages.csrf_check import FORM_GUARDS
+from shared.http.pages.sign_in_answers import lead
 from shared.http.parsing.forms import Form, form_of
 from shared.http.problems import Rejection
-from shared.http.requests import request_id, root_of
+from shared.http.requests import AnyRequest, request_id
 from shared.problems import INVALID, Problem
 
 NO_WRITE_API = Problem(
@@ -252,15 +252,15 @@ def creating(
     """
     creation = creation_of(new)
     filled = filled or Filled(forms.values_in(Form(()), creation.fields), new_key())
-    page = document(
+    return shown(
+        request,
         "create.html",
-        viewer=viewer_of(request),
+        status_code=failure.status if failure else 200,
         new=new,
         creation=creation,
         filled=_again(filled, failure),
         failure=failure,
     )
-    return shown(request, page, status=failure.status if failure else 200)
 
 
 async def editing(request: AnyRequest, edited: Edited, key: str) -> Response[bytes]:
@@ -281,35 +281,33 @@ def _forms_of(request: AnyRequest, edited: Edited, record: Any, unsaved: Unsaved
     sees_private = viewer_of(request).sees_private
     fresh = {name: _fresh(action, record, sees_private=sees_private) for name, action in edited.actions.items()}
     again = {unsaved.name: unsaved.beside(fresh[unsaved.name].filled)} if unsaved else {}
-    page = _page_of_forms(
-        edited.template,
+    return _page_of_forms(
         request,
+        edited.template,
         address=edited.address(getattr(record, edited.key)),
         reference=(edited.reference, getattr(record, f"{edited.reference}_id")),
         forms=fresh | again,
         unsaved=unsaved,
         **{edited.context: record},
     )
-    return shown(request, page, status=unsaved.failure.status if unsaved else 200)
 
 
 def _form_alone(request: AnyRequest, edited: Edited, key: str, unsaved: Unsaved, unread: Rejection) -> Response[bytes]:
-    page = _page_of_forms(
-        "edit_alone.html",
+    return _page_of_forms(
         request,
+        "edit_alone.html",
         address=edited.address(key),
         reference=(edited.reference, unsaved.id),
         forms={unsaved.name: unsaved.again()},
         unsaved=unsaved,
         unread=unread,
     )
-    return shown(request, page, status=unsaved.failure.status)
 
 
-def _page_of_forms(template: str, request: AnyRequest, *, unsaved: Unsaved | None, **context: Any) -> bytes:
+def _page_of_forms(request: AnyRequest, template: str, *, unsaved: Unsaved | None, **context: Any) -> Response[bytes]:
     name, failure = (unsaved.name, unsaved.failure) if unsaved else ("", None)
-    about = {"viewer": viewer_of(request), "failed": name, "failure": failure, "blank": forms.BLANK_ROWS}
-    return document(template, **about, **context)
+    about: Any = {"status_code": failure.status if failure else 200, "failed": name, "failure": failure}
+    return shown(request, template, blank=forms.BLANK_ROWS, **about, **context)
 
 
 def _fresh(action: Action, record: Any, *, sees_private: bool) -> ShownForm:
@@ -348,5 +346,4 @@ def _sender(request: AnyRequest, services: Services) -> CommandSender:
 
 def _to(request: AnyRequest, path: str, done: Done) -> Response[bytes]:
     """Lead to the record, as soon as the read model has it."""
-    where = f"{root_of(request.scope)}{path}?min_position={done.position}"
-    return Response(b"", status_code=303, media_type="text/html", headers={"Location": where})
+    return lead(request, f"{path}?min_position={done.position}")

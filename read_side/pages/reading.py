@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
-from litestar import Request
 
 from read_side.http.router import Router
+from shared.http.requests import AnyRequest
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ class PageReads:
     `position` is the least of those that their answers reflect.
     """
 
-    def __init__(self, request: Request[Any, Any, Any], *, after: int | None = None) -> None:
+    def __init__(self, request: AnyRequest, *, after: int | None = None) -> None:
         """:param after: the position that they have to reflect."""
         self._scope: Any = request.scope
         self._router: Router = request.app.state.reads

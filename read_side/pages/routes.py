@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,11 +14,11 @@ from read_side.http.problems import PROFILE_NOT_FOUND
 from read_side.http.resources.activity import ActivityPage
 from read_side.http.resources.groups import GroupPage, MemberPage
 from read_side.pages.changing import A_GROUP, A_PERSON, creating, editing, require_changes
-from read_side.pages.documents import STYLESHEET, asset, document, style
+from read_side.pages.documents import PAGES
 from read_side.pages.reading import PageReads, segment
-from read_side.pages.viewing import ON_REFUSAL, AnyRequest, kept, read_person, shown, viewer_of
-from shared.http.pages.answers import ASSET_HEADERS
+from read_side.pages.viewing import ON_REFUSAL, kept, read_person, shown
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.read_model.records import GroupRecord, PublicProfileRecord
 
 GROUPS_SHOWN = 6
@@ -42,9 +43,10 @@ async def people(request: AnyRequest) -> Response[bytes]:
     q = reads.value("q")
     groups = await reads.get("/groups", GroupPage, [("q", q), ("limit", str(GROUPS_SHOWN))])
     tags = Counter(tag for person in found.items for tag in person.tags)
-    page = document(
+    return _page(
+        request,
         "list.html",
-        viewer=viewer_of(request),
+        reads,
         found=found,
         groups=() if reads.value("cursor") else groups.items,
         tags=[tag for tag, _ in tags.most_common(TAGS_SHOWN) if tag not in reads.values("tag")],
@@ -53,11 +55,7 @@ async def people(request: AnyRequest) -> Response[bytes]:
         chosen=reads.values("tag"),
         status=reads.value("status") or "active",
         kept=kept(reads),
-        is_first=not reads.value("cursor"),
-        position=reads.position,
-        now=datetime.now(UTC),
     )
-    return shown(request, page)
 
 
 @get("/people/{handle:str}", exception_handlers=ON_REFUSAL)
@@ -68,16 +66,7 @@ async def person(handle: FromPath[str], request: AnyRequest) -> Response[bytes]:
         return await editing(request, A_PERSON, handle)
     record = await read_person(reads, request, handle)
     activity = await _activity(reads, record.account_id)
-    page = document(
-        "person.html",
-        viewer=viewer_of(request),
-        person=record,
-        activity=activity,
-        is_first=not reads.value("cursor"),
-        position=reads.position,
-        now=datetime.now(UTC),
-    )
-    return shown(request, page)
+    return _page(request, "person.html", reads, person=record, activity=activity)
 
 
 async def _activity(reads: PageReads, account_id: UUID) -> ActivityPage:
@@ -102,29 +91,21 @@ async def group(slug: FromPath[str], request: AnyRequest) -> Response[bytes]:
     record, members = await asyncio.gather(
         reads.get(path, GroupRecord), reads.get(f"{path}/members", MemberPage, asked)
     )
-    page = document(
+    return _page(
+        request,
         "group.html",
-        viewer=viewer_of(request),
+        reads,
         group=record,
         members=members,
         role=reads.value("role"),
         roles=sorted({each.role for each in members.items}),
-        is_first=not reads.value("cursor"),
-        position=reads.position,
-        now=datetime.now(UTC),
     )
-    return shown(request, page)
 
 
-@get(f"/{STYLESHEET}")
-async def people_css() -> Response[bytes]:
-    return Response(style(), media_type="text/css", headers=dict(ASSET_HEADERS))
+def _page(request: AnyRequest, template: str, reads: PageReads, **context: Any) -> Response[bytes]:
+    """Answer with what was read, and say as of when."""
+    about: Any = {"is_first": not reads.value("cursor"), "position": reads.position, "now": datetime.now(UTC)}
+    return shown(request, template, **about, **context)
 
 
-@get("/pages/people.js")
-async def people_js() -> Response[bytes]:
-    return Response(asset("people.js"), media_type="text/javascript", headers=dict(ASSET_HEADERS))
-
-
-ASSETS = (f"/{STYLESHEET}", "/pages/people.js")
-HANDLERS = (person, group, people_css, people_js)
+HANDLERS = (person, group, *PAGES.handlers)

@@ -1,40 +1,36 @@
 """What all pages have in common: who looks at them, how they are sent, and what is said instead."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
 from read_side.commands import CommandSender
-from read_side.pages.documents import Viewer, document
+from read_side.pages.documents import PAGES, Viewer
 from read_side.pages.figures import Pairs
 from read_side.pages.reading import PageReads, segment
 from shared.auth.principal import PRIVATE
 from shared.http.middleware.auth import caller
-from shared.http.pages.answers import FORM_HEADERS
-from shared.http.pages.documentation import linked
-from shared.http.pages.site_map import site_map_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import answer_refusal, details_of, headers_of
-from shared.http.requests import request_id, root_of
+from shared.http.requests import AnyRequest, request_id
 from shared.problems import Refusal
 from shared.read_model.records import GroupRecord, ProfileRecord, PublicProfileRecord
 
 FILTERS = ("q", "group", "tag", "status", "sort")
 
-AnyRequest = Request[Any, Any, Any]
-
 
 def viewer_of(request: AnyRequest) -> Viewer:
     has_write_api = CommandSender in request.app.state.registry
-    return Viewer.of(caller(request.scope), has_write_api=has_write_api, site=site_map_of(request))
+    return Viewer.of(caller(request.scope), has_write_api=has_write_api)
 
 
 def shown(
-    request: AnyRequest, page: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+    request: AnyRequest, template: str, *, headers: Mapping[str, str] | None = None, **context: Any
 ) -> Response[bytes]:
     """Answer with a page."""
-    about = {**FORM_HEADERS, "Vary": "accept", **(headers or {})}
-    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=about)
+    about = {"Vary": "accept", **(headers or {})}
+    return PAGES.answer(request, template, headers=about, viewer=viewer_of(request), **context)
 
 
 def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
@@ -43,15 +39,16 @@ def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
         return answer_refusal(request, refusal)
     details = details_of(refusal, request_id=request_id(request.scope))
     reads = PageReads(request)
-    page = document(
+    return shown(
+        request,
         "refused.html",
-        viewer=viewer_of(request),
+        status_code=details.status,
+        headers={**headers_of(refusal), "Cache-Control": "no-store"},
         problem=refusal.problem,
         details=details,
         q=reads.value("q"),
         kept=kept(reads),
     )
-    return shown(request, page, status=details.status, headers={**headers_of(refusal), "Cache-Control": "no-store"})
 
 
 ON_REFUSAL: Any = {Refusal: refused}

@@ -215,21 +215,14 @@ class TokenAuthentication:
             return self._ours(token, claimed.key_id, audience=self._audience)
         if self._issuer is None or claimed.issuer != self._issuer.url:
             raise InvalidToken("It is of another issuer")
-        return await self._of(self._issuer, token, claimed.key_id)
+        claims = await self._issuer.claims(token, claimed.key_id, audience=self._audience)
+        return self._not_revoked(principal_of(claims, key_id=claimed.key_id, is_ours=False))
 
     def _ours(self, token: str, key_id: str, *, audience: str) -> Principal:
         if (key := self._trusted.keys.get(key_id)) is None:
             raise InvalidToken("Its key is unknown, or retired")
         claims = verified(token, key, algorithm=ALGORITHM, issuer=OUR_ISSUER, audience=audience)
         return self._not_revoked(principal_of(claims, key_id=key_id, is_ours=True))
-
-    async def _of(self, issuer: OpenIdIssuer, token: str, key_id: str) -> Principal:
-        try:
-            key, algorithm = await issuer.key(key_id)
-        except UnknownKey:
-            raise InvalidToken("Its key is unknown, or withdrawn") from None
-        claims = verified(token, key, algorithm=algorithm, issuer=issuer.url, audience=self._audience)
-        return self._not_revoked(principal_of(claims, key_id=key_id, is_ours=False))
 
     def _not_revoked(self, principal: Principal) -> Principal:
         if principal.token_id in self._trusted.revoked:

@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote, urlencode
 
 import httpx
 
-from shared.auth.openid import OpenIdIssuer, UnknownKey
-from shared.auth.tokens import InvalidToken, unverified, verified
+from shared.auth.openid import OpenIdIssuer
+from shared.auth.tokens import InvalidToken, unverified
 from shared.errors import Unavailable
 from shared.settings import Secret
 
@@ -147,12 +147,7 @@ class CodeFlow:
         return httpx.BasicAuth(quote(self._client.id, safe=""), quote(self._client.secret.reveal(), safe=""))
 
     async def _claims(self, id_token: str) -> dict[str, Any]:
-        claimed = unverified(id_token)
-        try:
-            key, algorithm = await self._issuer.key(claimed.key_id)
-        except UnknownKey:
-            raise InvalidToken("Its key is unknown, or withdrawn") from None
-        claims = verified(id_token, key, algorithm=algorithm, issuer=self._issuer.url, audience=self._client.id)
+        claims = await self._issuer.claims(id_token, unverified(id_token).key_id, audience=self._client.id)
         if claims.get("azp", self._client.id) != self._client.id:
             raise InvalidToken("It is for another client")
         return claims

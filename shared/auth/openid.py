@@ -13,6 +13,7 @@ import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from shared.auth.tokens import InvalidToken, verified
 from shared.errors import Unavailable
 from shared.urls.http import is_trusted
 
@@ -99,6 +100,20 @@ class OpenIdIssuer:
             if self._answered_at >= self._asked_at
             else Unavailable("The issuer does not answer, and the key of the token is not known yet")
         )
+
+    async def claims(self, token: str, key_id: str, *, audience: str) -> dict[str, Any]:
+        """
+        Return the claims of a token of the issuer.
+
+        :param key_id: of the key that it says it was signed with.
+        :raises InvalidToken: it is not good.
+        :raises Unavailable: the issuer does not answer.
+        """
+        try:
+            key, algorithm = await self.key(key_id)
+        except UnknownKey:
+            raise InvalidToken("Its key is unknown, or withdrawn") from None
+        return verified(token, key, algorithm=algorithm, issuer=self.url, audience=audience)
 
     @property
     def patience(self) -> float:

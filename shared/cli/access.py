@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from shared.auth.principal import COMMANDS, OPS, READ, SCOPES
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
-from shared.cli.output import print_encoded, print_line, say
+from shared.cli.output import print_encoded, print_line, print_result, say
 from shared.errors import SettingsError
 from shared.settings import Settings
 from shared.wording import suggestion
@@ -42,7 +41,7 @@ def new(*, if_none: bool = False, json: bool = False) -> None:
     directory = _directory(_settings())
     made = None if if_none and directory.signing() else directory.new(now=datetime.now(UTC)).id
     if made or json:
-        _print(str(made), {"id": made}, as_json=json)
+        print_result({"id": made}, made, as_json=json)
     if made:
         say(f"made in {directory.path}; every process takes it over within 5 s")
 
@@ -105,13 +104,13 @@ def make(
         page, where = next((each for scope, each in _PAGES.items() if scope in scopes), _PAGES[READ])
         url = settings.with_addresses().required(page)
         address = sign_in_link(url, scopes=scopes, key=key, subject=subject, audience=settings.audience, next=where)
-        _print(address, {"link": address, "subject": subject, "seconds": LINK_TTL.seconds}, as_json=json)
+        print_result({"link": address, "subject": subject, "seconds": LINK_TTL.seconds}, address, as_json=json)
         say(f"good once, for {LINK_TTL.seconds // 60} minutes")
         return
     scopes, lasts = _scopes(scope), _duration(ttl)
     made = issue(key, scopes=scopes, subject=subject, ttl=lasts, audience=settings.audience)
     about = {"token": made.text, "id": made.id, "subject": subject, "scopes": scopes}
-    _print(made.text, {**about, "seconds": int(lasts.total_seconds())}, as_json=json)
+    print_result({**about, "seconds": int(lasts.total_seconds())}, made.text, as_json=json)
     say(f"token {made.id} of {subject}, good for {ttl}; `muster token revoke {made.id}` ends it")
 
 
@@ -131,13 +130,6 @@ def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, json:
     if json:
         print_encoded({"id": token_id, "revoked": True})
     say(f"{token_id} is revoked: it is refused within 5 s")
-
-
-def _print(line: str, document: Mapping[str, object], *, as_json: bool) -> None:
-    if as_json:
-        print_encoded(document)
-    else:
-        print_line(line)
 
 
 def _settings() -> Settings:

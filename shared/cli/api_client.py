@@ -1,7 +1,6 @@
 """The client of Muster's own APIs, which every command uses."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -114,7 +113,8 @@ class ApiClient:
         try:
             response = await self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise self._unavailable(error.request.url, f"({str(error) or type(error).__name__})") from error
+            why = f"at {error.request.url} ({str(error) or type(error).__name__}): {self._api.hint}"
+            raise ApiUnavailable(f"the {self._api.name} does not answer {why}") from error
         if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise not_let_in(response)
         if not response.is_success:
@@ -128,15 +128,12 @@ class ApiClient:
             return ApiUnavailable(why)
         return ApiRefused(problem, status=response.status_code)
 
-    def _unavailable(self, url: httpx.URL, why: str) -> ApiUnavailable:
-        return ApiUnavailable(f"the {self._api.name} does not answer at {url} {why}: {self._api.hint}")
-
     def _decoded(self, response: httpx.Response, type: type[Answered]) -> Answered:
         try:
             return response.content if type is bytes else msgspec.json.decode(response.content, type=type)  # type: ignore[return-value]
         except msgspec.DecodeError as error:
-            name = f"a {self._api.name}"
-            raise NotOurApi(f"{response.url} does not answer as {name} does ({error}): is it one?") from error
+            text = f"{response.url} does not answer as a {self._api.name} does ({error}): is it one?"
+            raise NotOurApi(text) from error
 
 
 @asynccontextmanager
@@ -154,7 +151,7 @@ def ask(api: Api, path: str, body: Mapping[str, Any] | None = None) -> bytes:
     """Ask an API once, where the environment says that it is: GET without a body, POST with one."""
 
     async def answer() -> bytes:
-        async with connected(api, Settings.load(os.environ).with_addresses()) as client:
+        async with connected(api, Settings.here()) as client:
             return await (client.get(path, bytes) if body is None else client.post(path, body, bytes))
 
     return asyncio.run(answer())

@@ -6,20 +6,26 @@ import os
 import signal
 import sys
 
+from shared.runtime.garbage import search_seldom
+
 INTERRUPTED = 130
 OF_LIBRARIES = ("LITESTAR_", "OTEL_PYTHON_", "PROMETHEUS_", "prometheus_", "PSYCOPG_")
 """What the variables begin with by which our libraries load other parts, show tracebacks or wait for a debugger."""
 
-HTTPX_PROGRAM = "httpx._main"
-"""The command line of httpx, which it loads if it can, with click, rich and pygments: nearly half of its import."""
+UNUSED = ("httpx._main", "opentelemetry.sdk.metrics")
+"""
+What libraries load if they can, and we have no use for: nearly half of the import of httpx (its command line, with
+click, rich and pygments), and of redis-py (its meters, with psutil).
+"""
 
 
 def main() -> None:
     """Run the command in `sys.argv`; an interruption ends it without a word."""
     atexit.register(gc.freeze)  # or Python would search all there is for garbage: a third of a short command
     try:
+        search_seldom()
         _forget_variables()
-        sys.modules[HTTPX_PROGRAM] = None  # type: ignore[assignment]  # it is missing, as far as httpx can see
+        sys.modules.update(dict.fromkeys(UNUSED))  # type: ignore[arg-type]  # they are missing, as far as libraries see
         from shared.cli.program import run  # noqa: PLC0415 - an interruption is heard from here on
 
         run()

@@ -4,13 +4,13 @@ import json
 import re
 import sys
 from codecs import lookup
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from shared.text import printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 
 def say(text: str) -> None:
@@ -37,19 +37,28 @@ def print_encoded(document: Any) -> None:
     print_json(encoder.encode(document))
 
 
-def print_table(table: "Table") -> None:
+def print_result(document: Any, text: object, *, as_json: bool) -> None:
+    """Print what came of a command, for programs or for people."""
+    if as_json:
+        print_encoded(document)
+    else:
+        print_line(text)
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table with every cell whole: a terminal wraps the lines that are too long for it."""
+    from rich.table import Table  # noqa: PLC0415 - nor tables to print JSON
+
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*row)
     wide = console()
     wide.width = sys.maxsize
     wide.print(table)
 
 
-def console(*, soft_wrap: bool = False) -> "Console":
-    """
-    Return a console for lines on stdout; what looks like markup in them is text.
-
-    :param soft_wrap: let the terminal wrap long lines.
-    """
+def console() -> "Console":
+    """Return a console for lines on stdout; what looks like markup in them is text."""
     from rich.console import Console  # noqa: PLC0415 - not to print a line
 
-    return Console(markup=False, highlight=False, soft_wrap=soft_wrap)
+    return Console(markup=False, highlight=False)

@@ -1,6 +1,5 @@
 """How a shell names people and groups, and what it completes."""
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
@@ -65,7 +64,7 @@ def _listed(path: str, name: str, begun: str) -> Iterable[str]:
 
     query = httpx.QueryParams(limit=MOST, fields=name)
     try:
-        settings = Settings.load(os.environ).with_addresses()
+        settings = Settings.here()
         with blocking_httpx_client(READ_API, settings, timeout=httpx.Timeout(PATIENCE)) as client:
             answer = client.get(path, params=query.set("q", begun) if begun else query).raise_for_status()
         return [each[name] for each in msgspec.json.decode(answer.content)["items"]]

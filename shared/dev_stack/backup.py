@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -47,9 +47,9 @@ def back_up(settings: Settings, file: Path) -> int:
         raise BackupError(f"{file} is there already: name another file")
     with _database(settings) as url, psycopg.connect(**connect_arguments(url)) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        snapshot = _value(connection, "select pg_export_snapshot()")
+        [(snapshot,)] = connection.execute("select pg_export_snapshot()").fetchall()
         position = _head(connection)
-        _dump(url, file, settings, snapshot=str(snapshot))
+        _dump(url, file, settings, snapshot=snapshot)
     return position
 
 
@@ -128,7 +128,8 @@ def _restored(url: str, source: IO[bytes], settings: Settings) -> int:
     with _running("pg_restore", "--exit-on-error", "--dbname=muster", url=url, settings=settings) as (taken, _):
         _copy(source, taken, total=os.fstat(source.fileno()).st_size)
     with psycopg.connect(**connect_arguments(url), autocommit=True) as connection:
-        if _value(connection, "select to_regclass('event_log')") is None:
+        [(event_log,)] = connection.execute("select to_regclass('event_log')").fetchall()
+        if event_log is None:
             raise BackupError(f"{source.name} is no backup of Muster: it has no event log")
         connection.execute("analyze")  # a backup has no statistics
         return _head(connection)
@@ -176,9 +177,5 @@ def _copy(source: IO[bytes], sink: IO[bytes], *, total: int | None) -> None:
 
 
 def _head(connection: psycopg.Connection) -> int:
-    return int(_value(connection, "select coalesce(max(position), 0) from event_log"))
-
-
-def _value(connection: psycopg.Connection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return row and row[0]
+    [(position,)] = connection.execute("select coalesce(max(position), 0) from event_log").fetchall()
+    return int(position)

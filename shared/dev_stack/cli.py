@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import Parameter, validators
 
 from shared.cli.options import Workers
-from shared.cli.output import print_encoded, print_line
+from shared.cli.output import print_encoded, print_line, print_result
 from shared.dev_stack import bootstrap
 from shared.settings import DEFAULT, UNSET, Settings, printable, variable
 from shared.settings.limits import known_limits, named_numbers
@@ -67,7 +67,7 @@ def doctor(*, json: bool = False) -> int:
     from shared.dev_stack.checks import FAILED, MEANINGS  # noqa: PLC0415 - `config` looks at nothing
     from shared.dev_stack.doctor import examine  # noqa: PLC0415 - likewise
 
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     checks = []
     for check in examine(settings):
         checks.append(check)
@@ -87,7 +87,7 @@ def config(*, limits: bool = False, json: bool = False) -> None:
     :param limits: show the limits of every component, which MUSTER_LIMITS changes, instead.
     :param json: print one JSON document instead of a table.
     """
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     rows = _limits(settings) if limits else _settings(settings)
     if json:
         print_encoded([_document(row) for row in rows])
@@ -110,10 +110,8 @@ def backup(file: Path, /, *, json: bool = False) -> None:
 
     position = back_up(Settings.load(os.environ), file)
     size = file.stat().st_size
-    if json:
-        print_encoded({"file": str(file.absolute()), "bytes": size, "position": position})
-    else:
-        print_line(f"{file}: {counted(size, 'byte')}, the log up to position {position:,}")
+    made = {"file": str(file.absolute()), "bytes": size, "position": position}
+    print_result(made, f"{file}: {counted(size, 'byte')}, the log up to position {position:,}", as_json=json)
 
 
 def restore(file: Path, /, *, fresh: bool = False, json: bool = False) -> None:
@@ -130,10 +128,9 @@ def restore(file: Path, /, *, fresh: bool = False, json: bool = False) -> None:
 
     settings = Settings.load(os.environ)
     position = restored(settings, file, fresh=fresh)
-    if json:
-        print_encoded({"home": str(settings.home), "position": position})
-    else:
-        print_line(f"{settings.home} has the log up to position {position:,}: start `muster up`")
+    made = {"home": str(settings.home), "position": position}
+    text = f"{settings.home} has the log up to position {position:,}: start `muster up`"
+    print_result(made, text, as_json=json)
 
 
 def check() -> None:

@@ -35,12 +35,7 @@ async def fill(
     for step in STEPS:
         say(f"demo: muster {step[0]}")
         process = MusterProcess(*step, environ=environ, log=logs / "demo.log")
-        process.relaunch()
-        try:
-            status = await supervisor.ended(process.process)
-        finally:
-            process.stop()
-        if status != 0:
+        if (status := await supervisor.run(process)) != 0:
             say(f"demo: muster {step[0]} ended with {status}; see {process.log}")
 
 

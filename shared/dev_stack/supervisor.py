@@ -93,6 +93,14 @@ class Supervisor:
             pause, started = backoff.next(), time.monotonic()
             self._relaunch(program)
 
+    async def run(self, program: SupervisedProgram) -> int:
+        """Run a program to its end, and return its status; it is stopped if this is cancelled."""
+        program.relaunch()
+        try:
+            return await self.ended(program.process)
+        finally:
+            await asyncio.to_thread(program.stop)
+
     async def ended(self, process: subprocess.Popen[bytes]) -> int:
         """Return a process's status once it has ended."""
         while (status := process.poll()) is None:

@@ -178,12 +178,7 @@ def _processes(environ: Mapping[str, str], *, logs: Path) -> Sequence[MusterProc
 
 async def _migrated(supervisor: Supervisor, migrate: MusterProcess) -> None:
     say("database: bringing its tables up to date")
-    migrate.relaunch()
-    try:
-        status = await supervisor.ended(migrate.process)
-    finally:
-        await _stopped(migrate)
-    if status != 0:
+    if (status := await supervisor.run(migrate)) != 0:
         raise UpError(f"`muster migrate` ended with {status}; {last_words(migrate.log)}")
 
 

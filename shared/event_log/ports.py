@@ -102,7 +102,11 @@ class EventFollower(Protocol):
         """The id of the event at `position` (None if there is none) and the number of events in (since, position]."""
 
     async def wait(self, *, seconds: float) -> bool:
-        """Wait until an append may have been committed, or for so many seconds; return whether one was notified."""
+        """
+        Wait until an append may have been committed, or for so many seconds; return whether one was notified.
+
+        One that was read meanwhile need not be notified any more. The first wait of a session ends at once.
+        """
 
 
 class EventReader(EventFollower, Protocol):

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -13,7 +13,7 @@ import msgspec
 from shared.event_log.ports import EventLog, EventReader, LogIdentity, RecordedEvent
 from shared.event_log.window import ReadWindow
 from shared.runtime.cancellation import is_cancelled
-from shared.runtime.retry import Backoff
+from shared.runtime.retry import Backoff, RetryPolicy
 
 T = TypeVar("T")
 Follower = TypeVar("Follower", bound="TapFollower")
@@ -32,6 +32,8 @@ class TapLimits:
     """Events behind the slowest that are kept; who is further behind reads for themselves until they are level."""
     counted: int = 100_000
     """Positions in which events are counted at once: others are served in between."""
+    held_up: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=0.002, longest=0.25))
+    """From one look to the next while a transaction holds the log up: one that is rolled back notifies nobody."""
 
 
 class EventTap:
@@ -113,6 +115,7 @@ class TapFollower:
         if events:
             self._read = window.read_of(events[-1].position)
             self.reached = events[-1].position
+            session.read_ahead()
         self.has_more = self.reached < window.end or session.has_more
         return events
 
@@ -227,6 +230,7 @@ class _Session:
         self._log = log
         self._idle = idle
         self._route = route
+        self._held_up = Backoff(limits.held_up)
         self._followers: list[TapFollower] = []
         self._waiting: list[TapFollower] = []
         self._requests: deque[_Request] = deque()
@@ -278,6 +282,11 @@ class _Session:
         if self._failure:
             raise self._failure
 
+    def read_ahead(self) -> None:
+        """Read what is new while the first of them does something with what it has taken."""
+        if self._is_to_read_on:
+            self._wake()
+
     async def read(self, reader: EventReader, *, after: int, limit: int) -> tuple[Sequence[RecordedEvent], int]:
         """Return the first events behind a position, as the log has them now, and the number of this read."""
         events = await reader.read(after=after, limit=limit)
@@ -304,16 +313,34 @@ class _Session:
             self._fail(error)
 
     async def _turn(self, reader: EventReader) -> None:
-        """Do what is asked for; else read on, if one of them waits for it; else wait."""
+        """Do what is asked for; else read on, if one of them is ready for it; else wait."""
         if self._requests:
             await self._do(self._requests.popleft(), reader)
-        elif self._is_due and self._waiting:
-            if (await self.read(reader, after=self.window.end, limit=self.limits.portion))[0]:
-                self._idle.reset()
+        elif self._is_to_read_on:
+            await self._read_on(reader)
         else:
             if await reader.wait(seconds=self._idle.next()):
                 self._idle.reset()
             self._is_due = True
+
+    @property
+    def _is_to_read_on(self) -> bool:
+        """
+        Whether there may be something behind the window, and one of them waits for it or has taken all that is known.
+
+        No more than one read is ahead of all of them; what is long known, each asks for.
+        """
+        end = self.window.end
+        is_taken = end >= 0 and not self.has_more and any(each.reached == end for each in self._followers)
+        return self._is_due and (is_taken or bool(self._waiting))
+
+    async def _read_on(self, reader: EventReader) -> None:
+        events, _ = await self.read(reader, after=self.window.end, limit=self.limits.portion)
+        if events:
+            self._idle.reset()
+            self._held_up.reset()
+        elif self.has_more:
+            await reader.wait(seconds=self._held_up.next())
 
     async def _do(self, request: _Request, reader: EventReader) -> None:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import svcs
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Response, get
 from litestar.di import Provide
 from litestar.params import FromPath
 from litestar.types import ASGIApp
@@ -33,7 +33,7 @@ from shared.http.pages.site_map import SiteMap
 from shared.http.parsing.bodies import BodyReader
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import COMMON_PROBLEMS, EXCEPTION_HANDLERS, NOT_FOUND, Rejection
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest, root_of
 from shared.observability import tracing
 from shared.problems import Problem
 
@@ -99,7 +99,7 @@ async def _read_bodies(app: Litestar) -> AsyncIterator[None]:
     yield
 
 
-Answer = Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes]]]
+Answer = Callable[[AnyRequest], Awaitable[Response[bytes]]]
 """Answers a browser."""
 
 
@@ -113,7 +113,7 @@ def index_route(document: Mapping[str, Any], for_people: Answer | None = None, o
     as_json, as_page = msgspec.json.encode(index(document)), index_page(document)
 
     @get("/", exception_handlers=on_refusal)
-    async def root(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def root(request: AnyRequest) -> Response[bytes]:
         if not prefers_html(request.scope):
             return Response(as_json, media_type="application/json", headers=_BY_ACCEPT)
         if for_people:
@@ -126,7 +126,7 @@ def index_route(document: Mapping[str, Any], for_people: Answer | None = None, o
 _BY_ACCEPT = {"Vary": "accept"}
 
 
-def _page(page: bytes, request: Request[Any, Any, Any], *, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+def _page(page: bytes, request: AnyRequest, *, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     about = {**PAGE_HEADERS, **(headers or {})}
     return Response(linked(page, root_of(request.scope)), media_type="text/html", headers=about)
 
@@ -150,11 +150,11 @@ def _problem_pages(problems: Sequence[Problem]) -> list[Any]:
     all_of_them = problems_page(problems)
 
     @get("/problems")
-    async def all_problems(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def all_problems(request: AnyRequest) -> Response[bytes]:
         return _page(all_of_them, request)
 
     @get("/problems/{name:str}")
-    async def one_problem(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def one_problem(name: FromPath[str], request: AnyRequest) -> Response[bytes]:
         if name not in pages:
             raise Rejection(NOT_FOUND, f"There is no problem called {name!r}")
         return _page(pages[name], request)

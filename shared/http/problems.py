@@ -5,11 +5,11 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, Scope, Send
 
-from shared.http.requests import request_id, send_whole
+from shared.http.requests import AnyRequest, request_id, send_whole
 from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, INVALID, NOT_JSON, OVERLOADED, TOO_LARGE, FieldError, Problem, Refusal
 
@@ -83,7 +83,7 @@ _BY_STATUS = {problem.status: problem for problem in COMMON_PROBLEMS if problem 
 _encode = msgspec.json.Encoder().encode
 
 
-def answer_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
     """Answer what is refused with its problem."""
     details = details_of(refusal, request_id=request_id(request.scope))
     return Response(
@@ -136,7 +136,7 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
     return headers if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after), **headers}
 
 
-def answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def answer_framework_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Answer what Litestar refuses in the form of our problems."""
     problem = framework_problem(error)
     headers = {name.title(): value for name, value in (error.headers or {}).items()}
@@ -151,7 +151,7 @@ def framework_problem(error: HTTPException) -> Problem:
     return _BY_STATUS.get(error.status_code, otherwise)
 
 
-def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, Any]) -> str:
+def _detail(problem: Problem, error: HTTPException, request: AnyRequest) -> str:
     if problem is NOT_FOUND:
         return "Nothing has this address"  # the path may hold a handle or an e-mail address
     if problem is METHOD_NOT_ALLOWED:
@@ -159,7 +159,7 @@ def _detail(problem: Problem, error: HTTPException, request: Request[Any, Any, A
     return error.detail or problem.title
 
 
-def answer_defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def answer_defect(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Answer an unexpected error; log where it arose but not its text, which may quote people's data."""
     return answer_refusal(request, defect(error, request.scope))
 

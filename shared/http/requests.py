@@ -4,7 +4,10 @@ from collections.abc import MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
+from litestar import Request
 from litestar.types import Message, Scope, Send
+
+AnyRequest = Request[Any, Any, Any]
 
 
 def request_id(scope: Scope | MutableMapping[str, Any]) -> str | None:

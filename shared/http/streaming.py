@@ -7,6 +7,9 @@ from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
+from shared.auth.authentication import Authentication
+from shared.auth.principal import Principal
+from shared.errors import Unavailable
 from shared.http.problems import Rejection
 from shared.http.requests import wants_head_only
 from shared.problems import Problem
@@ -14,6 +17,14 @@ from shared.problems import Problem
 TOO_MANY_STREAMS = Problem(
     "too-many-streams", 503, "Too many look on already", "Close streams you do not need, or ask without one."
 )
+
+
+def may_look_on(authentication: Authentication, principal: Principal) -> bool:
+    """Tell whether a client may still see a stream: where that cannot be found out, it has to come again."""
+    try:
+        return authentication.stands(principal)
+    except Unavailable:
+        return False
 
 
 class StreamPlaces:

@@ -36,23 +36,28 @@ class Pipeline:
         self._transformer = Transformer(connection)
         self._turn = asyncio.Lock()
 
-    async def carry_out(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+    async def carry_out(self, *statements: Statement, hint: str = "") -> Sequence[Sequence[Row]]:
         """
         Carry out statements, and return the rows of each.
 
+        :param hint: SQL that is carried out behind them, and may fail.
         :raises psycopg.Error: of the first that failed; none behind it was carried out.
         """
         async with self._turn:
-            return await self._carried_out(statements)
+            return await self._carried_out(statements, hint)
 
-    async def _carried_out(self, statements: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+    async def _carried_out(self, statements: Sequence[Statement], hint: str) -> Sequence[Sequence[Row]]:
         self._pgconn.enter_pipeline_mode()
         try:
             preparing = [each for sql, parameters in statements for each in self._send(sql, parameters)]
+            if hint:
+                self._pgconn.send_query_params(hint.encode(), None)
             self._pgconn.pipeline_sync()
             results = await _received(self._pgconn)
         finally:
             await self._leave_pipeline_mode()
+        if hint:
+            del results[len(preparing) :]
         self._prepared.difference_update(
             name for name, result in zip(preparing, results, strict=True) if name and result.status not in _DONE
         )

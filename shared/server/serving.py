@@ -1,7 +1,6 @@
 """Serve HTTP: granian in front, the ASGI application in workers of their own."""
 
 import errno
-import gc
 import importlib
 import os
 import resource
@@ -20,6 +19,7 @@ from shared.observability import logging as telemetry
 from shared.observability import tracing
 from shared.observability.metrics import SharedMetrics, metrics_of
 from shared.runtime.exit_with_parent import exit_with_parent
+from shared.runtime.garbage import search_as_usual, search_seldom
 from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
 from shared.server.reloading import ReloadingServer
@@ -49,6 +49,7 @@ def serve(target: str, settings: Settings, *, host: str, port: int, service: str
     :param service: its name in traces.
     :raises SystemExit: the port is taken, or a worker died.
     """
+    search_seldom()
     telemetry.configure(settings.log_format)
     try:
         require_free(host, port)
@@ -137,19 +138,11 @@ def _load(
 
 
 def _made(target: str) -> Any:
-    """
-    Load and make the application.
-
-    What that makes stays: the garbage collector would take a tenth of the time to walk through it meanwhile, and later
-    delayed some answers by 40 ms.
-    """
+    """Load and make the application."""
     module, factory = target.split(":")
-    gc.disable()
     create: Callable[[], Any] = getattr(importlib.import_module(module), factory)
     application = create()
-    gc.enable()
-    gc.collect()
-    gc.freeze()
+    search_as_usual()
     return application
 
 

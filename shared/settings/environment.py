@@ -1,5 +1,6 @@
 """The settings of this process: read from the environment once, checked whole, never changed."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -215,6 +216,15 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
         values |= {_field(name): _parsed(name, text) for name, text in given.items()}
         sources = {field: ENVIRONMENT if variable(field) in given else DEFAULT for field in FIELDS}
         return cls(**values, sources=sources)
+
+    @classmethod
+    def here(cls) -> Self:
+        """
+        Return the settings of this process: those of its environment, and of the `muster up` that runs here.
+
+        :raises SettingsError: see `load` and `with_addresses`.
+        """
+        return cls.load(os.environ).with_addresses()
 
     def with_addresses(self) -> Self:
         """

@@ -10,12 +10,12 @@ from write_side.http.documentation import document as write_document
 
 DOCUMENTS = {"write": write_document(), "read": read_document(), "ops": ops_document()}
 OPERATIONS = [
-    pytest.param(path, operation, id=operation["operationId"])
+    operation
     for document in DOCUMENTS.values()
-    for path, methods in document["paths"].items()
+    for methods in document["paths"].values()
     for operation in methods.values()
 ]
-every_operation = pytest.mark.parametrize(("path", "operation"), OPERATIONS)
+NAMES = [operation["operationId"] for operation in OPERATIONS]
 every_document = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
 
 MOST_CHOICES = 30
@@ -58,20 +58,17 @@ def problems(operation, *statuses):
     return {name for each in contents for name in each.get("application/problem+json", {}).get("examples", {})}
 
 
-@every_operation
-def test_an_operation_has_a_name_that_a_person_would_choose(path, operation):
-    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation["operationId"])
-    assert not operation["operationId"].startswith(("get_commands", "post_"))
+def test_an_operation_has_a_name_that_a_person_would_choose():
+    assert [name for name in NAMES if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+    assert [name for name in NAMES if name.startswith(("get_commands", "post_"))] == []
 
 
 def test_names_of_operations_stand_once():
-    names = [operation["operationId"] for _, operation in (each.values for each in OPERATIONS)]
-
-    assert len(names) == len(set(names))
+    assert len(NAMES) == len(set(NAMES))
 
 
-@every_operation
-def test_an_operation_says_what_it_takes_and_answers(path, operation):
+@pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
+def test_an_operation_says_what_it_takes_and_answers(operation):
     """In words and by examples, of each body and of what must be in the address."""
     assert operation["summary"]
     assert operation["description"]
@@ -83,12 +80,11 @@ def test_an_operation_says_what_it_takes_and_answers(path, operation):
         assert "example" in parameter or not parameter["required"]
 
 
-@pytest.mark.parametrize(("name", "expected"), CONFLICTS.items())
-def test_an_operation_names_the_problems_that_it_can_answer(name, expected):
+def test_an_operation_names_the_problems_that_it_can_answer():
     """Those of its own use case, or of its own resource."""
-    [operation] = [each.values[1] for each in OPERATIONS if each.values[1]["operationId"] == name]
+    named = {name: problems(each, 404, 409) for name, each in zip(NAMES, OPERATIONS, strict=True) if name in CONFLICTS}
 
-    assert problems(operation, 404, 409) == expected
+    assert named == CONFLICTS
 
 
 @every_document

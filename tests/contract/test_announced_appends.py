@@ -349,6 +349,7 @@ async def test_without_fsync_nothing_is_promised(database_url):
 
 async def test_the_bell_wakes_a_reader(database_url, reader):
     """Rung twice before it is passed on, it is passed on once."""
+    await reader.wait(seconds=0)
     notifier = PostgresNotifier(database_url)
     notifier.notify()
     notifier.notify()
@@ -360,6 +361,17 @@ async def test_the_bell_wakes_a_reader(database_url, reader):
     passing_on.cancel()
     assert (notified, again) == (True, False)
     assert CHANNEL == "muster_events"
+
+
+async def test_who_never_waits_is_not_woken_by_commits(reader):
+    """And who does begins with a look: what came before was notified to others."""
+    channels = "select * from pg_listening_channels()"
+    await reader.read(after=0, limit=1)
+    assert await reader._all(channels) == []
+
+    assert await reader.wait(seconds=20) is False
+
+    assert await reader._all(channels) == [(CHANNEL,)]
 
 
 @pytest.mark.parametrize("naive", [False, True], ids=["three steps", "naive"])

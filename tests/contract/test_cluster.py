@@ -11,7 +11,6 @@ from redis.exceptions import WatchError
 from projector.adapters.redis.commit import announcement
 from projector.adapters.redis.inspector import PORTION
 from projector.store.collections import Variant
-from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.announcements import Announcements
 from shared.dev_stack.checks import FAILED, OK, WARNING
 from shared.dev_stack.doctor_of_redis import examine_redis
@@ -30,7 +29,7 @@ from tests.support.patience import SECONDS
 from tests.support.read_models import StoreInRedis, on_a_server
 from write_side.bus.backlog import Backlog
 from write_side.bus.entries import ANSWERS, Poison, commands, settled
-from write_side.bus.limits import BUS_LIMITS
+from write_side.bus.limits import BusLimits
 from write_side.bus.stream import ShardStream
 
 KEY = "muster:{0}:key"
@@ -142,6 +141,14 @@ class Heard:
             return await self.positions.get()
 
 
+def listening_at(url, heard):
+    """Hear what is announced there, of another projection too."""
+    announcements = Announcements(connector(url))
+    announcements.wake(heard, by=CHANNEL)
+    announcements.wake(Heard(), by=HOME.projection("groups").announce)
+    return announcements
+
+
 async def announce(cluster, position):
     async with connect(cluster.url) as client, pipelined(client) as redis:
         await redis.execute((redis.publish, CHANNEL, announcement("g1", position)))
@@ -150,7 +157,7 @@ async def announce(cluster, position):
 async def test_what_is_announced_is_heard_wherever_the_slot_is(cluster):
     """All who wait read again once it can be heard again."""
     heard = Heard()
-    async with Announcements(connector(cluster.url), channels=[CHANNEL], freshness=heard, limits=RedisReadLimits()):
+    async with listening_at(cluster.url, heard):
         listening = await heard.next()
         await announce(cluster, 1)
         first = await heard.next()
@@ -228,7 +235,7 @@ async def test_projector_and_readers_do_their_work_under_their_users(cluster, as
     heard = Heard()
     async with (
         connect(as_user("project")) as client,
-        Announcements(connector(as_user("read")), channels=[CHANNEL], freshness=heard, limits=RedisReadLimits()),
+        listening_at(as_user("read"), heard),
     ):
         listening = await heard.next()
         await client.delete(HOME.projection("profiles").live, HOME.projection("profiles").roster)
@@ -248,7 +255,7 @@ async def test_the_bus_is_where_its_own_slot_is(cluster, as_user):
         connect(as_user("consume"), tag=BUS_TAG) as client,
     ):
         sent = await producer.xadd(commands(0), {"command": b"{"})
-        stream = ShardStream(client, 0, consumer="one", limits=BUS_LIMITS)
+        stream = ShardStream(client, 0, consumer="one", limits=BusLimits())
         await stream.open()
         [message] = await stream.take()
         await stream.settle([settled(message, Poison(Refusal(INVALID, "no")))])

@@ -15,7 +15,7 @@ from tests.support.write_side import memory_write_side
 from write_side.adapters.memory import MemoryTokenKey
 from write_side.adapters.memory.shard_locks import MemoryShardLocks, MemoryShards
 from write_side.bus.entries import Message
-from write_side.bus.limits import BUS_LIMITS
+from write_side.bus.limits import BusLimits
 from write_side.bus.shard import ShardConsumer
 from write_side.cli.fields import fields_of
 from write_side.http.app import write_api
@@ -93,7 +93,7 @@ async def test_it_comes_by_the_bus(use_case):
     locks, stream = MemoryShardLocks(MemoryShards()), OneMessage(json.dumps({"command": use_case.name}).encode())
     await locks.consumers()
     executor, principal = memory_write_side().executor, Principal("erp", frozenset())
-    shard = ShardConsumer(stream=stream, locks=locks, executor=executor, principal=principal, limits=BUS_LIMITS)
+    shard = ShardConsumer(stream=stream, locks=locks, executor=executor, principal=principal, limits=BusLimits())
 
     await shard._turn()
 

@@ -17,9 +17,12 @@ from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
 from shared.ids import TimeOrderedIds
+from shared.postgres.connection import connected
+from shared.postgres.pipeline import Pipeline
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.examples import examples
+from tests.support.patience import SECONDS
 from tests.support.write_side import (
     ANDRE,
     WriteSide,
@@ -74,9 +77,9 @@ def trips(monkeypatch) -> list[int]:
         made.append(len(statements))
         return await trip(transaction, *statements)
 
-    async def counted_commit(transaction, *statements):
+    async def counted_commit(transaction, *statements, position):
         made.append(len(statements) + 1)
-        return await commit(transaction, *statements)
+        return await commit(transaction, *statements, position=position)
 
     monkeypatch.setattr(PipelinedTransaction, "trip", counted_trip)
     monkeypatch.setattr(PipelinedTransaction, "commit", counted_commit)
@@ -298,9 +301,9 @@ async def test_a_request_that_is_cancelled_cancels_no_other(grouped, monkeypatch
 async def test_after_a_lost_commit_each_asks_by_its_own_key(grouped, monkeypatch):
     commit = PipelinedTransaction.commit
 
-    async def committed_and_lost(transaction, *statements):
+    async def committed_and_lost(transaction, *statements, position):
         monkeypatch.setattr(PipelinedTransaction, "commit", commit)
-        await commit(transaction, *statements)
+        await commit(transaction, *statements, position=position)
         raise OutcomeUnknown("planted")
 
     monkeypatch.setattr(PipelinedTransaction, "commit", committed_and_lost)
@@ -309,6 +312,32 @@ async def test_after_a_lost_commit_each_asks_by_its_own_key(grouped, monkeypatch
 
     assert len({answer.outcome.id for answer in answers}) == 5
     assert len(await grouped.events()) == 10
+
+
+async def test_readers_are_notified_of_what_they_have_not_read(grouped):
+    async with grouped.log.connect() as reader:
+        await reader.wait(seconds=0)
+        await register(grouped, "a")
+        assert await reader.wait(seconds=SECONDS)
+        assert [each.position for each in await reader.read(after=0, limit=9)] == [1, 2]
+
+        await grouped.run("suspend-account", account="@a")
+        assert [each.position for each in await reader.read(after=2, limit=9)] == [3]
+        assert not await reader.wait(seconds=0.05)
+
+
+@pytest.mark.parametrize("hint", ["select 1 / 0", "insert into twice values (1), (1)"], ids=["at once", "at its end"])
+async def test_a_hint_that_fails_is_that_of_nobody(database_url, hint):
+    async with connected(database_url, autocommit=True) as connection:
+        await connection.execute("create table twice (n integer unique deferrable initially deferred)")
+        pipeline = Pipeline(connection, prepared=set())
+
+        rows = await pipeline.carry_out(("BEGIN", ()), ("select %s", (7,)), ("COMMIT", ()), hint=hint)
+
+        assert rows[1] == [(7,)]
+        assert await pipeline.carry_out(("select count(*) from twice", ())) == [[(0,)]]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await pipeline.carry_out(("select 1 / 0", ()), hint="select 2")
 
 
 async def test_a_defect_of_one_is_its_own(grouped, monkeypatch):
@@ -399,7 +428,6 @@ def lanes_to_nowhere() -> Lanes:
     return Lanes(
         transactions=TransactionsAway(),
         command_log=CommandLog(clock=SettableClock()),
-        notify=lambda: None,
         again=lambda **_: RuntimeError("none runs"),
         limits=TransactionLimits(lanes=1),
     )
@@ -444,8 +472,8 @@ async def test_lines_that_shared_a_lost_commit_say_that_they_may_have_taken_effe
     """They did, together with the one before them, and must not be said to have not been tried."""
     commit = PipelinedTransaction.commit
 
-    async def lost(transaction, *statements):
-        await commit(transaction, *statements)
+    async def lost(transaction, *statements, position):
+        await commit(transaction, *statements, position=position)
         monkeypatch.setattr(grouped.units, "outcome_of", away)
         raise OutcomeUnknown("planted")
 

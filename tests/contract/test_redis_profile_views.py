@@ -9,12 +9,17 @@ import msgspec
 import pytest
 
 from read_side.adapters.redis.limits import RedisReadLimits
+from read_side.services import redis_views as redis_views_of
 from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.errors import Overloaded, Unavailable
 from shared.read_model.envelope import seal
+from tests.support.patience import patient_connector, until
 from tests.support.read_side import (
     ADA,
     BOB,
+    KEYS,
+    PATIENCE,
+    RedisGroups,
     RedisProjection,
     between_trips,
     blocked_reader,
@@ -47,6 +52,27 @@ async def in_thread(step):
     finally:
         stop.set()
         await task
+
+
+async def test_one_connection_hears_what_all_projections_announce(redis_server, redis_projection):
+    """Of all that a process serves; each wakes its own readers."""
+    redis_groups = RedisGroups(redis_projection.client)
+    redis_projection.commit(ADA, position=7)
+    redis_groups.commit(position=7)
+    views = redis_views_of(patient_connector(redis_server.url), patience=PATIENCE)
+    profiles, groups = views["profiles"], views["groups"]
+
+    async with profiles, groups, asyncio.timeout(30):
+        reader = await blocked_reader(profiles, minimum=8)
+        await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
+        redis_projection.commit(BOB, position=8)
+        assert (await reader).position == 8
+
+        reader = await blocked_reader(groups, minimum=8, ask=lambda: groups.get("none"))
+        redis_groups.commit(position=8)
+        assert (await reader).position == 8
+
+        assert len(redis_projection.client.client_list(_type="pubsub")) == 1
 
 
 async def test_five_hundred_mixed_keys_take_two_trips(redis_views, redis_projection):

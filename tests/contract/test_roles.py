@@ -27,6 +27,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased
 from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
+from shared.read_model.ordering import STATUSES
 from shared.redis.client import connect, connector
 from tests.support import roles
 from tests.support.crowds import crowd
@@ -40,7 +41,7 @@ from write_side.adapters.postgres.migrate import config_for, migrate
 from write_side.adapters.postgres.shard_locks import PostgresShardLocks
 from write_side.bus.backlog import Backlog
 from write_side.bus.entries import ANSWERS, Poison, commands, settled
-from write_side.bus.limits import BUS_LIMITS
+from write_side.bus.limits import BusLimits
 from write_side.bus.stream import ShardStream
 
 PEOPLE = crowd(20)
@@ -59,12 +60,17 @@ def as_role(database_url):
         superuser.execute(f"drop owned by {roles.OWNER}, {', '.join(roles.PROCESSES)}")
 
 
-@pytest.fixture
-def server(server_home) -> Iterator[EmbeddedRedis]:
+@pytest.fixture(scope="module")
+def server_with_users(server_home) -> Iterator[EmbeddedRedis]:
     with EmbeddedRedis(server_home / "redis-with-users", options=roles.users()) as server:
-        with Redis.from_url(server.url) as owner:
-            owner.flushall()
         yield server
+
+
+@pytest.fixture
+def server(server_with_users) -> EmbeddedRedis:
+    with Redis.from_url(server_with_users.url) as owner:
+        owner.flushall()
+    return server_with_users
 
 
 def test_a_database_is_migrated_from_nothing_by_the_role_that_owns_it(database_url):
@@ -210,7 +216,11 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
     connect_reader, freshness = connector(roles.as_user(server, "read")), Freshness("profiles", patience=5)
     async with RedisProfileViews(connect_reader, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
-        assert (await views.list(ProfileQuery())).documents
+        two_tags = ProfileQuery(
+            statuses=tuple(STATUSES), tags=next(each.tags for each in PEOPLE if len(each.tags) == 2)
+        )
+        for query in (ProfileQuery(), ProfileQuery(words=("a",), order="handle"), two_tags):
+            assert (await views.list(query)).documents
         await until(lambda: listeners_of(server))
 
 
@@ -227,7 +237,7 @@ async def test_a_shard_is_consumed_under_the_user_of_the_bus(server):
     with Redis.from_url(roles.as_user(server, "producer")) as producer:
         sent = producer.xadd(commands(0), {"command": b"{"})
         async with connect(roles.as_user(server, "consume")) as client:
-            stream = ShardStream(client, 0, consumer="one", limits=BUS_LIMITS)
+            stream = ShardStream(client, 0, consumer="one", limits=BusLimits())
             await stream.open()
             [message] = await stream.take()
             await stream.settle([settled(message, Poison(Refusal(INVALID, "no")))])

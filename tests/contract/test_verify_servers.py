@@ -64,7 +64,7 @@ class Scene:
         self.write_side = write_side
         self.hand = hand
         self.directory = PostgresDirectory(database_url)
-        self.writer = Writer(write_side, seed=7)
+        self.writer = Writer(write_side, seed=442)
         self.fan_out = 1
         self.fails = None
         """Whether the release that feeds cannot fold an event."""
@@ -136,7 +136,7 @@ async def scene(request, database_url):
         scene = Scene(write_side, HandInRedis(client), database_url)
         for projection in PROJECTIONS:
             await be_live(scene.hand, projection)
-        await scene.writer.send(80)
+        await scene.writer.send(40)
         await scene.settle()
         yield scene
 
@@ -145,7 +145,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(scene):
     """After commands of all kinds, every record, entry and row is what it should be."""
     verified = [await scene.verify(projection) for projection in PROJECTIONS]
 
-    assert scene.writer.done > 40
+    assert scene.writer.done > 35
     assert [differences_in(each) for each in verified] == [set()] * len(PROJECTIONS)
     assert all(each.documents for each in verified)
 
@@ -235,7 +235,7 @@ async def park(scene):
     )
     begun = (await scene.write_side.run("update-profile", account=account, title="Parked")).outcome.position
     scene.fails = lambda recorded: recorded.position >= begun and _is_of({account, group}, recorded.event)
-    await scene.writer.send(100)
+    await scene.writer.send(60)
     await scene.settle()
     return account
 
@@ -261,7 +261,7 @@ async def test_what_is_parked_is_no_difference(scene):
 async def test_what_has_not_been_parked_yet_is_no_difference(scene):
     """The state is ahead of the store by events that cannot be folded either; an erasure would be waited for."""
     await park(scene)
-    await scene.writer.send(60, erasing=False)
+    await scene.writer.send(40, erasing=False)
 
     verified = [await scene.verify(poisoned(projection, scene.fails)) for projection in (profiles, groups)]
 

@@ -74,8 +74,8 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
 PROCESSING = {"shared/event_log/tap.py", "projector/processing/processor.py", "projector/processing/commit.py"}
 
 
-LIMITS = replace(HASTE, attest=SECONDS)
-"""Settings of the store are not looked at on the way."""
+LIMITS = replace(HASTE, attest=SECONDS, poll=SECONDS)
+"""Settings of the store are not looked at on the way, nor the log but for what is notified."""
 
 ASIDE = {"__init__", "wait", "wake"}
 """Neither an object that is made is entered yet, nor one at which the next event is waited for."""
@@ -119,7 +119,7 @@ async def test_an_event_takes_the_way_of_an_event(database_url, redis_server):
     expected = described("The way of an event")
     log = PostgresEventLog(database_url, allow_unsafe=True)
 
-    async with postgres_write_side(database_url) as side, connect(redis_server.url) as client:
+    async with postgres_write_side(database_url, grouped=True) as side, connect(redis_server.url) as client:
         projector = projector_with(profiles, store=store_in_redis(client, profiles), log=log, limits=LIMITS)
         async with running(projector):
             await side.run("register-account", **BOB)

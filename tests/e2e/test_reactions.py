@@ -12,6 +12,12 @@ from tests.support.stack import Child, until
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+def stack(mortal_stack):
+    """The one in which a process is killed."""
+    return mortal_stack
+
+
 async def register(stack, handle: str) -> dict:
     person = {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
     async with stack.client(stack.addresses.write) as client:
@@ -60,13 +66,13 @@ async def test_what_waits_and_what_was_given_up_is_listed(stack):
     assert (retried.returncode, unknown.returncode, neither.returncode) == (0, 1, 1)
 
 
-async def test_a_killed_process_goes_on_where_it_was(mortal_stack):
-    killed = mortal_stack.kill(Child.REACT)
+async def test_a_killed_process_goes_on_where_it_was(stack):
+    killed = stack.kill(Child.REACT)
 
-    await register(mortal_stack, "p2101")
-    await mortal_stack.replaced(Child.REACT, instead_of=killed)
+    await register(stack, "p2101")
+    await stack.replaced(Child.REACT, instead_of=killed)
 
-    assert await mail_to(mortal_stack.home, "p2101@example.org")
+    assert await mail_to(stack.home, "p2101@example.org")
 
 
 async def test_no_log_says_to_whom_a_mail_went(stack):

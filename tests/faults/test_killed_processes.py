@@ -39,8 +39,7 @@ async def test_a_killed_projector_goes_on_where_the_store_stands(mortal_stack):
         Announcements(mortal_stack.addresses.redis_url) as announcements,
         under_load(mortal_stack, seed=110) as (load, _),
     ):
-        for _ in range(2):
-            await kill_in_the_stream(mortal_stack, Child.PROJECT, load, felt=lambda: load.done, by=20)
+        await kill_in_the_stream(mortal_stack, Child.PROJECT, load, felt=lambda: load.done, by=20)
 
     assert load.troubles == {}
     assert announcements.positions == sorted(set(announcements.positions))
@@ -52,8 +51,7 @@ async def test_a_killed_redis_comes_back_with_records_and_checkpoint_of_one_mome
         with mortal_stack.redis() as redis:
             assert redis.config_get("appendfsync") == {"appendfsync": "everysec"}
             everything_is_on_the_disk(redis)
-        for _ in range(2):
-            await kill_in_the_stream(mortal_stack, Child.REDIS, load, felt=lambda: readers.answers[503])
+        await kill_in_the_stream(mortal_stack, Child.REDIS, load, felt=lambda: readers.answers[503])
 
     assert load.troubles == {}
 
@@ -61,15 +59,13 @@ async def test_a_killed_redis_comes_back_with_records_and_checkpoint_of_one_mome
 async def test_a_killed_write_process_leaves_no_command_in_doubt(mortal_stack):
     """A client without an answer asks again under the same key, and learns what became of it."""
     async with under_load(mortal_stack, seed=130) as (load, _):
-        for _ in range(2):
-            await kill_in_the_stream(mortal_stack, Child.WRITE, load, felt=lambda: load.troubles["no answer"])
+        await kill_in_the_stream(mortal_stack, Child.WRITE, load, felt=lambda: load.troubles["no answer"])
 
 
 async def test_a_killed_postgres_is_503_until_it_is_back(mortal_stack):
     """The write side and the projector find their way back by themselves, and reading goes on."""
     async with under_load(mortal_stack, seed=140) as (load, _):
-        for _ in range(2):
-            await kill_in_the_stream(mortal_stack, Child.POSTGRES, load, felt=load.troubles.total)
+        await kill_in_the_stream(mortal_stack, Child.POSTGRES, load, felt=load.troubles.total)
 
     assert set(load.troubles) <= {"/problems/storage-unavailable", "/problems/outcome-unknown"}
 

@@ -17,7 +17,6 @@ from shared.server.limits import ServerLimits
 from shared.server.serving import allow_open_files
 from tests.support.access import headers_for
 from tests.support.patience import SECONDS
-from tests.support.people import registration
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack, not_behind
 
@@ -87,8 +86,8 @@ async def test_slow_clients_hold_nobody_up(mortal_stack):
         async with httpx.AsyncClient(
             base_url=addresses.read, headers=mortal_stack.headers, timeout=SECONDS, trust_env=False
         ) as client:
-            await not_behind(lambda: client.get(f"/profiles?{once_visible(answers)}"))
-            found = [await client.get(f"/profiles/by-handle/p1452.{n}") for n in range(20)]
+            await not_behind(lambda: client.get(f"/groups?{once_visible(answers)}"))
+            found = [await client.get(f"/groups/p1452.{n}") for n in range(20)]
 
     assert [each.status for each in answers] == [200] * 20
     assert median(each.seconds for each in answers) < longest
@@ -133,8 +132,8 @@ async def test_connections_that_idle_hold_nobody_up(mortal_stack):
     async with connections(addresses.write, IDLE, first=post), connections(addresses.read, IDLE, first=get) as readers:
         answers = await in_turn(addresses.write, "p1601", 20)
         async with mortal_stack.client(addresses.read) as client:
-            await not_behind(lambda: client.get(f"/profiles?{once_visible(answers)}"))
-        found = [await readers[n].get(f"/profiles/by-handle/p1601.{n}") for n in range(20)]
+            await not_behind(lambda: client.get(f"/groups?{once_visible(answers)}"))
+        found = [await readers[n].get(f"/groups/p1601.{n}") for n in range(20)]
         after = {child: resident(mortal_stack, child) for child in before}
 
     assert [each.status for each in answers] == [200] * 20
@@ -217,7 +216,7 @@ async def slowdown(url: str, name: str) -> float:
 
 async def timed(client: RawConnection, name: str) -> Timed:
     began = time.monotonic()
-    answer = await client.post("/commands/register-account", msgspec.json.encode(registration(name)))
+    answer = await client.post("/commands/create-group", msgspec.json.encode({"slug": name, "name": name}))
     seconds, told = time.monotonic() - began, answer.headers
     return Timed(answer.status, told.get("retry-after"), seconds, int(told.get("muster-position", 0)))
 

@@ -64,7 +64,7 @@ TEXT_READERS = {
         each.__name__: (each, Malformed)
         for each in (filters.account_id, filters.group, filters.statuses, filters.tag, filters.role, filters.search)
     },
-    "limit": (filters.limit, Malformed),
+    "limit": (filters.LIMIT.parse, Malformed),
     "sort": (filters.sort_among(filters.sorts_of(PROFILE_ORDERS)), Malformed),
     "cursor": (Cursor.parse, Malformed),
     "token": (unverified, InvalidToken),

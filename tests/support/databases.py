@@ -10,12 +10,16 @@ from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from write_side.adapters.postgres.migrate import migrate
 
 TEMPLATE = "migrated"
-EMPTY = """
-    alter table event_log disable trigger event_log_is_not_truncated;
-    truncate accounts, profiles, groups, memberships, command_log, event_log, deliveries, webhooks
-        restart identity cascade;
-    update reaction_checkpoint set position = 0;
-    alter table event_log enable always trigger event_log_is_not_truncated"""
+TABLES = ["accounts", "profiles", "groups", "memberships", "command_log", "event_log", "deliveries", "webhooks"]
+EMPTY = f"""
+    set session_replication_role = replica;
+    alter table event_log disable trigger event_log_is_immutable;
+    {";".join(f"delete from {each}" for each in TABLES)};
+    alter table event_log enable always trigger event_log_is_immutable"""
+"""To truncate few rows costs far more than to delete them."""
+FROM_THE_BEGINNING = """
+    select setval('event_log_position_seq', 1, false), setval('deliveries_number_seq', 1, false);
+    update reaction_checkpoint set position = 0"""
 OTHERS_ENDED = """
     select pg_terminate_backend(pid, 10000) from pg_stat_activity
      where datname = current_database() and pid <> pg_backend_pid()"""
@@ -80,6 +84,7 @@ class Databases:
                 if connection.execute(SCHEMA).fetchone() != self._schema:
                     return False
                 connection.execute(EMPTY)
+                connection.execute(FROM_THE_BEGINNING)
         except psycopg.Error:
             return False
         return True

@@ -39,6 +39,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.records import GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
 from shared.redis.client import connect, connector
 from tests.support.apps import app_client
+from tests.support.databases import EMPTY
 from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
@@ -114,14 +115,6 @@ def _commit(views: Any, projection: str, held: Mapping[str, Any], position: int)
             views.commit(_records(held, "stats", StatsRecord).get("directory", StatsRecord()), position=position)
 
 
-_EMPTY = """
-    alter table event_log disable trigger event_log_is_not_truncated;
-    truncate accounts, profiles, groups, memberships, event_log, command_log;
-    alter table event_log enable always trigger event_log_is_not_truncated
-"""
-"""Positions go on, as everywhere."""
-
-
 class RealStage:
     """One database and one server of their own, emptied for each life."""
 
@@ -136,7 +129,7 @@ class RealStage:
 
     async def clear(self) -> None:
         with psycopg.connect(self._database_url) as connection:
-            connection.execute(_EMPTY)
+            connection.execute(EMPTY)  # positions go on, as everywhere
         await self._redis.flushall()
         await _go_live(self.models)
 

@@ -42,6 +42,8 @@ class History:
         """By group and account."""
         self._salt = salt
         self._versions: Counter[tuple[str, UUID]] = Counter()
+        self._begun: Counter[str] = Counter()
+        """How many of each aggregate there were so far."""
         self._position = 0
 
     def skip(self, positions: int = 1) -> None:
@@ -51,6 +53,7 @@ class History:
     def record(self, aggregate: str, id: UUID, event: events.Event | UnknownEvent) -> RecordedEvent:
         self._position += 1
         self._versions[aggregate, id] += 1
+        self._begun[aggregate] += self._versions[aggregate, id] == 1
         recorded = RecordedEvent(
             position=self._position,
             event_id=UUID(int=self._salt << 64 | self._position),
@@ -66,7 +69,7 @@ class History:
         return recorded
 
     def register(self, handle: str, *, email: str | None = None, external_id: str | None = None, **profile) -> UUID:
-        account_id = nth_id(self._count("account") + 1)
+        account_id = nth_id(self._begun["account"] + 1)
         email = email or f"{handle}@example.org"
         self.handles[account_id], self.emails[account_id] = handle, email
         self.statuses[account_id] = "active"
@@ -139,7 +142,7 @@ class History:
         self.record("profile", account_id, events.ProfileUpdated(account_id=account_id, **changes))
 
     def create_group(self, slug: str, *, name: str | None = None, **described) -> UUID:
-        group_id = nth_id(GROUP_IDS + self._count("group"))
+        group_id = nth_id(GROUP_IDS + self._begun["group"])
         self.slugs[group_id] = slug
         self.record(
             "group", group_id, events.GroupCreated(group_id=group_id, slug=slug, name=name or slug.title(), **described)
@@ -164,7 +167,7 @@ class History:
         self.record("group", group_id, events.GroupDeleted(group_id=group_id, slug=slug, members=len(ended)))
 
     def add_member(self, group_id: UUID, account_id: UUID, *, role: str = "member") -> None:
-        membership_id = nth_id(MEMBERSHIP_IDS + self._count("membership"))
+        membership_id = nth_id(MEMBERSHIP_IDS + self._begun["membership"])
         self.members[group_id, account_id] = Member(membership_id, role)
         event = events.MemberAdded(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
         self.record("membership", membership_id, event)
@@ -181,10 +184,6 @@ class History:
         membership_id, role = self.members.pop((group_id, account_id))
         event = events.MemberRemoved(membership_id=membership_id, group_id=group_id, account_id=account_id, role=role)
         self.record("membership", membership_id, event)
-
-    def _count(self, aggregate: str) -> int:
-        """How many there were so far."""
-        return sum(1 for each, _ in self._versions if each == aggregate)
 
     def meet_the_unknown(self) -> None:
         self.record("account", nth_id(1), UnknownEvent("account-enchanted", 1, "this release has no such event"))

@@ -41,6 +41,7 @@ from shared.http.containers import Register
 from shared.read_model.positions import Checkpoint, Pointer
 from shared.runtime.retry import RetryPolicy
 from shared.runtime.tasks import Tasks
+from shared.settings import Settings
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.folding import at_once, held
@@ -52,6 +53,8 @@ HASTE = ProcessorLimits(
 )
 
 EAGER = LeadershipLimits(renew=0.005)
+OBSERVED = Settings.load({"MUSTER_LIMITS": "monitoring.interval=0.01,monitoring.longest_rest=0.01"})
+"""What operators are shown is never old."""
 
 
 @dataclass
@@ -193,7 +196,7 @@ def register_on(
     registry: Registry, around: Surroundings, *, projections: Sequence[Projection] = PROJECTIONS, **more: Any
 ) -> None:
     """Register a projector for its own API; `more` replaces what it is given otherwise."""
-    given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE}
+    given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE, "settings": OBSERVED}
     register_projector(registry, stores=[store_in_memory(around.store, each) for each in projections], **given | more)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -107,12 +107,14 @@ async def until_a_read_waits(views: ProfileViews) -> None:
     await until(lambda: views.freshness.waiting)
 
 
-async def blocked_reader(views: ProfileViews, *, minimum: int) -> asyncio.Task[Match]:
-    """Start a reader of Ada and return it once it has seen that it must wait, and can only be woken."""
+async def blocked_reader(
+    views: Any, *, minimum: int, ask: Callable[[], Awaitable[Match]] | None = None
+) -> asyncio.Task[Match]:
+    """Start a reader, of Ada by default, and return it once it has seen that it must wait, and can only be woken."""
     reads: asyncio.Queue[Match] = asyncio.Queue()
 
     async def read() -> Match:
-        answer = await views.by_id(str(ADA.account_id))
+        answer = await (ask() if ask else views.by_id(str(ADA.account_id)))
         reads.put_nowait(answer)
         return answer
 

@@ -51,7 +51,7 @@ class Readers:
     load: Load
     settled: Sequence[Person] = ()
     readers: int = 3
-    pause: float = 0.06
+    pause: float = 0.1
     transport: httpx.AsyncBaseTransport | None = None
     fresh: float = 1.0
     may_be_silent: bool = False

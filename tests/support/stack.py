@@ -36,6 +36,12 @@ from write_side.adapters.postgres.migrate import migrate
 MUSTER = [sys.executable, console_script()]
 TOKENS_BEGIN = b"eyJ"
 ASKING = RetryPolicy(first=0.01, longest=0.1)
+WEBHOOKS_AHEAD = 20
+HASTY_WEBHOOKS = (
+    f"webhook.ahead={WEBHOOKS_AHEAD},webhook.poll_seconds=0.2,webhook.answer_seconds=2,"
+    "webhook.first_seconds=0.2,webhook.longest_seconds=0.5,webhook.attempts=6"
+)
+"""Limits by which receivers that fail are given up within seconds."""
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 
 T = TypeVar("T")
@@ -212,8 +218,8 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def mortal_stack() -> Iterator[Stack]:
-    """The stack in which things are killed; a test that does so waits until all is well again."""
-    with running_stack() as running:
+    """The stack in which things are killed, and webhooks go; a test that does so waits until all is well again."""
+    with running_stack(MUSTER_WEBHOOKS_ALLOW="127.0.0.1", MUSTER_LIMITS=HASTY_WEBHOOKS) as running:
         yield running
 
 

@@ -14,6 +14,7 @@ from svcs import Registry
 
 from shared.auth.principal import Principal
 from shared.event_log import EventLog, MemoryEventLog, RecordedEvent
+from shared.event_log.adapters.persistent import PersistentEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.ids import TimeOrderedIds
 from shared.problems import Problem, Refusal
@@ -57,6 +58,7 @@ class WriteSide:
 
     def __post_init__(self) -> None:
         self.executor = self.another_executor()
+        self._kept_log = PersistentEventLog(self.log)
 
     def another_executor(self) -> CommandExecutor:
         """Make one as another process has it: it shares no single flight with the first."""
@@ -89,12 +91,16 @@ class WriteSide:
         until = self.clock.now() + valid
         return str(EmailToken.issue(account_id, EmailAddress.parse(email), version, key=TOKEN_KEY, until=until))
 
+    async def aclose(self) -> None:
+        """End the session in which events are read."""
+        await self._kept_log.aclose()
+
     async def events(self) -> list[RecordedEvent]:
         return await self.events_after(0)
 
     async def events_after(self, position: int) -> list[RecordedEvent]:
         events: list[RecordedEvent] = []
-        async with self.log.connect() as reader:
+        async with self._kept_log.connect() as reader:
             while read := await reader.read(after=position, limit=10_000):
                 events.extend(read)
                 position = read[-1].position
@@ -155,12 +161,14 @@ async def postgres_write_side(
     clock = SettableClock()
     engine = create_engine(url, allow_unsafe=True, limits=limits)
     transactions = PostgresTransactions(engine, limits=limits)
-    ports = {"transactions": transactions, "command_log": CommandLog(clock=clock), "notify": lambda: None}
-    alone = PostgresUnitsOfWork(**ports)
+    ports = {"transactions": transactions, "command_log": CommandLog(clock=clock)}
+    alone = PostgresUnitsOfWork(**ports, notify=lambda: None)
     units = GroupedUnitsOfWork(**ports, alone=alone) if grouped else alone
+    side = WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     try:
-        yield WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
+        yield side
     finally:
+        await side.aclose()
         await transactions.close()
 
 

@@ -24,6 +24,3 @@ class BusLimits:
     share_seconds: float = 1.0
     first_retry: float = 0.1
     longest_retry: float = 5.0
-
-
-BUS_LIMITS = BusLimits()

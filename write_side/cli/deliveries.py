@@ -1,7 +1,6 @@
 """`muster deliveries`: what waits to be delivered, and what was given up."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -9,10 +8,9 @@ from uuid import UUID
 
 import msgspec
 from cyclopts import App
-from rich.table import Table
 
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
-from shared.cli.output import print_encoded, print_line, print_table
+from shared.cli.output import print_encoded, print_line, print_result, print_table
 from shared.errors import Unavailable
 from shared.settings import Settings
 from shared.wording import counted
@@ -51,10 +49,8 @@ def list_deliveries(*, limit: int = 100, json: bool = False) -> None:
         return
     print_line(f"{found.waiting} waiting, {found.given_up} given up")
     if found.deliveries:
-        table = Table("id", "reaction", "account", "position", "attempts", "state", "last error", box=None)
-        for each in found.deliveries:
-            table.add_row(*_cells(each))
-        print_table(table)
+        columns = ("id", "reaction", "account", "position", "attempts", "state", "last error")
+        print_table(columns, map(_cells, found.deliveries))
 
 
 @deliveries.command
@@ -68,21 +64,15 @@ def retry(id: UUID | None = None, /, *, all: bool = False, json: bool = False) -
     """
     if (id is None) != all:
         raise CommandFailed("name one by its id, or give --all")
-
-    async def order(session: DeliverySession) -> int:
-        return await session.retry(None if id is None else [id], now=datetime.now(UTC))
-
-    found = _asked(order)
-    if json:
-        print_encoded({"retried": found})
-    else:
-        print_line(f"{counted(found, 'delivery', 'deliveries')} will be tried again")
+    found = _asked(lambda session: session.retry(None if id is None else [id], now=datetime.now(UTC)))
+    text = f"{counted(found, 'delivery', 'deliveries')} will be tried again"
+    print_result({"retried": found}, text, as_json=json)
     return DONE if found or all else FAILED
 
 
 def _asked(question: Callable[[DeliverySession], Awaitable[T]]) -> T:
     """:raises CommandFailed: the database does not answer."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
 
     async def ask() -> T:
         async with PostgresDeliveries(settings.required("database_url")).connect() as session:

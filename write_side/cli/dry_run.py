@@ -9,7 +9,7 @@ import msgspec
 
 from shared.cli.api_client import ApiFailed, ApiRefused, not_let_in, problem_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
-from shared.cli.output import print_encoded, print_line
+from shared.cli.output import print_result
 from shared.client.lines import Chunk, Line
 from shared.client.run import failure
 from shared.client.sender import LineResult, WrongField
@@ -88,7 +88,7 @@ class DryRun:
                         progress.say(failure(line, _result(refusal)))
                     progress.show(lines, reached=line.reached)
         outcome = DryRunResult(lines=lines, refused=refused, seconds=round(time.monotonic() - began, 3))
-        print_encoded(outcome) if self._as_json else print_line(outcome)
+        print_result(outcome, outcome, as_json=self._as_json)
         return FAILED if refused else DONE
 
     def _checked(self, chunk: Chunk) -> Iterator[tuple[Line, Refusal | None]]:

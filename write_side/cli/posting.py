@@ -97,7 +97,7 @@ def _checking(as_json: bool) -> Iterator["DryRun"]:  # noqa: FBT001 - the option
     from shared.client.sender import TIMEOUT  # noqa: PLC0415 - likewise
     from write_side.cli.dry_run import DryRun  # noqa: PLC0415 - likewise
 
-    with blocking_httpx_client(READ_API, Settings.load(os.environ).with_addresses(), timeout=TIMEOUT) as client:
+    with blocking_httpx_client(READ_API, Settings.here(), timeout=TIMEOUT) as client:
         yield DryRun(client, as_json=as_json)
 
 

@@ -1,7 +1,6 @@
 """The write side's processes, and the migrations that come before them."""
 
 import asyncio
-import os
 
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.options import Workers
@@ -15,7 +14,7 @@ def migrate() -> None:
     from shared.postgres.session import require_primary  # noqa: PLC0415 - likewise
     from write_side.adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - Alembic is not needed to serve
 
-    url = Settings.load(os.environ).with_addresses().required("database_url")
+    url = Settings.here().required("database_url")
     try:
         run_migrations(url)
     except OperationalError as error:
@@ -43,7 +42,7 @@ def write(*, host: str | None = None, port: int | None = None, workers: Workers 
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - likewise
     from shared.server.serving import serve  # noqa: PLC0415 - nor granian to migrate
 
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     host, port = host or settings.write_host, port or settings.write_port
     require_access(settings, host=host)
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
@@ -69,7 +68,7 @@ def consume(*, host: str | None = None, port: int | None = None) -> None:
     from shared.event_log.adapters.postgres import PostgresEventLog  # noqa: PLC0415 - see `write`
     from shared.server.serving import serve  # noqa: PLC0415 - likewise
 
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     host, port = host or settings.consume_host, port or settings.consume_port
     settings.bus_redis_url  # noqa: B018 - refused here, in one line, if there is none
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())

@@ -1,7 +1,6 @@
 """`muster react`: the process of reactions and deliveries."""
 
 import asyncio
-import os
 
 from shared.runtime.exit_with_parent import let_others_go_first
 from shared.settings import Settings
@@ -20,7 +19,7 @@ def react(*, host: str | None = None, port: int | None = None) -> None:
     from write_side.react import mailer_of  # noqa: PLC0415 - likewise
     from write_side.reactions.limits import ReactionLimits  # noqa: PLC0415 - likewise
 
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     host, port = host or settings.react_host, port or settings.react_port
     require_access(settings, host=host)
     mailer_of(settings)

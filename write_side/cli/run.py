@@ -1,7 +1,6 @@
 """`muster run`: any command from the shell, from the same list of use cases as every other way in."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from cyclopts import App, Parameter
 
 from shared.cli.api_client import WRITE_API, ApiProblem, ApiRefused, connected
 from shared.cli.exit_codes import WrongUsage
-from shared.cli.output import print_json, print_line
+from shared.cli.output import print_result
 from shared.problems import Refusal
 from shared.settings import Settings
 from write_side.cli.completion import complete_fields
@@ -47,10 +46,8 @@ def _command(use_case: UseCase) -> Callable[..., None]:
         except Refusal as refusal:
             problem = ApiProblem(refusal.problem.type, refusal.detail, refusal.errors)
             raise ApiRefused(problem, status=refusal.problem.status) from refusal
-        if json:
-            print_json(msgspec.json.encode(outcome))
-        else:
-            print_line(f"{outcome.id}, version {outcome.version}, position {outcome.position}")
+        text = f"{outcome.id}, version {outcome.version}, position {outcome.position}"
+        print_result(outcome, text, as_json=json)
 
     return carry_out
 
@@ -70,7 +67,7 @@ def _outcome(
     expected = f'"{if_match}"' if if_match and if_match.isdigit() else if_match
     body = msgspec.json.encode(given)
     message = CommandMessage(use_case, decode_fields(use_case, body), well_formed_key(key), version_in(expected))
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
     if direct:
         from write_side.cli.direct import carry_out  # noqa: PLC0415 - nor a driver where the write API is asked
 

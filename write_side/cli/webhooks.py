@@ -1,7 +1,6 @@
 """`muster webhooks`: to where changes are sent."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -9,10 +8,9 @@ from uuid import UUID
 
 import msgspec
 from cyclopts import App, Parameter, validators
-from rich.table import Table
 
 from shared.cli.exit_codes import CommandFailed, WrongUsage
-from shared.cli.output import print_encoded, print_line, print_table
+from shared.cli.output import print_encoded, print_line, print_result, print_table
 from shared.errors import Unavailable, Unsound
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events import EVENTS, type_of
@@ -106,18 +104,12 @@ def list_webhooks(*, json: bool = False) -> None:
 
     :param json: print one JSON document instead of a table.
     """
-
-    async def ask(session: WebhookSession, _: Settings) -> list[ShownWebhook]:
-        return [_shown(each) for each in await session.all()]
-
-    found = _asked(ask)
+    found = [_shown(each) for each in _asked(lambda session, _: session.all())]
     if json:
         print_encoded({"webhooks": found})
         return
-    table = Table("name", "state", "position", "url", "why", box=None)
-    for each in found:
-        table.add_row(each.name, each.state, str(each.position), each.url, each.reason or each.error or "")
-    print_table(table)
+    cells = ((each.name, each.state, str(each.position), each.url, each.reason or each.error or "") for each in found)
+    print_table(("name", "state", "position", "url", "why"), cells)
 
 
 @webhooks.command
@@ -128,11 +120,7 @@ def show(name: str, /, *, json: bool = False) -> None:
     :param name: of which.
     :param json: print one JSON document instead of lines.
     """
-
-    async def ask(session: WebhookSession, _: Settings) -> Webhook:
-        return await session.get(name)
-
-    _print(_asked(ask), json=json)
+    _print(_asked(lambda session, _: session.get(name)), json=json)
 
 
 @webhooks.command
@@ -190,24 +178,17 @@ def remove(name: str, /, *, json: bool = False) -> None:
     :param name: of which.
     :param json: print one JSON document instead of a line.
     """
-
-    async def order(session: WebhookSession, _: Settings) -> None:
-        await session.remove(name)
-
-    _asked(order)
-    print_encoded({"removed": name}) if json else print_line(f"{name} is removed")
+    _asked(lambda session, _: session.remove(name))
+    print_result({"removed": name}, f"{name} is removed", as_json=json)
 
 
 def _changed(name: str, change: ChangeOfWebhook) -> Webhook:
-    async def order(session: WebhookSession, _: Settings) -> Webhook:
-        return await change_webhook(session, name, change)
-
-    return _asked(order)
+    return _asked(lambda session, _: change_webhook(session, name, change))
 
 
 def _asked(question: Callable[[WebhookSession, Settings], Awaitable[T]]) -> T:
     """:raises CommandFailed: there is no such webhook, or the database does not answer."""
-    settings = Settings.load(os.environ).with_addresses()
+    settings = Settings.here()
 
     async def ask() -> T:
         async with PostgresWebhooks(settings.required("database_url")).connect() as session:

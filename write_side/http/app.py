@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 from shared.auth.principal import COMMANDS
 from shared.http.app import assemble, index_route
 from shared.http.containers import Register
-from shared.http.docs.routes import STYLESHEET
+from shared.http.docs.routes import PAGES
 from shared.http.middleware.auth import Policy
 from shared.http.pages import csrf_check
 from shared.http.pages.sign_in import OPEN_PATHS, SignIn
@@ -26,7 +26,7 @@ from write_side.http.limits import StreamedAnswerLimits
 from write_side.use_cases import USE_CASES
 
 READERS = SignIn(
-    SignInPage("These pages are for developers of clients.", "muster token --link --scope commands", STYLESHEET),
+    SignInPage("These pages are for developers of clients.", "muster token --link --scope commands", PAGES.stylesheet),
     cookie="muster_docs",
     has_page=lambda _: False,
 )
@@ -56,7 +56,7 @@ def write_api(*registers: Register) -> ASGIApp:
         document=described,
         policy=Policy(COMMANDS, open=OPEN_PATHS | {"/", verify_email.PATH}),
         readers=READERS.policy,
-        lifespan=[commands.lifespan, _background],
+        lifespan=[commands.lifespan, background, _streams],
         inside=commands.around,
     )
 
@@ -66,13 +66,19 @@ def _default_limits(registry: svcs.Registry) -> None:
 
 
 @asynccontextmanager
-async def _background(app: Litestar) -> AsyncIterator[None]:
-    app.state.stopping = StopSignal()
-    async with Tasks() as tasks, svcs.Container(app.state.registry) as container:
-        limits = app.state.answer_limits = container.get(StreamedAnswerLimits)
-        app.state.disk_room = DiskRoom(limits.disk)
-        background = container.get(Background) if Background in app.state.registry else Background()
-        for name, loop in background.items():
+async def background(app: Litestar) -> AsyncIterator[None]:
+    """Run the loops of a `Background`, if there is one."""
+    async with svcs.Container(app.state.registry) as container, Tasks() as tasks:
+        loops = container.get(Background) if Background in app.state.registry else Background()
+        for name, loop in loops.items():
             tasks.start(loop(), name=name)
-        with on_stop_signal(app.state.stopping.request):
-            yield
+        yield
+
+
+@asynccontextmanager
+async def _streams(app: Litestar) -> AsyncIterator[None]:
+    app.state.stopping = StopSignal()
+    limits = app.state.answer_limits = svcs.Container(app.state.registry).get(StreamedAnswerLimits)
+    app.state.disk_room = DiskRoom(limits.disk)
+    with on_stop_signal(app.state.stopping.request):
+        yield

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.types import ASGIApp, Scope
 
 from shared.auth.authentication import Authentication
@@ -16,7 +15,7 @@ from shared.http.containers import Services
 from shared.http.middleware.auth import UNAUTHORIZED, UNVERIFIABLE, caller
 from shared.http.parsing.bodies import ClientGone, body_chunks, require_media_type
 from shared.http.parsing.negotiation import require_acceptable
-from shared.http.requests import header, request_id
+from shared.http.requests import AnyRequest, header, request_id
 from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, Problem, Refusal
 from shared.runtime.read_ahead import reading_ahead
@@ -61,7 +60,7 @@ PROBLEMS = (NOT_REACHED, STOPPING, ANSWERS_UNREAD)
 
 
 @post(CHANNEL.route, status_code=200)
-async def stream_route(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+async def stream_route(request: AnyRequest, services: Services) -> ASGIApp:
     require_media_type(request.scope, NDJSON)
     require_acceptable(request.scope, NDJSON)
     authentication = await services.aget_abstract(Authentication)

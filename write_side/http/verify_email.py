@@ -6,10 +6,9 @@ Only its button verifies: what scans mail follows links, and presses no buttons.
 
 import base64
 import hashlib
-from typing import Any
 from urllib.parse import parse_qs
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromQuery
 from markupsafe import Markup
 
@@ -19,7 +18,7 @@ from shared.http.pages.answers import PAGE_HEADERS
 from shared.http.pages.documentation import STYLE
 from shared.http.pages.templating import templates_of
 from shared.http.parsing.bodies import body_of, require_media_type
-from shared.http.requests import header, request_id
+from shared.http.requests import AnyRequest, header, request_id
 from shared.problems import Refusal
 from write_side.domain.email_token import TokenNotGood
 from write_side.domain.values import InvalidValue, MailedText
@@ -55,7 +54,7 @@ async def ask_to_verify(token: FromQuery[str] = "", locale: FromQuery[str] = "")
 
 
 @post(PATH, status_code=200)
-async def verify(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+async def verify(request: AnyRequest, services: Services) -> Response[bytes]:
     require_media_type(request.scope, "application/x-www-form-urlencoded")
     form = parse_qs((await body_of(request)).decode("latin-1"), max_num_fields=10)
     texts = texts_in("".join(form.get("locale", ())))
@@ -67,7 +66,7 @@ async def verify(request: Request[Any, Any, Any], services: Services) -> Respons
     return _answer(texts, texts.confirmed)
 
 
-def _invocation(request: Request[Any, Any, Any], token: str) -> Invocation:
+def _invocation(request: AnyRequest, token: str) -> Invocation:
     """
     Return the command under a key of the token's own: the button may be pressed twice.
 

@@ -1,11 +1,7 @@
 """A process of the write side that serves nothing but its health."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-import svcs
-from litestar import Litestar
 from litestar.types import ASGIApp
 
 from shared.auth.principal import COMMANDS
@@ -14,8 +10,7 @@ from shared.http.app import assemble
 from shared.http.containers import Register
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
-from shared.runtime.tasks import Tasks
-from write_side.http.app import Background
+from write_side.http.app import background
 
 
 def worker(*registers: Register, title: str, description: str) -> ASGIApp:
@@ -28,13 +23,5 @@ def worker(*registers: Register, title: str, description: str) -> ASGIApp:
             title=title, version=version("muster"), description=description, operations=[], scope=COMMANDS
         ),
         policy=Policy(COMMANDS),
-        lifespan=[_background],
+        lifespan=[background],
     )
-
-
-@asynccontextmanager
-async def _background(app: Litestar) -> AsyncIterator[None]:
-    async with svcs.Container(app.state.registry) as container, Tasks() as tasks:
-        for name, loop in container.get(Background).items():
-            tasks.start(loop(), name=name)
-        yield

@@ -6,13 +6,12 @@ from datetime import timedelta
 from functools import partial
 
 from shared.events import AccountClosed, AccountErased, AccountRegistered, AccountSuspended, EmailChanged
+from write_side.domain.account import AccountStatus
 from write_side.reactions.close_unverified import close_unverified
 from write_side.reactions.forget_mails import forget_mails
 from write_side.reactions.notify_former_address import notify_former_address
-from write_side.reactions.notify_of_closing import notify_of_closing
-from write_side.reactions.notify_of_suspension import notify_of_suspension
+from write_side.reactions.notify_of_status import notify_of_status
 from write_side.reactions.reaction import Reaction
-from write_side.reactions.remind_to_verify import remind_to_verify
 from write_side.reactions.send_verification_mail import SEND_VERIFICATION_MAIL, send_verification_mail
 
 _NEW_ADDRESS = (AccountRegistered, EmailChanged)
@@ -34,8 +33,14 @@ class ReactionTimes:
 _LETTERS: Sequence[Reaction] = (
     Reaction(name=SEND_VERIFICATION_MAIL, on=_NEW_ADDRESS, carry_out=send_verification_mail),
     Reaction(name="notify-former-address", on=(EmailChanged,), carry_out=notify_former_address),
-    Reaction(name="notify-of-suspension", on=(AccountSuspended,), carry_out=notify_of_suspension),
-    Reaction(name="notify-of-closing", on=(AccountClosed,), carry_out=notify_of_closing),
+    Reaction(
+        name="notify-of-suspension",
+        on=(AccountSuspended,),
+        carry_out=partial(notify_of_status, status=AccountStatus.SUSPENDED),
+    ),
+    Reaction(
+        name="notify-of-closing", on=(AccountClosed,), carry_out=partial(notify_of_status, status=AccountStatus.CLOSED)
+    ),
 )
 _REMINDER = "remind-to-verify"
 _FORGET = partial(forget_mails, reactions=(*(each.name for each in _LETTERS), _REMINDER))
@@ -53,7 +58,8 @@ def reactions_at(times: ReactionTimes) -> Sequence[Reaction]:
 
 
 def _reminder(delay: timedelta) -> Reaction:
-    return Reaction(name=_REMINDER, on=_NEW_ADDRESS, carry_out=remind_to_verify, delay=delay, is_ordered=False)
+    remind = partial(send_verification_mail, text="reminder")
+    return Reaction(name=_REMINDER, on=_NEW_ADDRESS, carry_out=remind, delay=delay, is_ordered=False)
 
 
 def _closing(delay: timedelta | None) -> Reaction:

@@ -8,13 +8,12 @@ from write_side.reactions.reaction import World
 SEND_VERIFICATION_MAIL = "send-verification-mail"
 
 
-async def send_verification_mail(delivery: Delivery, world: World) -> bool:
-    """Ask at a new address whether mail to it is read."""
-    return await ask_to_verify(delivery, world, text="verification")
+async def send_verification_mail(delivery: Delivery, world: World, *, text: str = "verification") -> bool:
+    """
+    Send a link by which an address is verified, if that is still to be done.
 
-
-async def ask_to_verify(delivery: Delivery, world: World, *, text: str) -> bool:
-    """Send a link that verifies an address, if that is still to be done."""
+    :param text: which mail it is; `reminder` for the second.
+    """
     key, now = await world.token_key.read(), world.clock.now()
     if (to := await unverified(delivery, world)) is None:
         return False

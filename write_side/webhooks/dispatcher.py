@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 
 from shared.clock import Clock
 from shared.errors import Unavailable
-from write_side.webhooks.limits import WEBHOOK_LIMITS, WebhookLimits
+from write_side.webhooks.limits import WebhookLimits
 from write_side.webhooks.ports import ChangeFeed, Receivers, WebhookChanged, WebhookSession
 from write_side.webhooks.sending import WebhookSender
 from write_side.webhooks.webhook import STATES, Webhook
@@ -41,7 +41,7 @@ class Dispatcher:
         feed: ChangeFeed,
         receivers: Receivers,
         clock: Clock,
-        limits: WebhookLimits = WEBHOOK_LIMITS,
+        limits: WebhookLimits,
     ) -> None:
         self._session = session
         self._feed = feed

@@ -38,6 +38,3 @@ class WebhookLimits:
     def share(self, webhooks: int) -> int:
         """Return how many requests one of so many webhooks may have under way."""
         return max(1, self.at_once // max(1, webhooks))
-
-
-WEBHOOK_LIMITS = WebhookLimits()

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from shared.clock import Clock
 from shared.runtime.tasks import side_by_side
-from write_side.webhooks.limits import WEBHOOK_LIMITS, WebhookLimits
+from write_side.webhooks.limits import WebhookLimits
 from write_side.webhooks.ports import (
     ChangeFeed,
     FeedChange,
@@ -61,7 +61,7 @@ class WebhookSender:
         feed: ChangeFeed,
         receivers: Receivers,
         clock: Clock,
-        limits: WebhookLimits = WEBHOOK_LIMITS,
+        limits: WebhookLimits,
     ) -> None:
         self.webhook = webhook
         self.share = 1

@@ -1,33 +1,14 @@
-"""How the pages of operators are sent, and what is said instead of one."""
+"""What is said to a browser instead of a page of operators."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
-from projector.api.page.document import document
-from shared.http.pages.answers import FORM_HEADERS
-from shared.http.pages.documentation import linked
-from shared.http.pages.site_map import site_map_of
+from projector.api.page.document import PAGES
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import answer_refusal, headers_of
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest
 from shared.problems import Refusal
-
-AnyRequest = Request[Any, Any, Any]
-
-
-def shown(
-    request: AnyRequest,
-    template: str,
-    *,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    **context: Any,
-) -> Response[bytes]:
-    """Answer with a page."""
-    about, page = {**FORM_HEADERS, **(headers or {})}, document(template, site=site_map_of(request), **context)
-    return Response(linked(page, root_of(request.scope)), media_type="text/html", status_code=status, headers=about)
 
 
 def on_refusal(path: str, text: str) -> Any:
@@ -40,7 +21,7 @@ def on_refusal(path: str, text: str) -> Any:
     def refused(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
         if not prefers_html(request.scope):
             return answer_refusal(request, refusal)
-        about: Any = {"status": refusal.problem.status, "headers": {**headers_of(refusal), "Vary": "accept"}}
-        return shown(request, "refused.html", refusal=refusal, back=(path, text), **about)
+        about: Any = {"status_code": refusal.problem.status, "headers": {**headers_of(refusal), "Vary": "accept"}}
+        return PAGES.answer(request, "refused.html", refusal=refusal, back=(path, text), **about)
 
     return {Refusal: refused}

@@ -1,9 +1,7 @@
 """The ops page: made whole by the server, and kept up to date part by part."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from projector.api.page.buttons import button_of_a_delivery, buttons_of_a_document, buttons_of_a_projection
@@ -13,8 +11,8 @@ from projector.monitoring.answers import Status
 from projector.monitoring.status_history import StatusSnapshot
 from projector.monitoring.timeline import Series, Timeline
 from projector.monitoring.troubles import troubles_of
-from shared.http.pages.documentation import ROOT, STYLE
-from shared.http.pages.templating import templates_of
+from shared.http.pages.packaged import PackagedPages
+from shared.http.pages.templating import ROOT
 from shared.http.parsing.forms import Form
 
 TILES = (("head", "Head of the event log"), ("appended", "Appended"), ("behind", "Furthest behind"))
@@ -27,21 +25,16 @@ SECTIONS = {
 }
 """By the id of each heading, in their order."""
 
-STYLESHEET = "ops/page.css"
-_FILES = files(__package__)
-_UNKNOWN = Series((), (), ())
-
-_templates = templates_of(__package__)
-_templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally, "as_json": as_json}
-_templates.globals |= {
-    "root": ROOT,
-    "stylesheet": STYLESHEET,
+PAGES = PackagedPages(__package__, "ops", "page.css", "page.js", "copy.js")
+PAGES.templates.filters |= {"number": number, "size": size, "part_done": part_done, "tally": tally, "as_json": as_json}
+PAGES.templates.globals |= {
     "version": version("muster"),
     "time_left": time_left,
     "buttons_of_a_document": buttons_of_a_document,
     "button_of_a_delivery": button_of_a_delivery,
 }
-_parts: Any = _templates.get_template("parts.html").module
+_UNKNOWN = Series((), (), ())
+_parts: Any = PAGES.templates.get_template("parts.html").module
 
 
 class Ordered(NamedTuple):
@@ -68,11 +61,6 @@ def context_of(snapshot: StatusSnapshot, *, ordered: Ordered | None = None) -> M
     }
 
 
-def document(template: str, **context: Any) -> bytes:
-    """Make a page; its links are relative to `ROOT`."""
-    return _templates.get_template(template).render(**context).encode()
-
-
 def parts(snapshot: StatusSnapshot) -> dict[str, str]:
     """Make what changes on the page, as HTML by the id of its element; links are relative to the service's root."""
     status, parked, deliveries = snapshot.status, snapshot.parked, snapshot.deliveries
@@ -90,17 +78,6 @@ def parts(snapshot: StatusSnapshot) -> dict[str, str]:
     for each in status.projections:
         made |= {f"{each.name}-{what}": html for what, html in _row(each, snapshot.timeline)}
     return {id_: str(html).replace(ROOT, "./") for id_, html in made.items()}
-
-
-def style() -> bytes:
-    """Return the style that all pages have, and what these need besides."""
-    return STYLE.encode() + asset("page.css")
-
-
-@cache
-def asset(name: str) -> bytes:
-    """Read a file that is served as it is."""
-    return _FILES.joinpath(name).read_bytes()
 
 
 def _tiles(status: Status, timeline: Timeline) -> Iterator[tuple[str, str]]:

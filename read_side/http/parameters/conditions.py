@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from shared.http.middleware.compression import tags
 from shared.http.openapi.document import Parameter
-from shared.http.parsing.parameters import Malformed, Parameters
+from shared.http.parsing.parameters import Parameters, whole_number
 from shared.http.requests import header
 
 MIN_POSITION = "Muster-Min-Position"
@@ -30,7 +30,7 @@ CONDITIONS = (
 )
 """As the documentation says them of every operation."""
 
-_NUMBER = re.compile(r"[0-9]{1,19}").fullmatch
+position = whole_number(0, GREATEST_POSITION)
 _ENTITY_TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 
 
@@ -67,10 +67,3 @@ def known_tag(scope: Scope, etag: str) -> str | None:
             if found := next(known, etag if value.strip() == b"*" else None):
                 return found
     return None
-
-
-def position(text: str) -> int:
-    """A position of the log."""
-    if _NUMBER(text) is None or int(text) > GREATEST_POSITION:
-        raise Malformed(f"must be a whole number from 0 to {GREATEST_POSITION}")
-    return int(text)

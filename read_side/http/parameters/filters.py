@@ -10,7 +10,7 @@ from msgspec import Meta
 from shared.http.openapi.document import Parameter
 from shared.http.parsing import cursors
 from shared.http.parsing.cursors import Cursor
-from shared.http.parsing.parameters import Malformed, Parameters, Parse
+from shared.http.parsing.parameters import Malformed, Parameters, Parse, whole_number
 from shared.read_model.ordering import STATUSES
 from shared.text import PART, composed, folded, terms, unique_slug
 
@@ -31,7 +31,6 @@ GROUP_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?"
 _NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 is_uuid = re.compile(UUID_PATTERN).fullmatch
 _is_group = re.compile(GROUP_PATTERN).fullmatch
-_is_number = re.compile(r"[0-9]{1,9}").fullmatch
 
 
 @dataclass(frozen=True)
@@ -118,13 +117,6 @@ def sort_among(sorts: Sequence[str]) -> Parse[Sort]:
     return sort
 
 
-def limit(text: str) -> int:
-    """How much of a list is wanted."""
-    if not _is_number(text) or not 1 <= int(text) <= GREATEST_LIMIT:
-        raise Malformed(f"must be a whole number from 1 to {GREATEST_LIMIT}")
-    return int(text)
-
-
 def _text(text: str, *, longest: int) -> str:
     text = composed(text)
     if not 1 <= len(text) <= longest:
@@ -170,7 +162,7 @@ ROLE = Filter(
 )
 LIMIT = Filter(
     "limit",
-    limit,
+    whole_number(1, GREATEST_LIMIT),
     Annotated[int, Meta(ge=1, le=GREATEST_LIMIT, extra_json_schema={"default": DEFAULT_LIMIT})],
     "How many at most. A page may have fewer, and not be the last: the last has no next cursor.",
 )

@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, get
+from litestar import get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
@@ -19,14 +19,14 @@ from read_side.http.resource import StreamRoute
 from read_side.views import ChangeQuery, ChangesTrimmed, ChangeViews, GroupViews, ProfileViews
 from shared.auth.authentication import Authentication
 from shared.auth.principal import PRIVATE, Principal
-from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.event_stream import MEDIA_TYPE, event_stream, message, retry
 from shared.http.middleware.auth import caller
 from shared.http.openapi.document import Parameter
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.parsing.parameters import Parameters
-from shared.http.streaming import TOO_MANY_STREAMS, StreamedResponse, StreamPlaces
+from shared.http.requests import AnyRequest
+from shared.http.streaming import TOO_MANY_STREAMS, StreamedResponse, StreamPlaces, may_look_on
 from shared.runtime.retry import Backoff, RetryPolicy
 
 PATH = "/changes/stream"
@@ -97,7 +97,7 @@ def _encoded(found: ShownChanges) -> bytes:
 
 
 @get(PATH)
-async def follow_changes(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+async def follow_changes(request: AnyRequest, services: Services) -> ASGIApp:
     require_acceptable(request.scope, MEDIA_TYPE)
     parameters, principal = Parameters(request.scope), caller(request.scope)
     minimum, wanted = wanted_position(parameters), wanted_changes(parameters)
@@ -112,7 +112,9 @@ async def follow_changes(request: Request[Any, Any, Any], services: Services) ->
     except UNANSWERED as error:
         raise rejection(error) from error
     authentication = await services.aget_abstract(Authentication)
-    return services.get(ChangeStreams).stream(feed, query, first, may_go_on=partial(_stands, authentication, principal))
+    return services.get(ChangeStreams).stream(
+        feed, query, first, may_go_on=partial(may_look_on, authentication, principal)
+    )
 
 
 async def _feed(services: Services, principal: Principal) -> FeedReader:
@@ -121,14 +123,6 @@ async def _feed(services: Services, principal: Principal) -> FeedReader:
         return FeedReader(views, None)
     profiles, groups = await services.aget_abstract(ProfileViews), await services.aget_abstract(GroupViews)
     return FeedReader(views, RecordValues(profiles, groups))
-
-
-def _stands(authentication: Authentication, principal: Principal) -> bool:
-    """Tell whether a client may still look on: where that cannot be found out, it has to come again."""
-    try:
-        return authentication.stands(principal)
-    except Unavailable:
-        return False
 
 
 LAST_EVENT_ID = Parameter(

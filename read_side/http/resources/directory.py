@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from litestar import Request, get
+from litestar import get
 from litestar.types import ASGIApp
 from msgspec import Meta
 
@@ -22,6 +22,7 @@ from shared.http.containers import Services
 from shared.http.middleware.auth import require_scope
 from shared.http.parsing.negotiation import require_acceptable
 from shared.http.parsing.parameters import Malformed, Parameters
+from shared.http.requests import AnyRequest
 from shared.http.streaming import TOO_MANY_STREAMS, StreamedResponse, StreamPlaces
 
 PATH = "/export"
@@ -63,7 +64,7 @@ FORMAT = Filter(
 
 
 @get(PATH)
-async def export_directory(request: Request[Any, Any, Any], services: Services) -> ASGIApp:
+async def export_directory(request: AnyRequest, services: Services) -> ASGIApp:
     require_scope(request.scope, EXPORT)
     parameters = Parameters(request.scope)
     minimum, format_ = wanted_position(parameters), FORMAT.of(parameters, "ndjson")

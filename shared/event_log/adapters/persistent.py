@@ -20,7 +20,6 @@ class PersistentEventLog:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[EventReader]:
         async with self._session.lent() as reader:
-            await reader.wait(seconds=0)  # unread notifications would pile up
             yield reader
 
     async def aclose(self) -> None:

@@ -36,6 +36,11 @@ CHANNEL = "muster_events"
 """What the write side notifies after a commit; only a hint, so nothing is lost with it."""
 
 
+def notification(*, position: int) -> str:
+    """Return the SQL by which readers are notified that an event at a position was committed."""
+    return f"notify {CHANNEL}, '{position}'"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLogLimits:
     """
@@ -200,7 +205,6 @@ class PostgresEventLog:
         except psycopg.errors.UndefinedTable as error:
             raise EventLogUnsound(NO_EVENT_LOG) from error
         require_all(row or (), allow_unsafe=self._allow_unsafe)
-        await connection.execute(f"listen {CHANNEL}")
 
 
 def _received(copy: psycopg.AsyncCopy) -> bytes:
@@ -231,7 +235,9 @@ class PostgresEventReader:
         self._limits = limits
         self._answer_seconds = postgres.answer_seconds
         self._news = asyncio.Event()
-        self._is_notified = False
+        self._is_listening = self._is_woken = self._is_notified = False
+        self._given = 0
+        """The highest position that was read."""
         self.has_more = False
         connection.add_notify_handler(self._note)
 
@@ -244,6 +250,7 @@ class PostgresEventReader:
             without_gap = len(rows)
         portion = _portion(rows[:without_gap], limit=self._limits.portion_bytes)
         self.has_more = found == limit or len(portion) < found
+        self._given = max(self._given, portion[-1][0] if portion else 0)
         return [recorded_in_row(row) for row in portion]
 
     async def horizon(self) -> int:
@@ -319,26 +326,37 @@ class PostgresEventReader:
         return Holder(*rows[0]) if rows else None
 
     async def wait(self, *, seconds: float) -> bool:
+        if not self._is_listening:  # who never waits is not to be woken by each commit
+            await self._carried_out((f"listen {CHANNEL}", ()))
+            self._is_listening = True
+            return False
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
         with reachable():
-            if not self._has_been_notified():
-                await self._until_readable(seconds)
-                return self._has_been_notified()
-        return True
+            while not (notified := self._has_been_notified()) and not self._is_woken and loop.time() < until:
+                await self._until_readable(until - loop.time())
+        self._is_woken = False
+        return notified
 
     def wake(self) -> None:
+        self._is_woken = True
         self._news.set()
 
-    def _note(self, _: psycopg.Notify) -> None:
-        self._is_notified = True
+    def _note(self, notification: psycopg.Notify) -> None:
+        self._is_notified |= self._is_news(notification.payload)
 
     def _has_been_notified(self) -> bool:
         """Take what has come; asked for it, psycopg would take several turns of the event loop, or look ever again."""
         line = self._connection.pgconn
         line.consume_input()
-        while line.notifies():
-            self._is_notified = True
+        while notification := line.notifies():
+            self._is_notified |= self._is_news(notification.extra)
         notified, self._is_notified = self._is_notified, False
         return notified
+
+    def _is_news(self, position: str | bytes) -> bool:
+        """Whether what was committed at a position, with all that its transaction appended, has not been read yet."""
+        return not position.isdigit() or int(position) > self._given
 
     async def _until_readable(self, seconds: float) -> None:
         loop, fileno = asyncio.get_running_loop(), self._connection.fileno()

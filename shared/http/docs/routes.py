@@ -1,11 +1,9 @@
 """`/docs`: what a client developer works from, made of the OpenAPI document."""
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 from markupsafe import Markup
@@ -16,15 +14,11 @@ from shared.http.docs.operations import operations_of
 from shared.http.docs.reader import DocsReader, reader_of
 from shared.http.docs.trying import tried
 from shared.http.middleware.auth import PagePolicy
-from shared.http.pages.answers import ASSET_HEADERS, FORM_HEADERS
-from shared.http.pages.documentation import ROOT, STYLE, linked
+from shared.http.pages.packaged import PackagedPages
 from shared.http.pages.sign_in_answers import url_of
-from shared.http.pages.site_map import site_map_of
-from shared.http.pages.templating import templates_of
 from shared.http.problems import NOT_FOUND, Rejection
-from shared.http.requests import root_of
+from shared.http.requests import AnyRequest
 
-STYLESHEET = "pages/docs.css"
 UNCOMPRESSED = {"Cache-Control": "no-store, no-transform"}
 """Of pages that hold a secret beside what an address says: how small they become would tell of it (BREACH)."""
 
@@ -35,11 +29,8 @@ def prose(text: str) -> Markup:
     return Markup().join(code(each) if nth % 2 else each for nth, each in enumerate(text.split("`")))
 
 
-_templates = templates_of(__package__)
-_templates.globals |= {"root": ROOT, "stylesheet": STYLESHEET}
-_templates.filters |= {"as_json": as_json, "prose": prose}
-
-AnyRequest = Request[Any, Any, Any]
+PAGES = PackagedPages(__package__, "pages", "docs.css")
+PAGES.templates.filters |= {"as_json": as_json, "prose": prose}
 
 
 class Docs:
@@ -55,7 +46,7 @@ class Docs:
         self._operations = operations_of(document)
         self._scopes = [*dict.fromkeys(scope for each in self._operations.values() for scope in each.scopes)]
         self._pages, self._app = pages, app
-        self.handlers = (self._contents(), self._operation(), docs_css)
+        self.handlers = (self._contents(), self._operation(), *PAGES.handlers)
 
     def _contents(self) -> Any:
         @get("/docs")
@@ -91,23 +82,13 @@ class Docs:
         return await reader_of(request.scope, services, self._pages)
 
     def _shown(self, request: AnyRequest, template: str, reader: DocsReader, **context: Any) -> Response[bytes]:
-        page = _templates.get_template(template).render(
+        return PAGES.answer(
+            request,
+            template,
+            headers=None if reader.subject is None else UNCOMPRESSED,
             about=self._about,
             tags=self._tags,
             operations=self._operations.values(),
             reader=reader,
-            site=site_map_of(request),
             **context,
         )
-        headers = FORM_HEADERS if reader.subject is None else {**FORM_HEADERS, **UNCOMPRESSED}
-        return Response(linked(page.encode(), root_of(request.scope)), media_type="text/html", headers=headers)
-
-
-@get(f"/{STYLESHEET}")
-async def docs_css() -> Response[bytes]:
-    return Response(_style(), media_type="text/css", headers=dict(ASSET_HEADERS))
-
-
-@cache
-def _style() -> bytes:
-    return STYLE.encode() + files(__package__).joinpath("docs.css").read_bytes()

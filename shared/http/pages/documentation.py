@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
-from shared.http.pages.templating import templates_of
+from shared.http.pages.templating import ROOT, templates_of
 from shared.problems import Problem
 
 STYLE = """
@@ -15,9 +15,6 @@ pre{overflow:auto;padding:.75rem;border:1px solid color-mix(in srgb,currentColor
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0}
 h2{margin-top:2.5rem}summary{cursor:pointer}.method{font-weight:700}"""
 """The look that all pages have."""
-
-ROOT = "__root__/"
-"""Stands in links of pages for the way to the service's root; see `linked`."""
 
 
 def problem_page(problem: Problem) -> bytes:
@@ -56,6 +53,4 @@ def read_icon() -> bytes:
     return files(__package__).joinpath("icon.svg").read_bytes()
 
 
-_templates = templates_of(__package__)
-_templates.globals["root"] = ROOT
-_pages: Any = _templates.get_template("pages.html").module
+_pages: Any = templates_of(__package__).get_template("pages.html").module

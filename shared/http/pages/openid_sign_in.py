@@ -17,7 +17,6 @@ from shared.http.middleware.auth import cookie_name, cookie_of
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
 from shared.http.pages.documentation import linked
 from shared.http.pages.sign_in_answers import (
-    AnyRequest,
     SignInAnswers,
     own_address,
     sessions_of,
@@ -26,7 +25,7 @@ from shared.http.pages.sign_in_answers import (
     verifying,
 )
 from shared.http.problems import NOT_FOUND, Rejection
-from shared.http.requests import header, root_of
+from shared.http.requests import AnyRequest, header, root_of
 from shared.problems import Refusal
 
 BEGIN, DONE = "/sign-in/openid", "/sign-in/openid/done"
@@ -60,14 +59,14 @@ def issuer_routes(answers: SignInAnswers) -> Sequence[Any]:
         attempt = SignInAttempt.parse(cookie_of(request.scope, kept) or "")
         where = own_address(attempt.next) if attempt else ""
         if _is_error(error := request.query_params.get("error", "")):
-            return answers.not_good(request, services, f"The issuer has not signed you in ({error}).", next=where)
+            return answers.not_good(request, f"The issuer has not signed you in ({error}).", next=where)
         if attempt is None:
-            return answers.not_good(request, services, "It has taken too long, or was begun in another browser.")
+            return answers.not_good(request, "It has taken too long, or was begun in another browser.")
         with verifying(next=where):
             try:
                 session = await _session(request, services, attempt)
             except InvalidToken as refusal:
-                return answers.not_good(request, services, f"You are not signed in. {refusal}.", next=where)
+                return answers.not_good(request, f"You are not signed in. {refusal}.", next=where)
         return led_on(request, services, session, where)
 
     def led_on(request: AnyRequest, services: Services, session: str, where: str) -> Response[bytes]:

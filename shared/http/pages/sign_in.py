@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromQuery
 from litestar.types import HTTPScope
 
@@ -20,7 +20,7 @@ from shared.http.pages.sign_in_answers import SignInAnswers, SignInPage, lead, o
 from shared.http.parsing.forms import form_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import Rejection
-from shared.http.requests import wants_head_only
+from shared.http.requests import AnyRequest, wants_head_only
 from shared.problems import Refusal
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
@@ -46,6 +46,7 @@ class SignIn:
         covers: Callable[[HTTPScope], bool] = lambda _: False,
     ) -> None:
         self._answers, self._has_page = SignInAnswers(shown, cookie=cookie), has_page
+        self._on_refusal: Any = {Refusal: self._answers.refused}
         self.policy = PagePolicy(cookie, self.refused, covers, FORM_HEADERS)
         self.handlers: Sequence[Any] = (
             self._by_link(),
@@ -64,18 +65,18 @@ class SignIn:
         return self._answers.page(scope, news=news, next=own_address(next_), by_issuer=by_issuer)
 
     def _by_link(self) -> Any:
-        @get(SIGN_IN, exception_handlers={Refusal: self._answers.refused})
+        @get(SIGN_IN, exception_handlers=self._on_refusal)
         async def sign_in(
-            request: Request[Any, Any, Any], services: Services, token: FromQuery[str] = "", next: FromQuery[str] = ""
+            request: AnyRequest, services: Services, token: FromQuery[str] = "", next: FromQuery[str] = ""
         ) -> Response[bytes]:
             where = own_address(next)
             authentication = await services.aget_abstract(Authentication)
             if authentication.anonymous is not None:
                 return lead(request, where)
             if wants_head_only(request.scope):  # mail scanners send it before people do: it must not use up a link
-                return self._answers.not_good(request, services, NO_LINK)
+                return self._answers.not_good(request, NO_LINK)
             if not token:
-                return self._answers.asked(request, services, next=where)
+                return self._answers.asked(request, next=where)
             sessions = await sessions_of(services)
             with verifying(next=where):
                 try:
@@ -83,19 +84,14 @@ class SignIn:
                 except InvalidToken:
                     session = None
             if session is None:
-                return self._answers.not_good(request, services, NO_LINK, next=where)
+                return self._answers.not_good(request, NO_LINK, next=where)
             return self._answers.begun(request, services, session, next=where)
 
         return sign_in
 
     def _by_token(self) -> Any:
-        @post(
-            SIGN_IN,
-            status_code=303,
-            guards=[require_own_form],
-            exception_handlers={Refusal: self._answers.refused},
-        )
-        async def sign_in_by_token(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+        @post(SIGN_IN, status_code=303, guards=[require_own_form], exception_handlers=self._on_refusal)
+        async def sign_in_by_token(request: AnyRequest, services: Services) -> Response[bytes]:
             form = await form_of(request)
             where = own_address(form.one("next"))
             authentication = await services.aget_abstract(Authentication)
@@ -106,20 +102,15 @@ class SignIn:
                 try:
                     principal: Principal = await authentication.authenticate(form.one("token").strip())
                 except InvalidToken as error:
-                    return self._answers.not_good(request, services, f"The token cannot be used. {error}.", next=where)
+                    return self._answers.not_good(request, f"The token cannot be used. {error}.", next=where)
                 session = await sessions.begin_by_token(principal)
             return self._answers.begun(request, services, session, next=where)
 
         return sign_in_by_token
 
     def _out(self) -> Any:
-        @post(
-            SIGN_OUT,
-            status_code=303,
-            guards=[require_own_form],
-            exception_handlers={Refusal: self._answers.refused},
-        )
-        async def sign_out(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+        @post(SIGN_OUT, status_code=303, guards=[require_own_form], exception_handlers=self._on_refusal)
+        async def sign_out(request: AnyRequest, services: Services) -> Response[bytes]:
             name = credential(request.scope, self.policy)
             if name and Sessions in services.registry:
                 with verifying(next=""):

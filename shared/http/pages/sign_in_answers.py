@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.types import HTTPScope
 
 from shared.auth.code_flow import CodeFlow
@@ -15,14 +15,12 @@ from shared.errors import Unavailable
 from shared.http.containers import Services
 from shared.http.middleware.auth import UNVERIFIABLE, cookie_name
 from shared.http.pages.answers import FORM_HEADERS, PAGE_HEADERS
-from shared.http.pages.documentation import ROOT, linked
-from shared.http.pages.templating import templates_of
+from shared.http.pages.documentation import linked
+from shared.http.pages.templating import ROOT, templates_of
 from shared.http.parsing.negotiation import prefers_html
 from shared.http.problems import NOT_FOUND, Rejection, answer_refusal
-from shared.http.requests import header, root_of
+from shared.http.requests import AnyRequest, header, root_of
 from shared.problems import Refusal
-
-AnyRequest = Request[Any, Any, Any]
 
 # Words of a path and a query, none of which leads out of the service: `%2e` is a dot to browsers.
 _is_own = re.compile(
@@ -32,7 +30,6 @@ _is_own = re.compile(
 LONGEST_ADDRESS = 1_000
 """Characters: a cookie of 4 kB holds it, each written as three."""
 _templates = templates_of(__package__)
-_templates.globals["root"] = ROOT
 
 
 class SignInAway(Rejection):
@@ -107,25 +104,30 @@ class SignInAnswers:
     def page(self, scope: HTTPScope, *, news: str, next: str, by_issuer: bool) -> bytes:
         return linked(self.shown.page(news=news, next=next, by_issuer=by_issuer), root_of(scope))
 
-    def not_good(self, request: AnyRequest, services: Services, news: str, *, next: str = "") -> Response[bytes]:
+    def not_good(self, request: AnyRequest, news: str, *, next: str = "") -> Response[bytes]:
         """Say why a browser is not signed in, and how it could be."""
-        page = self.page(request.scope, news=news, next=next, by_issuer=CodeFlow in services.registry)
-        headers = {**FORM_HEADERS, "WWW-Authenticate": "Bearer"}
-        return Response(page, status_code=401, media_type="text/html", headers=headers)
+        return self.asked(request, news=news, next=next, status=401, headers={"WWW-Authenticate": "Bearer"})
 
     def refused(self, request: AnyRequest, refusal: Refusal) -> Response[bytes]:
         """Say to a person that a server is away on which signing in depends; all else is a problem."""
         if not isinstance(refusal, SignInAway) or not prefers_html(request.scope):
             return answer_refusal(request, refusal)
         news = f"{UNVERIFIABLE.title}. {refusal.detail}."
-        page = self.page(request.scope, news=news, next=refusal.next, by_issuer=CodeFlow in request.app.state.registry)
-        headers = {**FORM_HEADERS, **refusal.headers}
-        return Response(page, status_code=UNVERIFIABLE.status, media_type="text/html", headers=headers)
+        status = UNVERIFIABLE.status
+        return self.asked(request, news=news, next=refusal.next, status=status, headers=refusal.headers)
 
-    def asked(self, request: AnyRequest, services: Services, *, next: str) -> Response[bytes]:
-        """Say to a person who has come to sign in how that is done."""
-        page = self.page(request.scope, news="", next=next, by_issuer=CodeFlow in services.registry)
-        return Response(page, media_type="text/html", headers=dict(FORM_HEADERS))
+    def asked(
+        self,
+        request: AnyRequest,
+        *,
+        news: str = "",
+        next: str,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response[bytes]:
+        """Say to a person how to sign in; see `SignInPage.page`."""
+        page = self.page(request.scope, news=news, next=next, by_issuer=CodeFlow in request.app.state.registry)
+        return Response(page, status_code=status, media_type="text/html", headers={**FORM_HEADERS, **(headers or {})})
 
     def begun(self, request: AnyRequest, services: Services, session: str, *, next: str = "") -> Response[bytes]:
         """Give a browser its session, and lead it on."""

@@ -1,13 +1,12 @@
 """Where a browser that is at one service finds the pages of the others."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 import svcs
-from litestar import Request
 
-from shared.http.requests import header
+from shared.http.requests import AnyRequest, header
 from shared.settings import Settings
 from shared.urls.http import is_to_loopback, is_trusted
 
@@ -66,7 +65,7 @@ class SiteMap(NamedTuple):
         return self._replace(docs=docs, pages=pages)
 
 
-def site_map_of(request: Request[Any, Any, Any]) -> SiteMap:
+def site_map_of(request: AnyRequest) -> SiteMap:
     """Return what the pages of one request may show."""
     found: SiteMap = svcs.Container(request.app.state.registry).get(SiteMap)
     return found.seen_at(header(request.scope, b"host") or "")

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from litestar import Request
 from litestar.types import Receive, Scope
 
 from shared.http.limits import HttpLimits
 from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
-from shared.http.requests import header
+from shared.http.requests import AnyRequest, header
 from shared.problems import OVERLOADED, TOO_LARGE
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -109,7 +108,7 @@ def _require_allowed(size: int) -> None:
         raise Rejection(TOO_LARGE, f"A body is at most {MAX_BODY_BYTES} bytes")
 
 
-async def body_of(request: Request[Any, Any, Any]) -> bytes:
+async def body_of(request: AnyRequest) -> bytes:
     """Read a whole body by the `BodyReader` of the application."""
     reader: BodyReader = request.app.state.bodies
     return await reader.read(request.scope, request.receive)

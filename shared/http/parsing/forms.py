@@ -1,13 +1,11 @@
 """Forms as browsers send them: `application/x-www-form-urlencoded`, in UTF-8 (WHATWG URL, section 5.1)."""
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import parse_qsl
-
-from litestar import Request
 
 from shared.http.parsing.bodies import body_of, require_media_type
 from shared.http.problems import Rejection
+from shared.http.requests import AnyRequest
 from shared.problems import INVALID
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -34,7 +32,7 @@ class Form:
         return name in self._values
 
 
-async def form_of(request: Request[Any, Any, Any]) -> Form:
+async def form_of(request: AnyRequest) -> Form:
     """
     Read the form in the body of a request.
 

@@ -20,11 +20,23 @@ Parse = Callable[[str], T]
 NOT_UTF_8 = "must be UTF-8, percent-encoded"
 
 _is_unreserved = re.compile(rb"[A-Za-z0-9._~-]*").fullmatch
+_is_number = re.compile(r"[0-9]{1,19}").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
 
 class Malformed(Exception):
     """A text is no value of its kind; the message says what would be one."""
+
+
+def whole_number(least: int, most: int) -> Parse[int]:
+    """Make what reads a whole number that lies within bounds."""
+
+    def read(text: str) -> int:
+        if not _is_number(text) or not least <= int(text) <= most:
+            raise Malformed(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 class Parameters:

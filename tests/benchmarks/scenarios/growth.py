@@ -22,8 +22,11 @@ READS = ("by-id", "page", "deep-page", "search", "tags")
 KINDS = (*READS, "command", "event", "rebuild")
 NAMES = [f"growth-{kind}" for kind in KINDS]
 EVENTS_A_PERSON, PEOPLE_A_GROUP = 4, 200
-BYTES_A_PERSON = 20_000
-"""That PostgreSQL and Valkey may need together."""
+BYTES_A_PERSON = 16_000
+"""
+At most: the history that is generated 2,000; Valkey 6,000, and as much again for a second generation of `profiles`, or
+while it writes its log anew. What PostgreSQL stores may leave memory.
+"""
 
 FILL_SECONDS = 3_600.0
 MOST_A_PAGE = 200

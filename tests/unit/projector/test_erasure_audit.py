@@ -14,6 +14,7 @@ from projector.cli.erasure_audit import show
 from projector.projections.changes import changes
 from shared.cli.api_client import ApiFailed
 from shared.errors import Unavailable
+from tests.support.examples import at_night
 from tests.support.folding import Generation
 from tests.support.histories import History
 from tests.support.mails import letter_to
@@ -214,7 +215,7 @@ def test_a_mail_is_read_wherever_it_was_cut_off(tmp_path):
     address = EmailAddress.parse("ursula@example.org")
     whole = letter_to(address, text="Grüße")
     known = whole.index(address.encode()) + len(address)
-    for cut in range(len(whole)):
+    for cut in range(0, len(whole), 1 if at_night() else 7):
         (tmp_path / "1.eml.unfinished").write_bytes(whole[:cut])
 
         [mail] = kept_mails(tmp_path)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from projector.api.page.buttons import RECORDS_GO
-from projector.api.page.document import context_of, document, parts
+from projector.api.page.document import PAGES, context_of, parts
 from projector.api.page.figures import time_left
 from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.main import projector_app
@@ -18,8 +18,8 @@ from projector.monitoring.answers import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from projector.processing.parked_answers import ParkedReport
 from shared.auth.setup import admit_everyone
-from shared.http.pages.documentation import ROOT
 from shared.http.pages.site_map import SiteMap
+from shared.http.pages.templating import ROOT
 from shared.http.problems import Rejection
 from tests.support.apps import app_client
 from tests.support.patience import answered
@@ -57,7 +57,7 @@ def snapshot(status=STATUS):
 
 
 def page(of):
-    return document("page.html", site=SiteMap(), **context_of(of)).decode()
+    return PAGES.html("page.html", site=SiteMap(), **context_of(of)).decode()
 
 
 async def test_the_page_keeps_everybody_else_out(client):

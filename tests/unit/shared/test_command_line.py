@@ -7,7 +7,6 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.table import Table
 
 from shared.cli.commands import COMMANDS, call
 from shared.cli.exit_codes import WrongUsage
@@ -179,9 +178,8 @@ def test_json_is_utf8_or_ascii(monkeypatch, encoding):
 def test_no_cell_of_a_table_is_cut(monkeypatch, capsys):
     """However narrow the terminal is, and where there is none."""
     monkeypatch.setenv("COLUMNS", "20")
-    id_, table = "01a22846-1825-7634-9a98-e38d020f9ed1", Table("projection", "document", box=None)
-    table.add_row("profiles", f"profile {id_}")
+    id_ = "01a22846-1825-7634-9a98-e38d020f9ed1"
 
-    print_table(table)
+    print_table(("projection", "document"), [("profiles", f"profile {id_}")])
 
     assert f"profiles    profile {id_}" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from shared.errors import Unavailable
 from shared.event_log import LogIdentity
 from shared.event_log.tap import EventTap, TapLimits
 from shared.events import Redacted
-from shared.runtime.retry import Backoff, poll
+from shared.runtime.retry import Backoff, RetryPolicy, poll
 from tests.support.histories import History
 from tests.support.patience import SECONDS
 from tests.support.reading import CountedMemoryLog, Reading
@@ -71,6 +71,72 @@ async def test_an_event_is_decoded_once(log, history):
         await other.reach(2)
 
     assert all(mine is theirs for mine, theirs in zip(one.events, other.events, strict=True))
+
+
+async def test_what_is_new_is_read_while_what_was_before_is_dealt_with(log, history):
+    """Once: what comes behind that is read when it has been taken by one of them."""
+    async with readings(tap_on(log), 100, 100) as (first, slow):
+        await first.once()
+        await slow.once()
+        append(log, history)
+        await turns()
+        append(log, history)
+        await turns()
+        assert log.counted.given == 2
+
+        assert len(await first.once()) == 2
+        await turns()
+
+        assert log.counted.given == 4
+        assert len(await first.once()) == 2
+    assert first.events == history.events
+
+
+async def test_who_is_held_up_looks_ever_more_seldom():
+    """A transaction that is rolled back notifies nobody, so it looks again; a notification has it look at once."""
+    log = HeldUpLog()
+    limits = TapLimits(held_up=RetryPolicy(first=1.0, longest=4.0))
+    async with EventTap(log, idle=lambda: Backoff(poll(SELDOM)), limits=limits).connect() as follower:
+        assert await follower.read(after=0, limit=100) == []
+        waiting = asyncio.create_task(follower.wait(seconds=SECONDS))
+        await turns()
+        waiting.cancel()
+
+    done = [each for each in log.done if each != SELDOM]
+    assert done[:8] == ["read", "read", 1.0, "read", 2.0, "read", 4.0, "read"]
+    assert {*done[8::2]} == {4.0}
+
+
+class HeldUpLog:
+    """A log of which nothing can be read, since a transaction is under way; it notes each read and wait."""
+
+    def __init__(self):
+        self.done = []
+        self.has_more = False
+
+    @asynccontextmanager
+    async def connect(self):
+        yield self
+
+    async def read(self, **_):
+        self.done.append("read")
+        await asyncio.sleep(0)
+        self.has_more = True
+        return []
+
+    async def wait(self, *, seconds):
+        self.done.append(seconds)
+        await asyncio.sleep(0)
+        return True
+
+    def wake(self):
+        pass
+
+
+async def turns():
+    """Let what is ready go on."""
+    for _ in range(40):
+        await asyncio.sleep(0)
 
 
 async def test_one_that_stands_still_holds_up_nobody(log, history):

@@ -38,9 +38,13 @@ class MemoryDatabase:
         self.positions: dict[tuple[str, UUID, int], int] = {}
         self.claims: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def outcome(self, context: CommandContext) -> Outcome | None:
+    def require_available(self) -> None:
+        """:raises Unavailable: it plays one that is away."""
         if not self.available:
             raise Unavailable("the database in memory was made unavailable")
+
+    def outcome(self, context: CommandContext) -> Outcome | None:
+        self.require_available()
         found = self.outcomes.get((context.subject, context.key))
         if found is None or found[2] <= self.clock.now():
             return None

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 
-from shared.errors import Unavailable
 from shared.event_log import UnknownEvent
 from shared.events import Event
 from write_side.adapters.memory.database import MemoryDatabase
@@ -39,16 +38,16 @@ class MemoryDeliverySession:
         self._all = deliveries
 
     async def try_to_lead(self) -> bool:
-        self._check()
+        self._all.database.require_available()
         self._all.leading = self._all.leading or self
         return self._all.leading is self
 
     async def checkpoint(self) -> int:
-        self._check()
+        self._all.database.require_available()
         return self._all.position
 
     async def schedule(self, deliveries: Sequence[Delivery], *, after: int, until: int) -> None:
-        self._check()
+        self._all.database.require_available()
         if self._all.position != after:
             raise LeadLost(f"events were to be scheduled from position {after} on")
         self._all.position = until
@@ -57,13 +56,13 @@ class MemoryDeliverySession:
     async def due(
         self, channel: str, *, now: datetime, limit: int, besides: Collection[UUID] = ()
     ) -> Sequence[Delivery]:
-        self._check()
+        self._all.database.require_available()
         first = [each for each in self._first_in_order() if each.channel == channel]
         found = [each for each in first if each.due_at <= now and each.id not in besides]
         return sorted(found, key=lambda each: each.due_at)[:limit]
 
     async def has(self, id: UUID) -> bool:
-        self._check()
+        self._all.database.require_available()
         return id in self._all.kept
 
     async def next_due(self, channels: Collection[str], *, after: datetime) -> datetime | None:
@@ -71,18 +70,18 @@ class MemoryDeliverySession:
         return min((due_at for due_at in waiting if due_at > after), default=None)
 
     async def done(self, delivery: Delivery) -> None:
-        self._check()
+        self._all.database.require_available()
         self._all.kept.pop(delivery.id, None)
 
     async def forget(self, delivery: Delivery) -> None:
-        self._check()
+        self._all.database.require_available()
         about = [each for each in self._all.kept.values() if each.account_id == delivery.account_id]
         for each in about:
             if each.position < delivery.position:
                 del self._all.kept[each.id]
 
     async def event_ids(self, account_id: UUID) -> Sequence[UUID]:
-        self._check()
+        self._all.database.require_available()
         return [each.event_id for each in self._all.database.log.events if each.aggregate_id == account_id]
 
     async def defer(self, delivery: Delivery, *, until: datetime, error: str) -> None:
@@ -92,7 +91,7 @@ class MemoryDeliverySession:
         self._change(delivery.id, attempts=delivery.attempts + 1, given_up_at=at, error=error)
 
     async def retry(self, ids: Collection[UUID] | None, *, now: datetime) -> int:
-        self._check()
+        self._all.database.require_available()
         given_up = [each.id for each in self._all.kept.values() if each.given_up_at]
         found = given_up if ids is None else [each for each in ids if each in self._all.kept]
         for each in found:
@@ -100,7 +99,7 @@ class MemoryDeliverySession:
         return len(found)
 
     async def all(self, *, limit: int) -> Sequence[Delivery]:
-        self._check()
+        self._all.database.require_available()
         return sorted(self._all.kept.values(), key=lambda each: (each.given_up_at is None, each.due_at))[:limit]
 
     async def counts(self) -> DeliveryCounts:
@@ -108,7 +107,7 @@ class MemoryDeliverySession:
         return DeliveryCounts(waiting, len(self._all.kept) - waiting)
 
     async def recipient(self, account_id: UUID) -> Recipient | None:
-        self._check()
+        self._all.database.require_available()
         if (account := self._all.database.accounts.get(account_id)) is None:
             return None
         locale = self._all.database.profiles[account_id].locale
@@ -123,7 +122,7 @@ class MemoryDeliverySession:
         )
 
     async def event(self, delivery: Delivery) -> Event | UnknownEvent | None:
-        self._check()
+        self._all.database.require_available()
         events = self._all.database.log.events
         return next((each.event for each in events if each.event_id == delivery.event_id), None)
 
@@ -140,14 +139,10 @@ class MemoryDeliverySession:
         return first
 
     def _waiting(self) -> Sequence[Delivery]:
-        self._check()
+        self._all.database.require_available()
         return [each for each in self._all.kept.values() if each.given_up_at is None]
 
     def _change(self, id: UUID, **changes: object) -> None:
-        self._check()
+        self._all.database.require_available()
         if id in self._all.kept:  # it may have been forgotten while it was under way
             self._all.kept[id] = msgspec.structs.replace(self._all.kept[id], **changes)
-
-    def _check(self) -> None:
-        if not self._all.database.available:
-            raise Unavailable("the database in memory was made unavailable")

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from shared.errors import Unavailable
 from write_side.adapters.memory.database import MemoryDatabase
 from write_side.adapters.memory.repositories import names_group
 from write_side.domain.errors import GroupNotFound
@@ -34,7 +33,7 @@ class MemoryWebhookSession:
         self._all = webhooks
 
     async def all(self) -> Sequence[Webhook]:
-        self._check()
+        self._all.database.require_available()
         return sorted(self._all.kept.values(), key=lambda each: each.name)
 
     async def get(self, name: str) -> Webhook:
@@ -49,7 +48,7 @@ class MemoryWebhookSession:
         self._all.kept[webhook.id] = webhook
 
     async def save(self, webhook: Webhook) -> Webhook:
-        self._check()
+        self._all.database.require_available()
         kept = self._all.kept.get(webhook.id)
         if kept is None or kept.revision != webhook.revision:
             raise WebhookChanged(webhook.name)
@@ -61,7 +60,7 @@ class MemoryWebhookSession:
         del self._all.kept[(await self.get(name)).id]
 
     async def group_id(self, ref: GroupRef) -> UUID:
-        self._check()
+        self._all.database.require_available()
         if isinstance(ref.by, UUID):
             return ref.by
         for each in self._all.database.groups.values():
@@ -70,9 +69,5 @@ class MemoryWebhookSession:
         raise GroupNotFound(ref)
 
     async def has_account(self, id: UUID) -> bool:
-        self._check()
+        self._all.database.require_available()
         return id in self._all.database.accounts
-
-    def _check(self) -> None:
-        if not self._all.database.available:
-            raise Unavailable("the database in memory was made unavailable")

@@ -18,7 +18,7 @@ from typing import Any
 import httpcore
 
 from shared.urls.addresses import Address, AllowedNetworks, is_public, parsed_address
-from write_side.webhooks.limits import WEBHOOK_LIMITS, WebhookLimits
+from write_side.webhooks.limits import WebhookLimits
 from write_side.webhooks.ports import ReceiverAnswer, ReceiverFailed
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -46,7 +46,7 @@ class HttpReceivers:
         allowed: AllowedNetworks,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
-        limits: WebhookLimits = WEBHOOK_LIMITS,
+        limits: WebhookLimits,
     ) -> None:
         """:param allowed: networks of which all addresses are good, also without TLS."""
         self._allowed = allowed

@@ -38,7 +38,8 @@ class RedisViews(ABC):
 
     :param connect: to the server that has all partitions, or that at home.
     :param nodes: those of a cluster that have the partitions, if there are several.
-    :param eviction: shared by all views of a process; without it they watch for themselves.
+    :param eviction: shared by all views of a process, as `announcements` at home are; without them they watch and
+        listen for themselves.
     """
 
     projection: str
@@ -57,6 +58,7 @@ class RedisViews(ABC):
         partitions: Partitions = ONE,
         nodes: Nodes | None = None,
         eviction: EvictionWatch | None = None,
+        announcements: Announcements | None = None,
         limits: RedisReadLimits | None = None,
         list_limits: ListLimits | None = None,
     ) -> None:
@@ -68,16 +70,17 @@ class RedisViews(ABC):
         layout = self._layout(partitions)
         batcher = partial(_batcher, projection=self.projection, limits=limits)
         list_batcher = partial(batcher, lane="lists", most_queued=limits.queued_lists)
-        announcements = partial(_announcements, layout=layout, freshness=freshness, limits=limits)
+        own_announcements = partial(_announcements, layout=layout, freshness=freshness, limits=limits)
         self._batcher: Batcher | NodeBatchers
         self._list_batcher: Batcher | NodeBatchers
         self._announcements: Announcements | PerNode[Announcements]
         if nodes is None or not layout.is_divided:
             self._batcher, self._list_batcher = batcher(connect), list_batcher(connect)
-            self._announcements = announcements(connect, [each.keys.keyspace.tag for each in layout.own])
+            tags = [each.keys.keyspace.tag for each in layout.own]
+            self._announcements = own_announcements(connect, tags, shared=announcements)
         else:
             self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
-            self._announcements = PerNode(nodes, announcements)
+            self._announcements = PerNode(nodes, own_announcements)
         self._look_up, self._look_list_up = (
             _asking(each, layout, limits) for each in (self._batcher, self._list_batcher)
         )
@@ -126,11 +129,20 @@ def _batcher(connect: Connect, _tags: Sequence[str] = (), **more: Any) -> Batche
 
 
 def _announcements(
-    connect: Connect, tags: Sequence[str], *, layout: Layout, freshness: Freshness, limits: RedisReadLimits
+    connect: Connect,
+    tags: Sequence[str],
+    *,
+    layout: Layout,
+    freshness: Freshness,
+    limits: RedisReadLimits,
+    shared: Announcements | None = None,
 ) -> Announcements:
-    """Those of the partitions with these hash tags."""
-    channels = [each.keys.announce for each in layout.all if each.keys.keyspace.tag in tags]
-    return Announcements(connect, channels=channels, freshness=freshness, limits=limits)
+    """Have those of the partitions with these hash tags heard, on a connection that is shared or one of their own."""
+    announcements = shared or Announcements(connect, limits=limits)
+    for each in layout.all:
+        if each.keys.keyspace.tag in tags:
+            announcements.wake(freshness, by=each.keys.announce)
+    return announcements
 
 
 def _asking(batcher: Batcher | NodeBatchers, layout: Layout, limits: RedisReadLimits) -> Ask:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 class PostgresNotifier:
     """
-    Sends NOTIFY on a connection of its own, once for all commits since the last time.
+    Sends NOTIFY on a connection of its own, once for all commits of single commands since the last time.
 
     Outside the command's transaction, where NOTIFY would take a lock that makes all commits of the cluster queue. It is
     a hint: readers poll as well, so a notification that is lost costs time and no event.

@@ -15,6 +15,7 @@ from sqlalchemy.util import await_only
 
 from shared.errors import Unavailable
 from shared.event_log import EventLogUnsound
+from shared.event_log.adapters.postgres import notification
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
 from shared.postgres.kept_session import KeptSession
@@ -232,14 +233,17 @@ class PipelinedTransaction:
         with translated():
             return (await self._pipeline.carry_out(*ahead, *statements))[len(ahead) :]
 
-    async def commit(self, *statements: Statement) -> None:
+    async def commit(self, *statements: Statement, position: int) -> None:
         """
-        Send the last statements and COMMIT together.
+        Send the last statements and COMMIT together, and behind it a notification of what was appended.
 
+        That is a transaction of its own: NOTIFY takes a lock that would make all commits of the cluster queue.
+
+        :param position: of the last event.
         :raises OutcomeUnknown: the answer was lost.
         """
         try:
-            await self._pipeline.carry_out(*statements, _COMMIT)
+            await self._pipeline.carry_out(*statements, _COMMIT, hint=notification(position=position))
         except psycopg.Error as error:
             if not is_certain(error):
                 raise OutcomeUnknown(type(error).__name__) from error

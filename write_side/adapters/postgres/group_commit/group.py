@@ -114,12 +114,12 @@ class CommandGroup:
             if member.request is not None:
                 member.take(self._why(member.request, error))
 
-    async def carry_out(self, transaction: PipelinedTransaction) -> bool:
-        """Answer all members, and store what they commit; return whether anything was stored."""
+    async def carry_out(self, transaction: PipelinedTransaction) -> None:
+        """Answer all members, and store what they commit."""
         self._transaction = transaction
         requests = await self._requests()
         if not requests:
-            return False
+            return
         self._keyless = list(requests)
         self._note_windows()
         while looks := _only_looks(requests):
@@ -128,7 +128,7 @@ class CommandGroup:
             await self._turn_away()
             await self._give(looks, plan, results)
             requests = await self._requests()
-        return await self._commit(requests)
+        await self._commit(requests)
 
     async def _requests(self) -> dict[Member, LookRequest | CommitRequest]:
         """Wait until no use case runs, and return what each member asks for."""
@@ -195,17 +195,17 @@ class CommandGroup:
             return self._again(behind=(kind, aggregate.id), shared=shared)
         return aggregate
 
-    async def _commit(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> bool:
-        """Store what the members commit, and give up the keys of all others; return whether any was stored."""
+    async def _commit(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> None:
+        """Store what the members commit, and give up the keys of all others."""
         commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
         outcomes = await self._write({member: each for member, each in commits.items() if self._may(member, each)})
         if not outcomes:
-            return False
+            return
         others = [member.context for member in self._owners if member not in outcomes]
-        await self._transaction.commit(*([self._command_log.release(others)] if others else []))
+        release = [self._command_log.release(others)] if others else []
+        await self._transaction.commit(*release, position=max(each.position for each in outcomes.values()))
         for member, outcome in outcomes.items():
             member.take(outcome)
-        return True
 
     def _may(self, member: Member, commit: CommitRequest) -> bool:
         """Claim what a member stores; have it run again where another one stores that, or takes its unique value."""

@@ -1,7 +1,7 @@
 """Which commands share a transaction, and when it begins."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from write_side.adapters.postgres.command_log import CommandLog
@@ -45,17 +45,12 @@ class Lanes:
         *,
         transactions: PostgresTransactions,
         command_log: CommandLog,
-        notify: Callable[[], None],
         again: Again,
         limits: TransactionLimits,
     ) -> None:
-        """
-        :param notify: called after each commit, to wake the readers of the event log.
-        :param again: tells a command to run again.
-        """
+        """:param again: tells a command to run again."""
         self._transactions = transactions
         self._command_log = command_log
-        self._notify = notify
         self._again = again
         self._limits = limits
         self._waiting: list[WaitingCommand] = []
@@ -100,8 +95,7 @@ class Lanes:
     async def _run(self, group: CommandGroup) -> None:
         try:
             async with self._transactions.pipelined() as transaction:
-                if await group.carry_out(transaction):
-                    self._notify()
+                await group.carry_out(transaction)
         except asyncio.CancelledError:
             group.end(OutcomeUnknown("the process stops"))
             raise

@@ -41,18 +41,12 @@ class GroupedUnitsOfWork:
         *,
         transactions: PostgresTransactions,
         command_log: CommandLog,
-        notify: Callable[[], None],
         alone: UnitsOfWork,
         limits: TransactionLimits = TRANSACTION_LIMITS,
     ) -> None:
-        """
-        :param notify: called after each commit, to wake the readers of the event log.
-        :param alone: makes units of work with transactions of their own.
-        """
+        """:param alone: makes units of work with transactions of their own."""
         self._alone = alone
-        self._lanes = Lanes(
-            transactions=transactions, command_log=command_log, notify=notify, again=self._again, limits=limits
-        )
+        self._lanes = Lanes(transactions=transactions, command_log=command_log, again=self._again, limits=limits)
 
     def under(self, context: CommandContext, **terms: Any) -> "GroupedUnitOfWork":
         """:param terms: as `Again` has them."""

@@ -3,13 +3,8 @@ from write_side.ports import Delivery
 from write_side.reactions.reaction import World
 
 
-async def notify_of_suspension(delivery: Delivery, world: World) -> bool:
-    """Say that an account is suspended, unless it is no more."""
-    return await notify_of_status(delivery, world, AccountStatus.SUSPENDED)
-
-
-async def notify_of_status(delivery: Delivery, world: World, status: AccountStatus) -> bool:
-    """Write to the owner of an account, if it has this status."""
+async def notify_of_status(delivery: Delivery, world: World, *, status: AccountStatus) -> bool:
+    """Say to the owner of an account which status it has, if it still has that."""
     to = await world.session.recipient(delivery.account_id)
     if to is None or to.status is not status:
         return False

@@ -63,11 +63,11 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.tap import EventTap, TapLimits
 from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME
-from shared.read_model.partitions import Partitions
+from shared.read_model.partitions import UNIQUE_ENTRIES, Partitions
 from shared.redis.client import connect
 from shared.settings import Settings
 
-AT_ONCE = frozenset({"profiles"})
+AT_ONCE = frozenset({"profiles", UNIQUE_ENTRIES})
 """Projections that commit events one by one, and before the others, of which more events share a commit."""
 SHARED_SECONDS = 0.05
 

@@ -1,10 +1,18 @@
 """Checkpoints that are moved past what does not concern their partitions, on every store."""
 
+import asyncio
+from contextlib import aclosing
+
+import msgspec
 import pytest
 
+from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.store.ports import Move
 from shared.read_model.keys import HOME
+from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Announcement, Checkpoint
+from shared.redis.client import connect
+from shared.redis.cluster import slot_of
 from tests.support.folding import POINTER, PROFILES, begin, fold_all, go_live
 from tests.support.histories import History
 from tests.support.read_models import StoreInMemory, on_a_server
@@ -37,7 +45,8 @@ async def checkpoint_in(store):
 
 
 async def moved(store, *moves):
-    return {move: is_moved async for move, is_moved in store.checkpoints().move(moves)}
+    async with aclosing(store.checkpoints()) as checkpoints:
+        return {move: is_moved async for move, is_moved in checkpoints.move(moves)}
 
 
 def past(before, position):
@@ -72,3 +81,29 @@ async def test_the_checkpoint_of_a_damaged_generation_stays(store):
 
     assert await moved(store, move) == {move: False}
     assert await checkpoint_in(store) == before
+
+
+async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
+    """Of a slot that has gone to another node nothing is said once, and then that they are moved."""
+    spaces = Partitions(3).keyspaces
+    keys = {f"profiles.{nth}": space.projection("profiles") for nth, space in enumerate(spaces)}
+    before, then, last = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
+    cluster.start()
+    for each in spaces:
+        async with connect(cluster.url, tag=each.tag) as client:
+            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(before))
+
+    async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
+
+        async def moved_on(before, after):
+            moves = [Move(label, "g1", before, after) for label in keys]
+            return {move.label: is_moved async for move, is_moved in checkpoints.move(moves)}
+
+        first = await moved_on(before, then)
+        slot = slot_of(spaces[1].tag)
+        await asyncio.to_thread(cluster.move, cluster.other(slot), slot=slot)
+        beside, again = await moved_on(then, last), await moved_on(then, last)
+
+    assert first == dict.fromkeys(keys, True)
+    assert "profiles.1" not in beside
+    assert again["profiles.1"]

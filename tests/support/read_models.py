@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
-from projector.adapters.redis.checkpoints import PartKeys, RedisCheckpoints
+from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import store_in_redis
 from projector.declaring.projection import Projection
@@ -80,6 +80,7 @@ class StoreInRedis:
     """A store in Redis, seen through a client of its own; listens to the announcements from its start."""
 
     def __init__(self, client: Redis, *, spy: Redis, projection: Projection = PROFILES) -> None:
+        self.url: str | None = None
         self._projection = projection
         self._client = client
         self._spy = spy
@@ -103,8 +104,8 @@ class StoreInRedis:
         return RedisLease(self._client, keyspace=HOME, limits=LASTING)
 
     def checkpoints(self) -> Checkpoints:
-        place = PartKeys(self._client, HOME.projection(self._projection.name))
-        return RedisCheckpoints({self._projection.label: place})
+        assert self.url, "there is no server"
+        return RedisCheckpoints(self.url, {self._projection.label: HOME.projection(self._projection.name)})
 
     async def content(self) -> Held:
         return held(
@@ -170,6 +171,7 @@ async def on_a_server(server: EmbeddedRedis | ValkeyCluster) -> AsyncIterator[St
         await spy.config_set("maxmemory-policy", "noeviction")
         await spy.flushall()
         async with on_redis(client, spy, is_sharded=isinstance(server, ValkeyCluster)) as store:
+            store.url = server.url
             yield store
 
 

@@ -15,6 +15,9 @@ class MemoryCheckpoints:
     def __init__(self, stores: Mapping[str, MemoryStore]) -> None:
         self._stores = stores
 
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection."""
+
     async def move(self, moves: Sequence[Move]) -> AsyncIterator[tuple[Move, bool]]:
         for each in moves:
             store = self._stores[each.label]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from redis.asyncio import Redis
 
-from projector.adapters.redis.checkpoints import PartKeys, RedisCheckpoints
+from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.server_check import ServerCheck
@@ -33,6 +33,7 @@ class RedisPlaces:
         self._url = url
         self._valid = valid
         self._checks: dict[str, tuple[Redis, ServerCheck]] = {}
+        self._checkpoints: list[RedisCheckpoints] = []
         self.home = self._of(HOME)[0]
 
     def store(self, projection: Projection, *, keyspace: Keyspace) -> ProjectionStore:
@@ -41,11 +42,13 @@ class RedisPlaces:
 
     def checkpoints(self, parts: Iterable[tuple[Keyspace, Projection]]) -> RedisCheckpoints:
         """Return those of the parts of projections."""
-        return RedisCheckpoints(
-            {part.label: PartKeys(self._of(keyspace)[0], keyspace.projection(part.name)) for keyspace, part in parts}
-        )
+        keys = {part.label: keyspace.projection(part.name) for keyspace, part in parts if part.concerns}
+        self._checkpoints.append(checkpoints := RedisCheckpoints(self._url, keys))
+        return checkpoints
 
     async def aclose(self) -> None:
+        for checkpoints in self._checkpoints:
+            await checkpoints.aclose()
         for client, _ in self._checks.values():
             await client.aclose()
 

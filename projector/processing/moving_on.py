@@ -102,10 +102,13 @@ class CheckpointMover:
             await asyncio.sleep(EVERY)
 
     async def _move_all(self) -> None:
+        """Move what is due; of what nothing is said, the next round finds out what has become."""
         due = {move: each for each in self._resting if (move := each.begin())}
         try:
             async for move, is_moved in self._checkpoints.move(list(due)):
                 due.pop(move).end(move, is_moved=is_moved)
         finally:
-            for each in due.values():  # whatever has come of it, the next move finds out
+            for each in due.values():
                 each.settled.set()
+        if any(each.reader.passed for each in self._resting):
+            self._tap.passed_over.set()

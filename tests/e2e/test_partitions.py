@@ -1,5 +1,6 @@
 """A directory that is divided answers as one that is not: both are made of one log, by processes of their own."""
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -28,13 +29,8 @@ def redis_url(request, valkey, server_home):
 
 
 @asynccontextmanager
-async def divided(stack, url, partitions, folder):
+async def divided(settings, folder):
     """A read API on a read model of its own, which has so many partitions."""
-    settings = {
-        "MUSTER_DATABASE_URL": stack.addresses.database_url,
-        "MUSTER_REDIS_URL": url,
-        "MUSTER_PARTITIONS": str(partitions),
-    }
     async with AsyncExitStack() as processes:
         await processes.enter_async_context(service("project", folder / "project.log", **settings))
         read, _ = await processes.enter_async_context(service("read", folder / "read.log", **settings))
@@ -120,15 +116,22 @@ async def compare(both):
 )
 async def test_every_question_is_answered_alike(stack, redis_url, partitions, tmp_path):
     """Of what was there when the partitions were filled, and of what has happened meanwhile and since."""
+    settings = {
+        "MUSTER_DATABASE_URL": stack.addresses.database_url,
+        "MUSTER_REDIS_URL": redis_url,
+        "MUSTER_PARTITIONS": str(partitions),
+    }
     load = Load(stack.addresses.write, seed=36 + partitions, kinds=EVERYTHING, pause=0.02)
     async with AsyncExitStack() as opened:
         async with load.running():
             await load.grown(by=120)
             async with load.at_rest():
-                read = await opened.enter_async_context(divided(stack, redis_url, partitions, tmp_path))
+                read = await opened.enter_async_context(divided(settings, tmp_path))
             await load.grown(by=80)
         one, other = [await opened.enter_async_context(client_at(url)) for url in (stack.addresses.read, read)]
         await compare(Both(one, other, position=load.position))
+        verified = await asyncio.to_thread(muster, tmp_path, "verify", **settings)
+    assert (verified.returncode, "0 differences" in verified.stdout) == (0, True), verified
 
 
 @pytest.mark.parametrize("redis_url", ["server"], indirect=True)

@@ -24,6 +24,7 @@ from tests.support.histories import History
 from tests.support.projections import derived
 from tests.support.random_histories import group_histories, histories
 from tests.unit.projector.test_filling import Fill
+from tests.unit.projector.test_verify_fold import as_held, folded
 
 DIVIDED = (profiles, groups, activity)
 COUNTS = (1, 2, 3, 5)
@@ -89,6 +90,13 @@ def test_all_partitions_together_are_one_fold(projection, hold, log, count, size
     union = united([hold(log, part, size=size) for part in parts_of(projection.name, count)])
 
     assert union == (whole if count == 1 else without_divided_entries(whole, projection.name))
+
+
+@pytest.mark.parametrize("projection", DIVIDED, ids=lambda each: each.name)
+@given(log=logs, count=counts, size=sizes)
+def test_a_verification_expects_what_a_partition_holds(projection, log, count, size):
+    for part in parts_of(projection.name, count):
+        assert as_held(folded(log, part, portion=size)) == live(log, part, size=size)
 
 
 def test_a_document_that_is_not_where_it_is_needed_is_missed():

@@ -20,7 +20,7 @@ GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
 def redis_url(request, valkey, server_home):
     """A Redis that is empty: one server, or a cluster of three nodes."""
     if request.param == "cluster":
-        with valkey_cluster(server_home / "partitions") as cluster:
+        with valkey_cluster(server_home / f"partitions-{request.node.callspec.params['partitions']}") as cluster:
             yield cluster.url
         return
     with Redis.from_url(valkey.start().url) as client:

@@ -44,6 +44,8 @@ def printable_lines(text: str) -> str:
 
 def shows(text: str) -> bool:
     """Whether a text shows anything: more than white space and invisible characters."""
+    if text.isascii() and text.isprintable():
+        return bool(text.strip())
     return any(not (each.isspace() or each in _BLANK or _is_invisible(each)) for each in text)
 
 

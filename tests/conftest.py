@@ -29,8 +29,10 @@ register_profiles()
 ROOT = Path(__file__).parents[1]
 SHARED_STACKS = {"mortal_stack": "mortal_stack", "stack": "stack", "muster": "stack"}
 """By the fixtures that tests ask for: the stack of the whole run that they stand on."""
-WRITE_MUCH = ("test_processes.py", "test_whole_congress.py")
+WRITE_MUCH = ("test_processes.py", "test_whole_congress.py", "test_overload.py")
 """Files that leave behind what all others on their stack would fold and compare again: they come after those."""
+BEGINS = "test_quickstart.py"
+"""Shows what there is on a stack on which nothing was done yet."""
 FILES = (
     "test_howtos.py",
     "test_failover.py",
@@ -38,7 +40,6 @@ FILES = (
     "test_up.py",
     "test_serving.py",
     "test_environment.py",
-    "test_quickstart.py",
 )
 LONGEST = (*FILES, "faults", "e2e", "hostile", "contract")
 """Files, then folders of files, by how long each takes (`--durations`)."""
@@ -105,10 +106,10 @@ def _shared_stack(path: Path) -> str | None:
     return None
 
 
-def _rank(path: Path) -> tuple[int, bool]:
+def _rank(path: Path) -> tuple[int, int]:
     order = ("mortal_stack", "stack", *LONGEST)
     place = next((nth for nth, kind in enumerate(order) if kind in (_shared_stack(path), *path.parts)), len(order))
-    return place, path.name in WRITE_MUCH
+    return place, (path.name in WRITE_MUCH) - (path.name == BEGINS)
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 import svcs
 from litestar import Litestar, Response, get
 from litestar.types import ASGIApp
 
-from projector.api import deliveries as delivering
-from projector.api import events as browsing
-from projector.api import orders, pages
-from projector.api import parked as parking
-from projector.api import rebuilds as generations
-from projector.api import status_events as events
+from projector.api import deliveries, events, orders, pages, parked, rebuilds, status_events
 from projector.api.examples import EXAMPLES
 from projector.api.page.document import PAGES
 from projector.api.status_events import StreamLimits, Streams
@@ -29,13 +23,14 @@ from shared.http.containers import Register, Services
 from shared.http.health import GaugeRefresh, ReadinessDetails
 from shared.http.middleware.auth import Policy
 from shared.http.openapi.document import openapi
-from shared.http.pages import csrf_check as guard
+from shared.http.pages import csrf_check
 from shared.http.pages.sign_in import OPEN_PATHS
 from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.http.pages.site_map import SiteMap
 from shared.server.shutdown import on_stop_signal
 from shared.settings import Settings
 
+_WITH_PROBLEMS = (orders, csrf_check, status_events, pages, deliveries, events)
 POLICY = Policy(OPS, open=OPEN_PATHS | PAGES.paths, pages=pages.SIGN_IN.policy)
 
 
@@ -51,18 +46,16 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     return assemble(
         handlers=[
             get_status,
-            *events.HANDLERS,
+            *status_events.HANDLERS,
             *pages.HANDLERS,
             *pages.SIGN_IN.handlers,
-            *generations.HANDLERS,
-            *parking.HANDLERS,
-            *delivering.HANDLERS,
-            *browsing.HANDLERS,
+            *rebuilds.HANDLERS,
+            *parked.HANDLERS,
+            *deliveries.HANDLERS,
+            *events.HANDLERS,
         ],
         registers=[*registers, _register],
-        problems=[
-            problem for part in (orders, guard, events, pages, delivering, browsing) for problem in part.PROBLEMS
-        ],
+        problems=[each for part in _WITH_PROBLEMS for each in part.PROBLEMS],
         document=_document(),
         policy=POLICY,
         lifespan=[*([beside] if beside else []), _end_streams],
@@ -129,7 +122,6 @@ async def _end_streams(app: Litestar) -> AsyncIterator[None]:
 def _document() -> dict[str, Any]:
     return openapi(
         title="Muster ops API",
-        version=version("muster"),
         description="See how far each projection is and what it could not fold, rebuild it, and switch back.",
         scope=OPS,
         examples=EXAMPLES,
@@ -140,10 +132,10 @@ def _document() -> dict[str, Any]:
                 Status,
                 description="Answers while PostgreSQL or Redis is away, too: what is unknown then is null.",
             ),
+            *status_events.OPERATIONS,
+            *rebuilds.OPERATIONS,
+            *parked.OPERATIONS,
+            *deliveries.OPERATIONS,
             *events.OPERATIONS,
-            *generations.OPERATIONS,
-            *parking.OPERATIONS,
-            *delivering.OPERATIONS,
-            *browsing.OPERATIONS,
         ],
     )

@@ -64,13 +64,8 @@ def _not_given_up(id: str) -> Rejection:
 
 HANDLERS = (list_deliveries, retry_delivery)
 
-_ID = Parameter(
-    name="id",
-    place="path",
-    type=Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})],
-    text="Its id.",
-    required=True,
-)
+_Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
+_ID = Parameter(name="id", place="path", type=_Id, text="Its id.")
 
 OPERATIONS = (
     orders.operation(

@@ -121,6 +121,9 @@ def _sees_private(request: AnyRequest) -> bool:
 HANDLERS = (list_events, get_event)
 
 
+_Position = Annotated[int, Meta(ge=1, examples=[1042])]
+
+
 def _parameter(name: str, type: Any, text: str) -> Parameter:
     return Parameter(name=name, place="query", type=type, text=text)
 
@@ -146,15 +149,7 @@ OPERATIONS = (
         "Get an event, and what each projection has made of it",
         EventReport,
         description="Documents are shown as they are now: the position says up to which event each reflects its own.",
-        parameters=(
-            Parameter(
-                name="position",
-                place="path",
-                type=Annotated[int, Meta(ge=1, examples=[1042])],
-                text="In the log.",
-                required=True,
-            ),
-        ),
+        parameters=(Parameter(name="position", place="path", type=_Position, text="In the log."),),
         problems=(EVENT_NOT_FOUND, orders.REFUSED, orders.UNAVAILABLE),
     ),
 )

@@ -15,7 +15,7 @@ from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLogUnsound
 from shared.http.health import json
 from shared.http.openapi.document import Operation, OperationTag, Parameter
-from shared.http.pages import csrf_check as guard
+from shared.http.pages import csrf_check
 from shared.http.parsing.bodies import body_of, require_media_type
 from shared.http.problems import TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Rejection
 from shared.http.requests import AnyRequest
@@ -108,7 +108,7 @@ def operation(
     """Describe what a handler answers, by its name; where it takes a body, the problems of bodies too."""
     [path], [method] = handler.paths, handler.http_methods
     path = path.replace(":str", "")
-    of_body = (NOT_JSON, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *guard.PROBLEMS) if body else ()
+    of_body = (NOT_JSON, TOO_SLOW, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID, *csrf_check.PROBLEMS) if body else ()
     return Operation(
         name=handler.fn.__name__,
         tag=_TAGS[path.split("/")[1]],

@@ -72,8 +72,8 @@ async def skip_parked_event(
 HANDLERS = (list_parked, get_parked_document, retry_parked_document, skip_parked_event)
 
 _PATH = (
-    Parameter(name="projection", place="path", type=orders.PROJECTION, text="Its name.", required=True),
-    Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account.", required=True),
+    Parameter(name="projection", place="path", type=orders.PROJECTION, text="Its name."),
+    Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account."),
 )
 _PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.NOT_PARKED, orders.REFUSED, orders.UNAVAILABLE)
 

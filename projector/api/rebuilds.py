@@ -90,7 +90,7 @@ async def roll_back_projection(request: AnyRequest, services: Services, name: Fr
 
 HANDLERS = (rebuild_projection, abort_rebuild, roll_back_projection)
 
-_ONE = (Parameter(name="name", place="path", type=orders.PROJECTION, text="The projection.", required=True),)
+_ONE = (Parameter(name="name", place="path", type=orders.PROJECTION, text="The projection."),)
 _PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.REBUILD_UNDER_WAY, orders.REFUSED, orders.UNAVAILABLE)
 _operation = partial(orders.operation, answer=Arrangement, parameters=_ONE, problems=_PROBLEMS)
 OPERATIONS = (

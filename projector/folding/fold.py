@@ -67,13 +67,14 @@ class ProjectionFold:
         self.indexer = Indexer(projection)
         self.codecs = {kind.name: DocumentCodec(kind) for kind in projection.kinds}
 
-    def fold(self, events: Iterable[RecordedEvent], source: Source, basis: Basis) -> Folded:
+    def fold(self, events: Iterable[RecordedEvent], source: Source, basis: Basis, *, most: int = MOST_WRITES) -> Folded:
         """
         Fold the first of the events, as many as one commit has room for.
 
+        :param most: what it may write.
         :raises EventNotFoldable: as with `BatchFold.apply`.
         """
-        batch = self.batch(source, basis)
+        batch = self.batch(source, basis, most=most)
         all(map(batch.apply, events))
         return batch.folded()
 

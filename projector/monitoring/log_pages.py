@@ -100,11 +100,7 @@ class LoggedEvents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def logged(recorded: RecordedEvent, *, private: bool) -> LoggedEvent:
-    """
-    Show an event.
-
-    :param private: whether what it says may be seen.
-    """
+    """:param private: whether what an event says may be seen."""
     event = recorded.event
     said = {} if isinstance(event, UnknownEvent | Redacted) else _said(event)
     return LoggedEvent(

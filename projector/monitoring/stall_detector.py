@@ -48,11 +48,7 @@ class StallDetector:
                 )
 
     def require_moving(self) -> None:
-        """
-        Return if every projection moves that should.
-
-        :raises ProjectionStalled: one does not, or no status was observed for a while.
-        """
+        """:raises ProjectionStalled: a projection does not move that should, or no status was observed for a while."""
         if self._now() - self._observed > self._patience:
             raise ProjectionStalled("the status of the projections was not read for a while")
         for stall in self._stalls.values():

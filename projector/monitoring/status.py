@@ -46,11 +46,7 @@ class StatusBoard:
         self._patience = (limits or MonitoringLimits()).patience
 
     async def read(self, *, whole: bool = True) -> Status:
-        """
-        Read the status now.
-
-        :param whole: sizes and projectors too, which are nothing but to be looked at.
-        """
+        """:param whole: sizes and projectors too, which are nothing but to be looked at."""
         status = Status(projections=[_from_progress(each) for each in self._reconcilers])
         errors = [await self._read_store(status, whole=whole), await self._read_log(status)]
         status.error = "; ".join(filter(None, errors)) or None
@@ -91,9 +87,7 @@ class StatusBoard:
                 status.head = await reader.head()
                 for projection in status.projections:
                     await self._add_lag(projection, reader, head=status.head)
-                reached = [
-                    projection.checkpoint for projection in status.projections if projection.checkpoint is not None
-                ]
+                reached = [each.checkpoint for each in status.projections if each.checkpoint is not None]
                 holder = await reader.holder(after=min(reached, default=status.head))
                 status.held_by = _held_by(holder) if holder else None
         except (Unavailable, Unsound) as error:
@@ -120,12 +114,12 @@ class StatusBoard:
     async def _projectors(self) -> list[ProjectorStatus]:
         names = {LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers}
         candidates = await self._lease.candidates(sorted(names))
-        roles = {each.id: "standby" for each in candidates.all}
-        known = {each.id: each for each in candidates.all}
-        for holder in candidates.holders.values():
-            roles[holder.id] = "holder"
-            known[holder.id] = holder
-        return [ProjectorStatus(id=id_, role=roles[id_], since=each.since) for id_, each in known.items()]
+        holders = {each.id: each for each in candidates.holders.values()}
+        known = {each.id: each for each in candidates.all} | holders
+        return [
+            ProjectorStatus(id=id_, role="holder" if id_ in holders else "standby", since=each.since)
+            for id_, each in known.items()
+        ]
 
     async def _add_lag(self, projection: ProjectionStatus, reader: EventReader, *, head: int) -> None:
         if projection.checkpoint is None:

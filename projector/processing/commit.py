@@ -10,7 +10,7 @@ from projector.declaring.errors import EventNotFoldable
 from projector.declaring.fan_out import RunningFanOut
 from projector.declaring.plan import Plan
 from projector.folding.document_session import Envelopes, Stored
-from projector.folding.fold import Basis, Folded, ProjectionFold
+from projector.folding.fold import MOST_WRITES, Basis, Folded, ProjectionFold
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel
@@ -61,17 +61,20 @@ class GenerationWriter:
     def plan(self) -> Plan:
         return self.fold.projection.plan
 
-    async def commit_events(self, events: Sequence[RecordedEvent], standing: Standing) -> Folded:
+    async def commit_events(
+        self, events: Sequence[RecordedEvent], standing: Standing, *, most: int = MOST_WRITES
+    ) -> Folded:
         """
         Commit the first of the events, as many as can be folded and are not too much at once.
 
         :param events: those that follow its checkpoint.
+        :param most: what it may write, unless a single event wants more.
         :raises EventNotFoldable: the first event can neither be folded nor parked.
         """
         async with self.begin(standing, documents=self.plan.wanted(events)) as opened:
             envelopes = await self.followed(events, opened.commit.fetched, opened.commit)
             try:
-                folded = self.fold.fold(events, envelopes.__getitem__, opened.basis)
+                folded = self.fold.fold(events, envelopes.__getitem__, opened.basis, most=most)
             except EventNotFoldable:
                 # Another projector may have committed between our reads.
                 await opened.commit.confirm()

@@ -256,7 +256,7 @@ class Processor:
 
     async def _commit(self, standing: Standing, events: Sequence[RecordedEvent]) -> Standing:
         began = perf_counter()
-        commit = self._writer.commit_events(events, standing)
+        commit = self._writer.commit_events(events, standing, most=self._at_once(MOST_WRITES))
         with self._feed.order.under_way():
             folded = await to_the_end(commit)
         applied = folded.applied

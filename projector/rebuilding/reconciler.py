@@ -24,8 +24,8 @@ from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Pointer
 from shared.runtime.retry import poll
 
-HOLD = poll(0.01, within=1.0)
-"""While nothing new is shown to readers, so that a switch comes about however much is new."""
+HOLD = poll(0.002, within=1.0)
+"""While nothing new is shown to readers, so that a switch comes about however much is new: they wait for its end."""
 STANDBY_SECONDS = 1.0
 """How soon a projector that stands by notices that it is Redis that is away."""
 

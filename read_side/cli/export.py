@@ -5,7 +5,7 @@ from typing import Literal
 
 import httpx
 
-from shared.cli.api_client import ANSWER_SECONDS, READ_API, ApiFailed, ApiRefused, blocking_httpx_client, problem_of
+from shared.cli.api_client import ANSWER_SECONDS, READ_API, ApiFailed, blocking_httpx_client, refused
 from shared.cli.streams import OutputLost
 from shared.runtime.progress import Progress
 from shared.settings import Settings
@@ -25,21 +25,13 @@ def export(*, format: Literal["ndjson", "csv"] = "ndjson") -> None:
     with blocking_httpx_client(READ_API, settings, timeout=timeout) as client, Progress(sys.stderr) as progress:
         try:
             with client.stream("GET", "/export", params={"format": format}) as response:
-                _require_success(response)
+                if not response.is_success:
+                    response.read()
+                    raise refused(READ_API, response)
                 _write(response, progress.begin("byte", total=None))
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise ApiFailed(f"the read API does not answer, or not to the end ({reason}): nothing is whole") from error
-
-
-def _require_success(response: httpx.Response) -> None:
-    """:raises ApiFailed: it is refused."""
-    if response.is_success:
-        return
-    response.read()
-    if problem := problem_of(response):
-        raise ApiRefused(problem, status=response.status_code)
-    raise ApiFailed(f"the read API answered {response.status_code} at {response.url}; its log may say more")
 
 
 def _write(response: httpx.Response, progress: Progress) -> None:

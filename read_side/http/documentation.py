@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from read_side.http.endpoints import names_in
@@ -32,7 +31,6 @@ def document(resources: Sequence[Resource] = RESOURCES) -> dict[str, Any]:
     """Describe every operation, and how each resource is probed."""
     described = openapi.openapi(
         title="Muster read API",
-        version=version("muster"),
         description="Read people's profiles, groups and what happened as of a known position in the event log. "
         f"Without the scope `{PRIVATE}` people's e-mail addresses, external ids and attributes are left out, and "
         "no one is looked up by them. A record has all its other fields, unless `fields` asks for some.",
@@ -91,7 +89,7 @@ def _answer(route: Route) -> Mapping[str, Any]:
 
 def _keys(route: ReadRoute) -> Iterator[Parameter]:
     for name, key in zip(names_in(route.path), route.keys, strict=True):
-        yield Parameter(name=name, place="path", type=key.type, text="Percent-encoded in UTF-8.", required=True)
+        yield Parameter(name=name, place="path", type=key.type, text="Percent-encoded in UTF-8.")
 
 
 def _paging(route: ReadRoute) -> Sequence[Parameter]:

@@ -80,8 +80,6 @@ class Endpoint(Protocol):
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes], receive: Receive) -> DocumentResponse:
         """
-        Answer a request.
-
         :param segments: the keys in its path, as they were sent.
         :param receive: what its body comes by.
         :raises Rejection: it is not valid, or there is nothing to answer with.

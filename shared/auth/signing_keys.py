@@ -122,11 +122,7 @@ class KeyDirectory:
         return SigningKey(keys[-1], private)
 
     def revoke(self, token_id: str) -> None:
-        """
-        Have a token refused from now on.
-
-        :raises KeysUnusable: nothing has such an id.
-        """
+        """:raises KeysUnusable: nothing has such an id."""
         if not _is_name(token_id):
             raise KeysUnusable("that is no token's id: give the id that `muster token` showed, or the token itself")
         with self._writing(), open(self.path / REVOKED, "a", opener=created_with(0o644)) as revoked:

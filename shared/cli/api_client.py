@@ -118,15 +118,8 @@ class ApiClient:
         if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise not_let_in(response)
         if not response.is_success:
-            raise self._refused(response)
+            raise refused(self._api, response)
         return response
-
-    def _refused(self, response: httpx.Response) -> ApiFailed:
-        problem = problem_of(response)
-        if problem is None:
-            why = f"the {self._api.name} answered {response.status_code} at {response.url}; its log may say more"
-            return ApiUnavailable(why)
-        return ApiRefused(problem, status=response.status_code)
 
     def _decoded(self, response: httpx.Response, type: type[Answered]) -> Answered:
         try:
@@ -184,6 +177,13 @@ def problem_of(response: httpx.Response) -> ApiProblem | None:
         return msgspec.json.decode(response.content, type=ApiProblem)
     except msgspec.DecodeError:
         return None
+
+
+def refused(api: Api, response: httpx.Response) -> ApiFailed:
+    """Say why an API has not done what it was asked for."""
+    if problem := problem_of(response):
+        return ApiRefused(problem, status=response.status_code)
+    return ApiUnavailable(f"the {api.name} answered {response.status_code} at {response.url}; its log may say more")
 
 
 def not_let_in(response: httpx.Response) -> ApiFailed:

@@ -13,10 +13,10 @@ from shared.lines import LineSplitter, SplitLine
 MAX_LINE_BYTES = 64 * 1024
 """The write API takes no longer line."""
 
-CHUNK_LINES = 200
-"""Few enough that a chunk is done in a second, so that little is in doubt when the connection is lost."""
+CHUNK_LINES = 1_000
+"""Few enough that a chunk is done in a second or two, so that little is in doubt when the connection is lost."""
 
-BLOCK_BYTES = 128 * 1024
+BLOCK_BYTES = 256 * 1024
 """Together with the line that the last block left unfinished it bounds what a request holds."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -21,8 +21,6 @@ TAGS = {"the read models": HOME_TAG, "the bus": BUS_TAG}
 
 def examine_redis(url: str, *, held: Sequence[str], setting: str) -> Iterator[Check]:
     """
-    Check it.
-
     :param held: what it holds, see `TAGS`.
     :param setting: that names the server.
     """

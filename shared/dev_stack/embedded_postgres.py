@@ -8,9 +8,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, ServerState
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerState
+from shared.dev_stack.launched_program import ServerError
 from shared.dev_stack.programs import (
     ProgramMissingError,
     SystemUser,
@@ -37,8 +37,8 @@ class EmbeddedPostgres(EmbeddedServer):
     :param binaries: the directory of its programs, instead of the first that is found.
     """
 
-    name: ClassVar[str] = "PostgreSQL"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": sessions are ended, nothing is lost
+    name = "PostgreSQL"
+    stop_signal = signal.SIGINT  # "fast": sessions are ended, nothing is lost
 
     def __init__(
         self,

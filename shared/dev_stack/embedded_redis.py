@@ -3,14 +3,14 @@
 import os
 import re
 import secrets
-import signal
 import socket
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerError, ServerState
+from shared.dev_stack.embedded_server import EmbeddedServer, ServerState
+from shared.dev_stack.launched_program import ServerError
 from shared.dev_stack.programs import ProgramMissingError, valkey_binary
 from shared.private_files import write_private
 
@@ -26,8 +26,7 @@ class EmbeddedRedis(EmbeddedServer):
     :param options: server settings beside or instead of ours.
     """
 
-    name: ClassVar[str] = "Redis"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    name = "Redis"
 
     def __init__(
         self,

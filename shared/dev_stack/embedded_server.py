@@ -7,16 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import IO, ClassVar, Self
+from typing import IO, Self
 
-from shared.cli.exit_codes import CommandFailed
+from shared.dev_stack.launched_program import STOP_SECONDS, LaunchedProgram, ServerError
 from shared.dev_stack.programs import SystemUser
 from shared.private_files import close_to_others, make_private_directory
-from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import wait_until
 
 START_SECONDS = 60.0
@@ -24,8 +23,6 @@ START_SECONDS = 60.0
 
 LEAST_ROOM = 1024 * 1024
 """Bytes on a disk; with less left, that is why a program ends."""
-
-STOP_SECONDS = 20.0
 
 
 class ServerState(Enum):
@@ -36,11 +33,7 @@ class ServerState(Enum):
     READY = "serves clients"
 
 
-class ServerError(CommandFailed):
-    """An embedded server cannot be started; the text says why and what to do."""
-
-
-class EmbeddedServer(ABC):
+class EmbeddedServer(LaunchedProgram):
     """
     A real server on 127.0.0.1 with its state in a directory of its own.
 
@@ -48,14 +41,10 @@ class EmbeddedServer(ABC):
     that lives as long as the process does: the kernel ends the server together with that thread.
     """
 
-    name: ClassVar[str]
-    stop_signal: ClassVar[signal.Signals]
-
     def __init__(self, directory: Path, *, port: int | None = None, log: Path | None = None) -> None:
         self.directory = directory.absolute()
         self.port = port or free_port()
         self.log = log or self.directory / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
     @property
@@ -79,13 +68,6 @@ class EmbeddedServer(ABC):
     @abstractmethod
     def _state(self) -> ServerState:
         """Ask the launched process how far it is."""
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """Return the server's process; it has the server's own id."""
-        if self._process is None:
-            raise ServerError(f"{self.name} was not started")
-        return self._process
 
     @property
     def pid(self) -> int:
@@ -120,20 +102,15 @@ class EmbeddedServer(ABC):
 
     def launch(self) -> None:
         """Start the process, without waiting for it."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                ending_with_parent(self._command(), account=self._account()),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=self._environment(),
-                pass_fds=self._inherited(),
-                start_new_session=True,  # Ctrl-C is for the supervisor alone
-            )
+        self._launch(
+            self._command(),
+            account=self._account(),
+            cwd="/",
+            env=self._environment(),
+            pass_fds=self._inherited(),
+        )
 
     def relaunch(self) -> None:
-        """Start the process again that has ended."""
         self.prepare()
         self.launch()
 
@@ -156,8 +133,7 @@ class EmbeddedServer(ABC):
 
     def stop(self) -> None:
         """Stop the server in an orderly way and unlock the directory; harmless if it does not run."""
-        if self._process is not None:
-            stop_process(self._process, self.stop_signal)
+        super().stop()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -203,16 +179,6 @@ class EmbeddedServer(ABC):
                 f"{self.directory} is in use by another muster: stop that one, or choose another --home"
             ) from None
         self._lock = lock
-
-
-def stop_process(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
-    """Ask a process to end, and kill it if it does not."""
-    process.send_signal(stop_signal)  # does nothing once it has ended
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def room_at(file: Path) -> int:

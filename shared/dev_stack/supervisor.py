@@ -7,10 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
-from shared.dev_stack.embedded_server import ServerError, stop_process
-from shared.runtime.exit_with_parent import ending_with_parent
+from shared.dev_stack.launched_program import LaunchedProgram, ServerError
 from shared.runtime.retry import Backoff, RetryPolicy
 
 RESTARTS = RetryPolicy(first=0.5, longest=5.0)
@@ -20,27 +18,7 @@ STEADY_SECONDS = 10.0
 """A program that ran this long begins with the first pause again."""
 
 
-class SupervisedProgram(Protocol):
-    """A program that runs as one process."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def log(self) -> Path: ...
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The latest process."""
-
-    def relaunch(self) -> None:
-        """Start a process in place of the one that ended."""
-
-    def stop(self) -> None:
-        """Stop the process in an orderly way and wait for its end."""
-
-
-class MusterProcess:
+class MusterProcess(LaunchedProgram):
     """One of Muster's own processes, just as it runs in production: `muster <name> <arguments>`."""
 
     def __init__(self, name: str, *arguments: str, environ: Mapping[str, str], log: Path) -> None:
@@ -48,28 +26,9 @@ class MusterProcess:
         self._arguments = arguments
         self.log = log
         self._environ = environ
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise ServerError(f"{self.name} was not started")
-        return self._process
 
     def relaunch(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                ending_with_parent([sys.executable, console_script(), self.name, *self._arguments]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environ,
-                start_new_session=True,  # Ctrl-C is for the supervisor alone
-            )
-
-    def stop(self) -> None:
-        if self._process is not None:
-            stop_process(self._process, signal.SIGTERM)
+        self._launch([sys.executable, console_script(), self.name, *self._arguments], env=self._environ)
 
 
 class Supervisor:
@@ -80,7 +39,7 @@ class Supervisor:
         self._child_ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._wake)
 
-    async def keep(self, program: SupervisedProgram) -> None:
+    async def keep(self, program: LaunchedProgram) -> None:
         """Start a running program again whenever it ends: at once, then after ever longer pauses."""
         backoff, started, pause = Backoff(RESTARTS), time.monotonic(), 0.0
         while True:
@@ -93,7 +52,7 @@ class Supervisor:
             pause, started = backoff.next(), time.monotonic()
             self._relaunch(program)
 
-    async def run(self, program: SupervisedProgram) -> int:
+    async def run(self, program: LaunchedProgram) -> int:
         """Run a program to its end, and return its status; it is stopped if this is cancelled."""
         program.relaunch()
         try:
@@ -107,7 +66,7 @@ class Supervisor:
             await self._child_ended.wait()
         return status
 
-    def _relaunch(self, program: SupervisedProgram) -> None:
+    def _relaunch(self, program: LaunchedProgram) -> None:
         try:
             program.relaunch()
         except (ServerError, OSError) as error:  # the next turn of the loop tries again

@@ -22,8 +22,9 @@ from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, free_port, last_words
 from shared.dev_stack.home import locked
+from shared.dev_stack.launched_program import LaunchedProgram
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
-from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
+from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.http_clients import http_client
 from shared.private_files import UMASK, close_to_others, write_private
 from shared.runtime.retry import poll
@@ -138,7 +139,7 @@ async def _run(settings: Settings, *, fresh: bool, demo: bool) -> None:
         await _migrated(supervisor, migrate)
         await cleanup.enter_async_context(_launched(write, project, react))
         cleanup.callback(say, "stopping")
-        programs: list[SupervisedProgram] = [*stack.servers, write, read, project, react]
+        programs: list[LaunchedProgram] = [*stack.servers, write, read, project, react]
 
         async def ready() -> None:
             if demo:
@@ -167,7 +168,7 @@ async def _started(server: EmbeddedServer) -> AsyncIterator[None]:
         await _stopped(server)
 
 
-async def _stopped(*programs: SupervisedProgram) -> None:
+async def _stopped(*programs: LaunchedProgram) -> None:
     await asyncio.gather(*(asyncio.to_thread(program.stop) for program in programs))
 
 
@@ -210,7 +211,7 @@ async def _launched(*processes: MusterProcess) -> AsyncIterator[None]:
 
 async def _supervise(
     supervisor: Supervisor,
-    programs: Sequence[SupervisedProgram],
+    programs: Sequence[LaunchedProgram],
     addresses: Addresses,
     *,
     ready: Callable[[], Awaitable[None]],

@@ -30,8 +30,8 @@ class TapLimits:
     """Events in one read."""
     window: int = 1_000
     """Events behind the slowest that are kept; who is further behind reads for themselves until they are level."""
-    counted: int = 100_000
-    """Positions in which events are counted at once: others are served in between."""
+    counted: int = 10_000
+    """Positions in which events are counted at once, in a millisecond: others are served in between."""
     held_up: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=0.002, longest=0.25))
     """From one look to the next while a transaction holds the log up: one that is rolled back notifies nobody."""
 

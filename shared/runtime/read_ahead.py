@@ -1,7 +1,8 @@
 """Reading on while what was read is being worked on."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -12,47 +13,61 @@ class ReadAhead(Generic[T]):
     """Items that have come, in order: a bounded number and size of them, with those that are being worked on."""
 
     def __init__(self, most: int, size: Callable[[T], int], room: int) -> None:
-        self._items: asyncio.Queue[T | None] = asyncio.Queue(most)
+        self._most = most
         self._size = size
         self._room = room
-        self._held = self._worked_on = 0
-        self._has_room = asyncio.Condition()
+        self._come: deque[T] = deque()
+        self._held = 0
+        self._is_read = False
         self._error: Exception | None = None
+        self._more_came, self._has_room = asyncio.Event(), asyncio.Event()
 
     async def read(self, items: AsyncIterable[T]) -> None:
         try:
             async for item in items:
-                await self._hold(self._size(item))
-                await self._items.put(item)
+                size = self._size(item)
+                while len(self._come) >= self._most or not self._may_hold(size):
+                    self._has_room.clear()
+                    await self._has_room.wait()
+                self._held += size
+                self._come.append(item)
+                self._more_came.set()
         except Exception as error:  # noqa: BLE001 - raised by `some`, behind the items that came before it
             self._error = error
-        await self._items.put(None)
+        self._is_read = True
+        self._more_came.set()
 
-    async def some(self) -> list[T]:
+    def _may_hold(self, size: int) -> bool:
+        """Whether there is room for one more; one item has room always, however large."""
+        return not self._held or self._held + size <= self._room
+
+    async def some(self, most: int) -> list[T]:
         """
-        Return all that have come, one at least; none at the end. What was returned before is done with.
+        Return those that have come, one at least; none at the end.
 
         :raises Exception: what the reading of the next one raised.
         """
-        await self._hold(-self._worked_on)
-        some: list[T] = []
-        while not some or not self._items.empty():
-            item = await self._items.get()
-            if item is None:
-                self._items.put_nowait(None)
-                break
-            some.append(item)
-        self._worked_on = sum(map(self._size, some))
-        if not some and self._error is not None:
+        while not self._come and not self._is_read:
+            self._more_came.clear()
+            await self._more_came.wait()
+        if not self._come and self._error is not None:
             raise self._error
-        return some
+        return self.more(most)
 
-    async def _hold(self, size: int) -> None:
-        """Wait until there is room for more; one item has room always, however large."""
-        async with self._has_room:
-            await self._has_room.wait_for(lambda: size <= 0 or not self._held or self._held + size <= self._room)
-            self._held += size
-            self._has_room.notify()
+    def more(self, most: int) -> list[T]:
+        """Return those that have come by now, if any."""
+        taken = [self._come.popleft() for _ in range(min(most, len(self._come)))]
+        self._has_room.set()
+        return taken
+
+    def done(self, item: T) -> None:
+        """Let others have the room of an item that was worked on."""
+        self._held -= self._size(item)
+        self._has_room.set()
+
+    def put_back(self, items: Iterable[T]) -> None:
+        """Have items that were taken, and are not done, come again before all others."""
+        self._come.extendleft(reversed([*items]))
 
 
 @asynccontextmanager
@@ -62,6 +77,7 @@ async def reading_ahead(
     """
     Read items from here to the end of the block.
 
+    :param most: items that were read and not taken.
     :param room: for items that were read and are not done with, by their sizes.
     """
     ahead: ReadAhead[T] = ReadAhead(most, size, room)

@@ -27,6 +27,10 @@ class StopSignal:
         """Let nothing new begin from now on."""
         self._requested.set()
 
+    @property
+    def is_requested(self) -> bool:
+        return self._requested.is_set()
+
     def raise_if_requested(self) -> None:
         """:raises Stopped: the process is to stop."""
         if self._requested.is_set():

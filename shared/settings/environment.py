@@ -260,11 +260,7 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
         return self.home / "mail"
 
     def required(self, field: str) -> str:
-        """
-        Return a setting the caller cannot do without.
-
-        :raises SettingMissingError: it is not set.
-        """
+        """:raises SettingMissingError: it is not set."""
         value = getattr(self, field)
         if value is None:
             raise SettingMissingError(

@@ -16,7 +16,7 @@ import pytest
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
-from shared.ids import TimeOrderedIds
+from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.connection import connected
 from shared.postgres.pipeline import Pipeline
 from tests.support.apps import app_client
@@ -38,8 +38,9 @@ from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
-from write_side.adapters.postgres.group_commit.requests import Change
+from write_side.adapters.postgres.group_commit.requests import Change, LookRequest, RowSource
 from write_side.adapters.postgres.group_commit.writes import refusal
+from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import (
     AccountExists,
@@ -52,6 +53,7 @@ from write_side.domain.errors import (
     OutcomeUnknown,
     StaleAggregate,
 )
+from write_side.execution.in_order import MOST_AT_ONCE
 from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.app import write_api
@@ -402,8 +404,11 @@ async def test_those_that_ran_before_go_first_in_the_order_in_which_they_came_ba
     """One that must be alone is passed neither by new ones, nor by those behind an account that all want."""
     lanes = lanes_to_nowhere()
 
-    async def group_of(**terms: Any) -> CommandGroup:
-        return await lanes.join(Member(context("suspend-account")), **terms)
+    async def group_of(**terms: Any) -> CommandGroup | None:
+        member = Member(context("suspend-account"))
+        with suppress(Unavailable):
+            await lanes.ask(member, ANY_ACCOUNT, **terms)
+        return member.group
 
     new, first, alone, second, third = await asyncio.gather(
         group_of(), group_of(behind="hot"), group_of(most=1), group_of(behind="hot"), group_of(behind="hot")
@@ -413,15 +418,20 @@ async def test_those_that_ran_before_go_first_in_the_order_in_which_they_came_ba
     assert new is second
 
 
-async def test_a_command_that_is_cancelled_once_it_has_a_place_is_not_waited_for():
+async def test_a_command_that_is_cancelled_has_no_group():
+    """It asked for one, and is gone at the end of the turn: nobody waits for it."""
     member, lanes = Member(context("suspend-account")), lanes_to_nowhere()
-    joining = asyncio.create_task(lanes.join(member))
-    await asyncio.sleep(0)  # it has asked for a place, and is given one at the end of this turn
+    joining = asyncio.create_task(lanes.ask(member, ANY_ACCOUNT))
+    await asyncio.sleep(0)
 
-    asyncio.get_running_loop().call_soon(joining.cancel)
-    await asyncio.wait([joining])
+    await member.leave()
+    await asyncio.sleep(0)
 
-    assert member.is_gone
+    assert member.group is None
+    joining.cancel()
+
+
+ANY_ACCOUNT = LookRequest(RowSource(Account, ("id",)), (uuid4(),))
 
 
 def lanes_to_nowhere() -> Lanes:
@@ -536,10 +546,16 @@ def random_lines(choose: random.Random, count: int) -> list[dict[str, Any]]:
     return [line(nth) for nth in range(count)]
 
 
-async def answers_of(write_side: WriteSide, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def answers_of(
+    write_side: WriteSide, lines: list[dict[str, Any]], ids: Ids | None = None
+) -> list[dict[str, Any]]:
     def register_units(registry) -> None:
         register_executor(
-            registry, units=write_side.units, clock=write_side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
+            registry,
+            units=write_side.units,
+            clock=write_side.clock,
+            ids=ids or TimeOrderedIds(),
+            token_key=MemoryTokenKey(),
         )
 
     async with app_client(write_api, admit_everyone, register_units) as client:
@@ -551,14 +567,78 @@ async def answers_of(write_side: WriteSide, lines: list[dict[str, Any]]) -> list
     return [msgspec.json.decode(each) for each in answer.text.splitlines()]
 
 
+async def test_what_is_stored_lets_those_behind_it_go_on(grouped):
+    """Before anything is heard of its answer, which may have to wait for the disk."""
+    window = Window()
+
+    for nth in range(3):
+        line = invocation("register-account", handle=f"p{nth}", email=f"p{nth}@example.org", display_name="P")
+        await grouped.executor.execute(msgspec.structs.replace(line, place=Place(window, nth)))
+
+    assert window.next == 3
+
+
+async def test_lines_get_ready_while_those_before_them_are_stored(grouped, monkeypatch, trips):
+    """One transaction is as full as the one before it, and begins once that has ended."""
+    count, ids, commit, stored = 200, CountedIds(), PipelinedTransaction.commit, []
+
+    async def held_up(transaction, *statements, **more):
+        stored.append(min(count, MOST_AT_ONCE * (len(stored) + 1)))
+        async with asyncio.timeout(30):
+            await ids.reached(min(count, stored[-1] + MOST_AT_ONCE))
+        await commit(transaction, *statements, **more)
+
+    monkeypatch.setattr(PipelinedTransaction, "commit", held_up)
+
+    lines = [{**line, "idempotency_key": line["handle"]} for line in registering(*(f"p{n}" for n in range(count)))]
+    answers = await answers_of(grouped, lines, ids)
+
+    assert [answer["status"] for answer in answers] == [200] * count
+    assert stored == [64, 128, 192, 200]
+    assert trips[1:] == [7, 1] * len(stored)
+
+
+class CountedIds(TimeOrderedIds):
+    def __init__(self) -> None:
+        self._made = 0
+        self._one_more = asyncio.Event()
+
+    def new(self) -> UUID:
+        self._made += 1
+        self._one_more.set()
+        return super().new()
+
+    async def reached(self, count: int) -> None:
+        while self._made < count:
+            self._one_more.clear()
+            await self._one_more.wait()
+
+
+def mostly_independent_lines(choose: random.Random, count: int) -> list[dict[str, Any]]:
+    """Registrations, and here and there something that has to see one of those just before it."""
+    lines = registering(*(f"p{n}" for n in range(count)))
+    for nth in range(30, count, 30):
+        before = f"p{nth - choose.randrange(1, 9)}"
+        lines[nth] = choose.choice(
+            [
+                *registering(before),
+                {"command": "close-account", "account": f"@{before}"},
+                {"command": "change-handle", "account": f"@{before}", "handle": f"q{nth}"},
+                {"command": "erase-account", "account": f"@{before}"},
+            ]
+        )
+    return lines
+
+
 def what_happened(answer: dict[str, Any]) -> Any:
     return answer["line"], answer["status"], answer.get("type"), answer.get("version")
 
 
 @pytest.mark.parametrize("seed", range(examples(4)))
-async def test_lines_that_share_transactions_are_answered_as_one_after_the_other(grouped, seed):
+@pytest.mark.parametrize(("lines_of", "count"), [(random_lines, 120), (mostly_independent_lines, 300)])
+async def test_lines_that_share_transactions_are_answered_as_one_after_the_other(grouped, seed, lines_of, count):
     """Whatever depends on whatever: the memory adapter, which takes line by line, says what has to come out."""
-    lines = random_lines(random.Random(seed), 120)
+    lines = lines_of(random.Random(seed), count)
     one_by_one = memory_write_side()
 
     answers = await answers_of(grouped, lines)

@@ -11,9 +11,9 @@ from shared.dev_stack.doctor_of_postgres import examine_postgres
 from shared.errors import Unavailable, Unsound
 from shared.postgres.connection import connected, reachable
 from shared.postgres.session import PINNED
+from tests.contract.pooler import pooler
 from tests.hostile.variables import LIBPQ
 from tests.support.databases import database_at
-from tests.support.pooler import pooler
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres.connections.transactions import create_engine
 from write_side.adapters.postgres.migrate import migrate

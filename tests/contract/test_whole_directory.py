@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.support.directory_comparison import Comparison
+from tests.contract.whole_directory.comparison import Comparison
+from tests.contract.whole_directory.play import Play, memory_stage, real_stage
 from tests.support.directory_lives import Commands, Feed, endings, lives
-from tests.support.directory_play import Play, memory_stage, real_stage
 from tests.support.examples import examples
 
 ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -19,9 +19,9 @@ from tests.support.stack import MUSTER, Stack, environment
 LISTS = ("/profiles?q=backup&status=any&limit=200", "/groups?q=backup&limit=200")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A home that is empty, where the account of an embedded server can reach it."""
+    """A home that is empty at first, where the account of an embedded server can reach it."""
     directory = Path(tempfile.mkdtemp(prefix="muster-restored-"))
     yield directory
     shutil.rmtree(directory)
@@ -45,43 +45,38 @@ def backup(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_a_restored_home_is_what_was_backed_up(stack, backup, home):
-    """The same records, ids, versions and times; what came later is missing, and new people take the next positions."""
-    restored = muster(home, "restore", str(backup), "--json")
-    assert restored.returncode == 0, restored.stderr
-    position = json.loads(restored.stdout)["position"]
-
-    other = Stack(home)
-    try:
-        with _client(other, other.addresses.read) as ours, _client(stack, stack.addresses.read) as theirs:
-            for path in LISTS:
-                there = _records(theirs, path, at_least=0)
-                here = _records(ours, path, at_least=position)
-                assert here, path
-                assert all(there[name] == record for name, record in here.items())
-        with _client(other, other.addresses.write) as client:
-            assert int(_register(client, 99).headers["Muster-Position"]) > position
-        verified = muster(home, "verify", "--json")
-        assert verified.returncode == 0, verified.stdout + verified.stderr
-    finally:
-        other.end()
+@pytest.fixture(scope="module")
+def restored(home: Path, backup: Path) -> int:
+    """The position at which the home stands; a restore was killed in its middle before."""
+    process = subprocess.Popen(
+        [*MUSTER, "restore", str(backup)], env=environment(MUSTER_HOME=str(home)), stderr=subprocess.DEVNULL
+    )
+    assert wait_until((home / "data" / "postgres.unfinished").exists)
+    process.kill()
+    process.wait()
+    assert not (home / "data" / "postgres").exists()
+    done = muster(home, "restore", str(backup), "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["position"]
 
 
-def test_a_home_that_runs_or_has_data_is_not_overwritten(stack, backup, home):
+def test_a_killed_restore_leaves_a_home_that_can_be_restored(restored, home):
+    assert restored > 0
+    assert not (home / "data" / "postgres.unfinished").exists()
+
+
+def test_a_home_that_runs_or_has_data_is_not_overwritten(stack, backup, restored, home):
     running = muster(stack.home, "restore", str(backup), "--fresh")
     assert running.returncode == 1
     assert "another `muster up` runs" in running.stderr
 
-    assert muster(home, "restore", str(backup)).returncode == 0
     again = muster(home, "restore", str(backup))
     assert again.returncode == 1
     assert "is not empty" in again.stderr
     assert "--fresh" in again.stderr
 
 
-def test_what_a_home_has_goes_only_for_a_backup_that_is_whole(backup, home, tmp_path):
-    muster(home, "restore", str(backup))
-    before = muster(home, "backup", str(tmp_path / "before.dump"), "--json")
+def test_what_a_home_has_goes_only_for_a_backup_that_is_whole(backup, restored, home, tmp_path):
     (torn := tmp_path / "torn.dump").write_bytes(backup.read_bytes()[:-20_000])
 
     for file in (torn, tmp_path / "missing.dump"):
@@ -90,19 +85,25 @@ def test_what_a_home_has_goes_only_for_a_backup_that_is_whole(backup, home, tmp_
         assert "Traceback" not in refused.stderr
 
     after = muster(home, "backup", str(tmp_path / "after.dump"), "--json")
-    assert json.loads(after.stdout)["position"] == json.loads(before.stdout)["position"]
+    assert json.loads(after.stdout)["position"] == restored
 
 
-def test_a_killed_restore_leaves_a_home_that_can_be_restored(backup, home):
-    command = [*MUSTER, "restore", str(backup)]
-    process = subprocess.Popen(command, env=environment(MUSTER_HOME=str(home)), stderr=subprocess.DEVNULL)
-    assert wait_until((home / "data" / "postgres.unfinished").exists)
-    process.kill()
-    process.wait()
-
-    assert not (home / "data" / "postgres").exists()
-    assert muster(home, "restore", str(backup)).returncode == 0
-    assert not (home / "data" / "postgres.unfinished").exists()
+def test_a_restored_home_is_what_was_backed_up(stack, restored, home):
+    """The same records, ids, versions and times; what came later is missing, and new people take the next positions."""
+    other = Stack(home)
+    try:
+        with _client(other, other.addresses.read) as ours, _client(stack, stack.addresses.read) as theirs:
+            for path in LISTS:
+                there = _records(theirs, path, at_least=0)
+                here = _records(ours, path, at_least=restored)
+                assert here, path
+                assert all(there[name] == record for name, record in here.items())
+        with _client(other, other.addresses.write) as client:
+            assert int(_register(client, 99).headers["Muster-Position"]) > restored
+        verified = muster(home, "verify", "--json")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    finally:
+        other.end()
 
 
 def test_a_backup_overwrites_nothing_and_is_its_owners_alone(stack, backup):

@@ -1,22 +1,24 @@
-"""The tutorial does what it says: every command of `docs/quickstart.md` is run, and prints what the page shows."""
+"""
+The tutorial does what it says: every command of `docs/quickstart.md` is run, and prints what the page shows.
+
+It begins with an empty log, so it is followed before all else that is done on the stack.
+"""
 
 import shutil
 
 import pytest
 
 from tests.support.pages import ROOT, examples_of, is_as_shown, outputs
-from tests.support.stack import running_stack
 
 EXAMPLES = examples_of(ROOT / "docs/quickstart.md")
 
 
 @pytest.fixture(scope="module")
-def printed():
-    """The output of each example, of all in their order on a stack of their own."""
+def printed(stack):
+    """The output of each example, of all in their order."""
     if shutil.which("curl") is None:
         pytest.skip("the tutorial uses curl, and there is none")
-    with running_stack() as stack:
-        return outputs(EXAMPLES, stack)
+    return outputs(EXAMPLES, stack)
 
 
 def test_examples_are_found(printed):

@@ -13,8 +13,8 @@ import pytest
 from uuid_utils import uuid7
 
 from shared.redis.cluster import slot_of
+from tests.faults.cluster_bus import separable_cluster
 from tests.support.cluster import ClusterNode, ValkeyCluster, valkey_cluster
-from tests.support.cluster_bus import separable_cluster
 from tests.support.commands import muster
 from tests.support.operator import Operator
 from tests.support.replicas import PASSWORD, checkpoint_on

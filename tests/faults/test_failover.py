@@ -59,17 +59,17 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
         await load.grown(by=20)
         with replicas.client_of(valkeys.replica) as replica:
             replica.replicaof("127.0.0.1", 1)
-        await load.grown(by=40)
+        await load.grown(by=20)
         lost = replicas.checkpoint_on(valkeys.master)
         valkeys.master.kill()
         assert replicas.checkpoint_on(valkeys.replica) < lost
 
         recovered = await seconds_until(serving_again(readers, load))
         await valkeys.promoted()
-        await load.grown(by=40)
+        await load.grown(by=20)
         valkeys.master.start()
         await valkeys.settled(master=valkeys.replica, replica=valkeys.master)
-        await load.grown(by=40)
+        await load.grown(by=20)
 
     recovered_in(recovered)
     assert load.troubles == {}
@@ -144,11 +144,11 @@ async def test_a_promoted_standby_has_every_command_that_was_accepted(postgreses
     The old primary comes back as a primary, which nobody should let it: it accepts nothing, as its standby has left it.
     """
     async with under_load(stack, seed=1410) as (load, readers):
-        await load.grown(by=60)
+        await load.grown(by=30)
         postgreses.primary.kill()
         postgreses.standby.promote()
         recovered = await seconds_until(serving_again(readers, load))
-        await load.grown(by=60)
+        await load.grown(by=30)
 
     recovered_in(recovered)
     assert set(load.troubles) <= {"/problems/storage-unavailable", "/problems/outcome-unknown"}

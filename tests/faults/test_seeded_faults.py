@@ -12,7 +12,7 @@ from tests.support.examples import at_night
 from tests.support.faults.campaign import Campaign
 from tests.support.faults.kinds import FAULTS
 
-IN_TURN = 6
+IN_TURN = 4
 """Kinds in a run of the suite, but for those at night, which try all."""
 AT_A_TIME = 6
 """Kinds in one run of a soak: several runs go through all of them, and then in another order."""

@@ -19,7 +19,8 @@ from redis import Redis
 
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, free_port
-from shared.dev_stack.supervisor import MusterProcess, SupervisedProgram, Supervisor
+from shared.dev_stack.launched_program import LaunchedProgram
+from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.settings import Addresses
 from tests.support.access import headers_for
 from tests.support.bus_transport import BusTransport
@@ -77,7 +78,7 @@ class Bench:
         self.consumers: list[MusterProcess] = []
         self.forgotten: list[Person] = []
         """Those of whom the database was made to forget something: mails and changes may have come because of it."""
-        self._keepers: dict[SupervisedProgram, asyncio.Task[None]] = {}
+        self._keepers: dict[LaunchedProgram, asyncio.Task[None]] = {}
         self._names = 0
 
     @asynccontextmanager
@@ -193,7 +194,7 @@ class Bench:
         """What a process is started with whose clock can be set; nothing where this machine does not permit it."""
         return self.clocks[whose].environment if self.clocks else {}
 
-    def _keep(self, program: SupervisedProgram) -> None:
+    def _keep(self, program: LaunchedProgram) -> None:
         self._keepers[program] = asyncio.create_task(self._supervisor.keep(program))
 
     @asynccontextmanager

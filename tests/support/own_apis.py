@@ -1,4 +1,4 @@
-"""An API of Muster's that a function answers, on a port of its own: commands are told its address, and no more."""
+"""An API that a function answers, on a port of its own: who asks is told its address, and no more."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +12,23 @@ Answer = Callable[[httpx.Request], httpx.Response | None]
 
 
 class FakeApi(ThreadingHTTPServer):
-    """Listens until it is left; `answer` may be set while it does."""
+    """Answers while it runs; `answer` may be set meanwhile."""
 
     answer: Answer
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        answering = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        answering.start()
+        try:
+            yield
+        finally:
+            self.shutdown()
+            answering.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -30,6 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             return
         self.send_response(answer.status_code)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.content)
 
@@ -41,11 +53,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def fake_api() -> Iterator[FakeApi]:
-    with FakeApi() as api:
-        listening = Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01})
-        listening.start()
-        try:
-            yield api
-        finally:
-            api.shutdown()
-            listening.join()
+    with FakeApi() as api, api.running():
+        yield api

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
-from shared.cli.api_client import ApiFailed, ApiRefused, not_let_in, problem_of
-from shared.cli.exit_codes import DONE, FAILED, CommandFailed
+from shared.cli.api_client import READ_API, ApiFailed, not_let_in, refused
+from shared.cli.exit_codes import DONE, FAILED
 from shared.cli.output import print_result
 from shared.client.lines import Chunk, Line
 from shared.client.run import failure
@@ -76,7 +76,7 @@ class DryRun:
         """
         Check everything, print how many would be refused, and return the exit status.
 
-        :raises CommandFailed: the read API does not answer.
+        :raises ApiFailed: the read API does not answer.
         """
         began, lines, refused = time.monotonic(), 0, 0
         with progress:
@@ -127,8 +127,7 @@ class DryRun:
         if response.status_code in {401, 403}:
             raise not_let_in(response)
         if not response.is_success:
-            problem = problem_of(response)
-            raise ApiRefused(problem, status=response.status_code) if problem else CommandFailed(response.text)
+            raise refused(READ_API, response)
         return msgspec.json.decode(response.content, type=_Missing).missing
 
 

@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from zoneinfo import available_timezones
 
+import msgspec
+
 from shared.text import composed, shows, unique_email, unique_external_id, unique_handle, unique_slug
 
 By = TypeVar("By")
@@ -42,7 +44,7 @@ class Text(str):
         if not isinstance(given, str):
             raise InvalidValue("must be text")
         # Composing makes one code point of four at most: what is longer need not be looked at.
-        text = composed(given) if len(given) <= 4 * cls.longest else given
+        text = given if given.isascii() or len(given) > 4 * cls.longest else composed(given)
         if not cls.shortest <= len(text) <= cls.longest:
             raise InvalidValue(f"must be {cls.shortest} to {cls.longest} characters long, not {len(text)}")
         if not _compiled(cls.pattern).fullmatch(text):
@@ -299,9 +301,5 @@ def value_schema(kind: type[Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The same without our types, as events and JSON have it."""
-    if isinstance(value, (str, Reference)):
-        return str(value)
-    if isinstance(value, dict):
-        return {plain(name): plain(each) for name, each in value.items()}
-    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+    """The same without our types, all of which are texts, as events and JSON have it."""
+    return msgspec.to_builtins(value, enc_hook=str)

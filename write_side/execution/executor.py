@@ -17,7 +17,6 @@ from shared.errors import Unavailable
 from shared.ids import Ids
 from shared.observability.tracing import traceparent
 from write_side.domain.errors import Contention, OutcomeUnknown, StaleAggregate
-from write_side.domain.values import plain
 from write_side.execution.admission import Admission
 from write_side.execution.invocation import Answer, Invocation
 from write_side.execution.limits import ExecutionLimits
@@ -36,7 +35,7 @@ _RETRIES = Counter(
 _RETRIED = (StaleAggregate, Contention, Unavailable)
 """After these nothing was stored, and another attempt may succeed."""
 
-_canonical = msgspec.json.Encoder(enc_hook=plain, order="deterministic").encode
+_canonical = msgspec.json.Encoder(enc_hook=str, order="deterministic").encode
 
 
 class CommandExecutor:

@@ -1,8 +1,10 @@
 """Commands that are carried out at once, and yet one after the other: messages of a stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Generic, TypeVar
 
 from shared.problems import Refusal
@@ -14,14 +16,25 @@ from write_side.ports import NotYet, Place, Window
 MOST_AT_ONCE = 64
 """As many as share a transaction."""
 
+_MOST_IN_A_WINDOW = 16 * MOST_AT_ONCE
+"""Then the first of another window has to ask for a permit."""
+
+_BEGUN_IN_A_TURN = 16
+"""Of those that get ready: whatever else the event loop has to do waits for them."""
+
 M = TypeVar("M")
+
+
+def _no_more(_: int) -> Sequence[M]:
+    return ()
 
 
 class InOrder(Generic[M]):
     """
     Carries out messages in order, as many at once as did not depend on one another before.
 
-    Each sees all before it; what would have to see one that is not stored yet is carried out again behind it.
+    Each sees all before it; what would have to see one that is not stored yet is carried out again behind it. While
+    those of one transaction are stored, those of the next get ready.
 
     :param carry_out: carries out one message at its place, and returns how it ended.
     """
@@ -30,30 +43,86 @@ class InOrder(Generic[M]):
         self._carry_out = carry_out
         self._at_once = MOST_AT_ONCE
 
-    async def begin(self, messages: Sequence[M]) -> AsyncGenerator[Ending, None]:
+    async def begin(
+        self, messages: Iterable[M], more: Callable[[int], Sequence[M]] = _no_more
+    ) -> AsyncGenerator[Ending, None]:
         """
         Yield how the first messages ended: at least one, and none behind one that is to be carried out again.
 
         A message is settled once the next ending is asked for. A caller that closes the generator instead has stored
         nothing behind that message, unless it is settled elsewhere.
+
+        :param more: gives up to so many messages behind those, of those that have come.
         """
-        window, at_once, count = Window(), messages[: self._at_once], 0
-        tasks = [asyncio.ensure_future(self._carry_out(each, Place(window, nth))) for nth, each in enumerate(at_once)]
+        most = 2 * MOST_AT_ONCE if self._at_once == MOST_AT_ONCE else 0
+        begun, count = BegunMessages(self._carry_out, more, most=most), 0
+        window = begun.window
+        begun.begin(islice(messages, self._at_once))
         try:
-            for count, task in enumerate(tasks, start=1):
-                ending = await task
+            while begun.tasks:
+                ending = await begun.tasks[0]
+                count += 1
                 yield ending
                 if not _is_settled(ending):
                     return
                 if not _is_unknown(ending):
-                    window.next = count
+                    window.next = max(window.next, count)
+                begun.tasks.popleft()
+                begun.go_on()
         except NotYet:
-            count -= 1
+            pass
         finally:
-            self._at_once = min(2 * count, MOST_AT_ONCE) if count == len(at_once) else max(count, 1)
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            self._at_once = min(max(count, 1) if begun.tasks else 2 * count, MOST_AT_ONCE)
+            await begun.end()
+
+
+class BegunMessages(Generic[M]):
+    """
+    The messages of a window that have begun and are not settled.
+
+    :param most: how many may be, once the first are on their way.
+    """
+
+    def __init__(
+        self, carry_out: Callable[[M, Place], Awaitable[Ending]], more: Callable[[int], Sequence[M]], *, most: int
+    ) -> None:
+        self.window = Window(on_its_way=self.go_on)
+        self.tasks: deque[asyncio.Future[Ending]] = deque()
+        self._carry_out = carry_out
+        self._more = more
+        self._most = most
+        self._number = 0
+        self._is_due = False
+
+    def begin(self, messages: Iterable[M]) -> None:
+        for message in messages:
+            place = Place(self.window, self._number)
+            self.tasks.append(asyncio.ensure_future(self._carry_out(message, place)))
+            self._number += 1
+
+    def go_on(self) -> None:
+        """Begin with more, some in each turn of the event loop."""
+        if not self._is_due and self._room > 0:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._begin_some)
+
+    async def end(self) -> None:
+        """Give up what is not settled."""
+        self._most = 0
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+
+    @property
+    def _room(self) -> int:
+        return min(self._most - len(self.tasks), _MOST_IN_A_WINDOW - self._number)
+
+    def _begin_some(self) -> None:
+        self._is_due = False
+        if self._room > 0 and (some := self._more(min(self._room, _BEGUN_IN_A_TURN))):
+            self.begin(some)
+            self.go_on()
 
 
 def _is_unknown(ending: Ending) -> bool:

@@ -1,7 +1,6 @@
 """The write API as its OpenAPI document describes it."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -63,7 +62,6 @@ def document() -> dict[str, Any]:
     """Describe every command and the stream of commands."""
     described = openapi(
         title="Muster write API",
-        version=version("muster"),
         description="Post commands: each is carried out whole, once, or not at all.",
         operations=[*map(_command, USE_CASES), _STREAM],
         scope=COMMANDS,

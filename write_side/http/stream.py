@@ -1,5 +1,6 @@
 """`POST /commands`: a stream of commands, one a line, each answered with a line as it is done."""
 
+from collections import deque
 from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -18,7 +19,7 @@ from shared.http.parsing.negotiation import require_acceptable
 from shared.http.requests import AnyRequest, header, request_id
 from shared.observability.logging import log_defect
 from shared.problems import INTERNAL_ERROR, Problem, Refusal
-from shared.runtime.read_ahead import reading_ahead
+from shared.runtime.read_ahead import ReadAhead, reading_ahead
 from shared.server.shutdown import Stopped, StopSignal
 from write_side.execution.endings import Ending
 from write_side.execution.executor import CommandExecutor
@@ -31,7 +32,7 @@ from write_side.http.lines import CHANNEL, NumberedLine, answered, numbered, rea
 from write_side.ports import NotYet, Place
 
 NDJSON = "application/x-ndjson"
-BYTES_AT_ONCE = MAX_MESSAGE_BYTES
+BYTES_AT_ONCE = 2 * MAX_MESSAGE_BYTES
 """Of the lines that are carried out at once, and of those that are read ahead of them."""
 
 NOT_REACHED = Problem(
@@ -105,8 +106,8 @@ class CommandLines:
         try:
             read = reading_ahead(numbered(lines), most=MOST_AT_ONCE, size=NumberedLine.size, room=BYTES_AT_ONCE)
             async with read as ahead:
-                while some := await ahead.some():
-                    await self._carry_out_some(some, answers)
+                while some := await ahead.some(MOST_AT_ONCE):
+                    await self._carry_out_some(deque(some), ahead, answers)
         except (Stopped, NoRoom) as ended:
             problem = STOPPING if isinstance(ended, Stopped) else ANSWERS_UNREAD
             refusal = Refusal(problem, "Neither this line nor any after it was carried out")
@@ -114,21 +115,30 @@ class CommandLines:
         except ClientGone:
             return
 
-    async def _carry_out_some(self, lines: Sequence[NumberedLine], answers: WaitingAnswers) -> None:
-        """Carry out lines at once, as far as they do not depend on one another; begin anew behind the last answer."""
-        while lines:
-            self._stopping.raise_if_requested()
-            count, no_room = 0, None
-            async with aclosing(self._in_order.begin(lines)) as endings:
-                async for ending in endings:
-                    self._number, count = lines[count].number, count + 1
-                    try:
-                        await answers.put(msgspec.json.encode(answered(self._number, ending)) + b"\n")
-                    except NoRoom as error:  # it is kept; and so must be those that took effect together with it
-                        no_room = error
-            if no_room is not None:
-                raise no_room
-            lines = lines[count:]
+    async def _carry_out_some(
+        self, lines: deque[NumberedLine], ahead: ReadAhead[NumberedLine], answers: WaitingAnswers
+    ) -> None:
+        """Carry out lines, and those that come meanwhile, up to one that depends on those before it."""
+        self._stopping.raise_if_requested()
+        no_room = list[NoRoom]()
+
+        def more(most: int) -> Sequence[NumberedLine]:
+            some = [] if no_room or self._stopping.is_requested else ahead.more(most)
+            lines.extend(some)
+            return some
+
+        async with aclosing(self._in_order.begin([*lines], more)) as endings:
+            async for ending in endings:
+                line = lines.popleft()
+                ahead.done(line)
+                self._number = line.number
+                try:
+                    await answers.put(msgspec.json.encode(answered(line.number, ending)) + b"\n")
+                except NoRoom as error:  # it is kept; and so must be those that took effect together with it
+                    no_room.append(error)
+        ahead.put_back(lines)
+        if no_room:
+            raise no_room[0]
 
     async def _ending(self, line: NumberedLine, place: Place) -> Ending:
         """:raises NotYet: those before it have to be answered first."""

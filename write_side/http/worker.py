@@ -1,7 +1,5 @@
 """A process of the write side that serves nothing but its health."""
 
-from importlib.metadata import version
-
 from litestar.types import ASGIApp
 
 from shared.auth.principal import COMMANDS
@@ -19,9 +17,7 @@ def worker(*registers: Register, title: str, description: str) -> ASGIApp:
         handlers=[],
         registers=(admit_everyone, *registers),
         problems=(),
-        document=openapi(
-            title=title, version=version("muster"), description=description, operations=[], scope=COMMANDS
-        ),
+        document=openapi(title=title, description=description, operations=[], scope=COMMANDS),
         policy=Policy(COMMANDS),
         lifespan=[background],
     )

@@ -1,5 +1,6 @@
 """What a command is to the ports: its outcome, its context, and its place among others."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -25,9 +26,11 @@ class Window:
     answer, since it did not see their effects.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_its_way: Callable[[], None] = lambda: None) -> None:
+        """:param on_its_way: called when some of them are sent to be stored: those behind them may get ready."""
+        self.on_its_way = on_its_way
         self.next = 0
-        """The first of them that is not settled, by its number; they are counted from 0."""
+        """The first of them that is neither settled nor stored, by its number; they are counted from 0."""
 
 
 class Place(NamedTuple):

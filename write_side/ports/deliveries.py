@@ -143,8 +143,4 @@ class Deliveries(Protocol):
     """Where deliveries are kept, beside the state and the log."""
 
     def connect(self) -> AbstractAsyncContextManager[DeliverySession]:
-        """
-        Open a session.
-
-        :raises Unavailable: there is none to be had.
-        """
+        """:raises Unavailable: there is none to be had."""

@@ -40,11 +40,7 @@ class Deliverer:
         self._under_way: dict[Delivery, asyncio.Task[None]] = {}
 
     async def run(self, scheduled: asyncio.Event) -> None:
-        """
-        Deliver, until cancelled.
-
-        :param scheduled: set by others whenever there may be something new.
-        """
+        """:param scheduled: set by others whenever there may be something new."""
         try:
             while True:
                 scheduled.clear()

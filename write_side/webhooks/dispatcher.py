@@ -52,11 +52,7 @@ class Dispatcher:
         self._running: dict[UUID, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """
-        Send, until cancelled.
-
-        :raises Unavailable: the database does not answer.
-        """
+        """:raises Unavailable: the database does not answer."""
         try:
             while True:
                 await self.look()

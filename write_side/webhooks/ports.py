@@ -60,11 +60,7 @@ class Webhooks(Protocol):
     """Where webhooks are kept, beside the state and the log."""
 
     def connect(self) -> AbstractAsyncContextManager[WebhookSession]:
-        """
-        Open a session.
-
-        :raises Unavailable: there is none to be had.
-        """
+        """:raises Unavailable: there is none to be had."""
 
 
 class FeedChange(msgspec.Struct, frozen=True, kw_only=True):

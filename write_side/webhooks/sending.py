@@ -85,11 +85,7 @@ class WebhookSender:
             await self.step(wait=self._limits.wait_seconds)
 
     async def step(self, *, wait: float = 0.0) -> None:
-        """
-        Send one page.
-
-        :param wait: seconds to wait for a change, if there is none yet.
-        """
+        """:param wait: seconds to wait for a change, if there is none yet."""
         try:
             page = await self._feed.read(self.webhook, limit=self._limits.ahead, wait=wait)
         except HistoryTrimmed as trimmed:

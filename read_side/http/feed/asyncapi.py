@@ -16,8 +16,6 @@ _DESCRIPTION = (
 
 def asyncapi(openapi: Mapping[str, Any], *, stream: str) -> dict[str, Any]:
     """
-    Describe the feed.
-
     :param openapi: the OpenAPI document of the read API.
     :param stream: the path at which it is followed.
     """

@@ -64,11 +64,7 @@ class ChangePage(msgspec.Struct, frozen=True):
 
 
 def change_of(item: ChangeItem, values: Mapping[str, Any] | None = None) -> ChangeEvent:
-    """
-    Return what is served of an item.
-
-    :param values: of its record, as far as they are shown.
-    """
+    """:param values: of the item's record, as far as they are shown."""
     account, group = _uuid(item.account), _uuid(item.group)
     shown = UNSET if values is None else {name: values[name] for name in item.changed if name in values}
     return ChangeEvent(

@@ -41,8 +41,6 @@ class FeedReader:
 
     async def next(self, query: ChangeQuery, *, minimum: int = 0, wait: float = 0) -> ShownChanges:
         """
-        Return the next changes.
-
         :param minimum: the position that the answer must reflect.
         :param wait: seconds to wait for a change that fits, where none does yet.
         :raises ChangesTrimmed: see `ChangeViews.changes`.

@@ -176,11 +176,7 @@ CURSOR = Filter(
 
 
 def search_in(where: str) -> Filter[tuple[str, ...]]:
-    """
-    The filter by words.
-
-    :param where: of which they are the beginnings.
-    """
+    """:param where: words are looked for by their beginnings in this."""
     text = (
         f"What to look for: at most {MOST_WORDS} words of at most {LONGEST_WORD} characters, each the beginning of a "
         f"word of {where}, without case and accents. Blank is the same as none, but what is not blank must have a "

@@ -35,11 +35,7 @@ class BatchGet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     external_ids: Annotated[tuple[str, ...], Meta(max_length=MOST_KEYS)] = ()
 
     def keys(self) -> ProfileKeys:
-        """
-        Return them as the views know them.
-
-        :raises Rejection: 422, there are too many.
-        """
+        """:raises Rejection: 422, there are too many."""
         if (count := sum(map(len, msgspec.structs.astuple(self)))) > MOST_KEYS:
             error = FieldError("", f"must be at most {MOST_KEYS} keys in all, not {count}")
             raise Rejection(INVALID, "Not valid: too many keys", errors=[error])
@@ -69,11 +65,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def keys_in(body: bytes) -> ProfileKeys:
-    """
-    Return the keys in a body.
-
-    :raises Refusal: 400 or 422, it has none.
-    """
+    """:raises Refusal: 400 or 422, a body has none."""
     # A batch is mostly one of ids as we write them: to make a UUID of each would take as long as to find their records.
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         ids = _decode_plain_ids(body).ids

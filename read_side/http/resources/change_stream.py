@@ -60,8 +60,6 @@ class ChangeStreams:
         self, feed: FeedReader, query: ChangeQuery, first: ShownChanges, *, may_go_on: Callable[[], bool]
     ) -> StreamedResponse:
         """
-        Return the answer to one client.
-
         :param first: what was found by then.
         :param may_go_on: whether the client may still see this.
         """

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,8 +28,12 @@ class Parameter:
     place: str
     type: Any
     text: str
-    required: bool = False
     explode: bool = True
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a request must have it: an address has every key of its path."""
+        return self.place == "path"
 
 
 class OperationTag(NamedTuple):
@@ -69,7 +74,6 @@ class Operation:
 def openapi(
     *,
     title: str,
-    version: str,
     description: str,
     operations: Iterable[Operation],
     scope: str,
@@ -91,7 +95,7 @@ def openapi(
     problems = {problem.name: problem for each in operations for problem in _problems(each)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": version, "description": description, **_ABOUT},
+        "info": {"title": title, "version": version("muster"), "description": description, **_ABOUT},
         "servers": [{"url": "."}],  # the directory of the document, which a proxy may serve under any path
         "tags": [tag._asdict() for tag in dict.fromkeys(each.tag for each in operations)],
         "paths": paths,
@@ -186,11 +190,11 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
     described = {
         "name": parameter.name,
         "in": parameter.place,
-        "required": parameter.required,
+        "required": parameter.is_required,
         "description": parameter.text,
         "schema": schema,
     }
-    if parameter.required:
+    if parameter.is_required:
         described["example"] = example_of(schema, schemas.components, name=parameter.name)
     return described if parameter.explode else described | {"style": "form", "explode": False}
 

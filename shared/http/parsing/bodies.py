@@ -33,11 +33,7 @@ class ClientGone(Exception):
 
 
 async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """
-    Yield the body as it comes.
-
-    :raises ClientGone: the client has disconnected.
-    """
+    """:raises ClientGone: the client has disconnected before the end."""
     more = True
     while more:
         chunk, more = await _next_chunk(receive)

@@ -31,11 +31,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def behind(cls, place: bytes, *, query: bytes) -> Self:
-        """
-        Make a cursor.
-
-        :param query: what the list was asked, but for how much of it.
-        """
+        """:param query: what the list was asked, but for how much of it."""
         return cls(_check(place, query), place)
 
     @classmethod

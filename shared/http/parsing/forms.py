@@ -33,11 +33,7 @@ class Form:
 
 
 async def form_of(request: AnyRequest) -> Form:
-    """
-    Read the form in the body of a request.
-
-    :raises Rejection: it is none, or has too many fields.
-    """
+    """:raises Rejection: the body is no form, or has too many fields."""
     require_media_type(request.scope, MEDIA_TYPE)
     body = (await body_of(request)).decode(errors="replace")
     try:

@@ -34,11 +34,9 @@ KEPT = "muster_people_openid_80"
 
 @pytest.fixture(scope="module")
 def issuer():
-    issuer = Issuer()
-    issuer.add_key("ed", "EdDSA")
-    with issuer.running():
+    with Issuer() as issuer, issuer.running():
+        issuer.add_key("ed", "EdDSA")
         yield issuer
-    issuer.close()
 
 
 @pytest.fixture
@@ -223,7 +221,7 @@ async def test_the_issuer_is_told_the_secret(issuer):
 
     def answer(request):
         told.append(request.headers.get("Authorization"))
-        return httpx.Response(200, json=issuer.answer(request.url.path))
+        return issuer.answer(request)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         us = OpenIdClient("muster web", Secret("hu:sh"), "openid")

@@ -134,6 +134,25 @@ async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
         await until(lambda: around.live == "g2")
 
 
+async def test_what_is_built_catches_up_in_smaller_commits_than_the_live_one(around, history):
+    """From the first on: readers of the live one wait for each."""
+    projector = projector_on(around, limits=replace(HASTE, batch=500))
+    async with running(projector, until=ProjectionState.RUNNING):
+        await projector.reconciler.begin(HOLD)
+        await until(lambda: around.is_held)
+        announced = len(around.store.announced)
+        for number in range(12, 200):
+            history.register(f"p{number}")
+        around.tell()
+        await until(lambda: around.reached("g1") == around.reached("g2") == 400)
+
+    (g1, *_), (g2, *_) = (
+        [each.position for each in around.store.announced[announced:] if each.generation == name]
+        for name in ("g1", "g2")
+    )
+    assert (g1, g2 < 300) == (400, True)
+
+
 async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
     """Unless it is forced: an operator has to look first."""
     await run_until(projector_on(around), ProjectionState.RUNNING)

@@ -30,7 +30,7 @@ def issuer():
     for kid, algorithm in (("rsa", "RS256"), ("ec", "ES256"), ("ed", "EdDSA")):
         issuer.add_key(kid, algorithm)
     yield issuer
-    issuer.close()
+    issuer.server_close()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def test_a_new_key_is_looked_for_but_not_for_made_up_ids(issuer, running, 
         stranger.add_key(f"made-up-{nth}", "EdDSA")
         with pytest.raises(InvalidToken, match="unknown, or withdrawn"):
             await authentication.authenticate(stranger.token(f"made-up-{nth}"))
-    stranger.close()
+    stranger.server_close()
     assert issuer.asked == 1
 
     clock.now += LIMITS.unknown_key
@@ -97,7 +97,7 @@ async def test_an_issuer_that_is_away_does_not_matter_to_known_keys(issuer, runn
     """Only keys that nobody knows yet have to wait for it."""
     await authentication.authenticate(issuer.token("rsa"))
     running.close()
-    issuer.close()
+    issuer.server_close()
     clock.now += 2 * LIMITS.refresh
     await authentication._issuer.refresh()
 
@@ -135,7 +135,7 @@ async def test_an_issuer_under_another_name_vouches_for_no_token(issuer, running
 async def test_keys_that_anybody_on_the_way_could_change_are_not_fetched(issuer, keys_at, asked):
     """Although it is the issuer itself who says that they are there."""
     issuer.url, issuer.has_its_keys_at = "https://issuer.example", keys_at
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=issuer.answer(request.url.path)))
+    transport = httpx.MockTransport(issuer.answer)
     async with httpx.AsyncClient(transport=transport) as client:
         known = OpenIdIssuer(issuer.url, client=client)
         await known.refresh()
@@ -145,8 +145,8 @@ async def test_keys_that_anybody_on_the_way_could_change_are_not_fetched(issuer,
 
 async def test_a_weak_or_private_key_is_none(issuer, running, authentication, monkeypatch):
     """Nor is one that is for encryption."""
-    described = issuer._described("ec")
-    monkeypatch.setattr(issuer, "_described", lambda kid: {**described, "kid": kid, "use": "enc"})
+    described = issuer.jwk("ec")
+    monkeypatch.setattr(issuer, "jwk", lambda kid: {**described, "kid": kid, "use": "enc"})
 
     with pytest.raises(InvalidToken, match="unknown, or withdrawn"):
         await authentication.authenticate(issuer.token("ec"))
@@ -171,7 +171,7 @@ async def test_a_session_that_another_process_began_by_a_new_key_is_good_here(is
     assert not await authentication.admits(begun._replace(key_id="withdrawn"))
     retired = begun._replace(key_id="retired", is_ours=True)
     running.close()
-    issuer.close()
+    issuer.server_close()
     clock.now += LIMITS.unknown_key
     with pytest.raises(Unavailable):
         await authentication.admits(begun._replace(key_id="new"))
@@ -186,7 +186,7 @@ async def counted(issuer, clock):
 
     def answer(request):
         paths.append(request.url.path)
-        return httpx.Response(200, json=issuer.answer(request.url.path))
+        return issuer.answer(request)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
         yield OpenIdIssuer(issuer.url, client=client, clock=clock), paths
@@ -221,8 +221,8 @@ async def test_an_issuer_that_is_away_is_not_asked_by_each_sign_in(issuer, count
 )
 async def test_an_address_that_is_none_leads_nowhere(issuer, counted, address, monkeypatch):
     known, _ = counted
-    described = issuer.answer("/.well-known/openid-configuration")
-    monkeypatch.setattr(issuer, "answer", lambda _: {**described, "token_endpoint": address, "keys": []})
+    described = {**issuer.described(), "token_endpoint": address, "keys": []}
+    monkeypatch.setattr(issuer, "answer", lambda _: httpx.Response(200, json=described))
 
     with pytest.raises(Unavailable):
         await known.endpoint("token_endpoint")

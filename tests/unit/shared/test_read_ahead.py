@@ -43,27 +43,44 @@ async def test_no_more_is_held_than_there_is_room_for(texts, first):
         await quiet()
         read = source.given
 
-        assert await ahead.some() == texts[:first]
-        assert read == first + 1
+        some = await ahead.some(9)
+        assert (some, read) == (texts[:first], first + 1)
 
         rest = []
-        while some := await ahead.some():
-            rest += some
+        while some:
+            for each in some:
+                ahead.done(each)
+            rest += (some := await ahead.some(9))
             assert sum(map(len, some)) <= 10 or len(some) == 1
 
     assert rest == texts[first:]
 
 
-async def test_what_is_worked_on_takes_room_until_more_is_asked_for():
+async def test_what_is_worked_on_takes_room_until_it_is_done():
     source = Source(*["x" * 5] * 6)
     async with reading_ahead(source, most=3, size=len, room=10) as ahead:
         await quiet()
-        await ahead.some()
+        first, _ = await ahead.some(9)
         await quiet()
         meanwhile = source.given
-        await ahead.some()
 
-    assert meanwhile == 3
+        ahead.done(first)
+        await quiet()
+
+    assert (meanwhile, source.given) == (3, 4)
+
+
+async def test_what_is_put_back_comes_again_before_the_others():
+    async with reading_ahead(Source(*"abcde"), most=3, size=len, room=10) as ahead:
+        first, *others = await ahead.some(3)
+
+        ahead.put_back(others)
+        ahead.done(first)
+        await quiet()
+
+        assert await ahead.some(2) == ["b", "c"]
+        assert ahead.more(9) == ["d"]
+        assert ahead.more(9) == []
 
 
 async def test_an_error_comes_behind_what_came_before_it():
@@ -72,6 +89,6 @@ async def test_an_error_comes_behind_what_came_before_it():
         raise ValueError("gone")
 
     async with reading_ahead(broken(), most=3, size=len, room=10) as ahead:
-        assert await ahead.some() == ["x"]
+        assert await ahead.some(1) == ["x"]
         with pytest.raises(ValueError, match="gone"):
-            await ahead.some()
+            await ahead.some(1)

@@ -9,6 +9,7 @@ from sqlalchemy import Text as TextColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from write_side.adapters.postgres.connections.failures import translated
+from write_side.adapters.postgres.mapping import MAPPED
 from write_side.adapters.postgres.tables import accounts, groups, memberships, profiles
 from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
@@ -50,7 +51,6 @@ class Repository:
         self._touched = touched
 
     def add(self, aggregate: Aggregate) -> None:
-        self._session.add(aggregate)
         self._touched.append(aggregate)
 
     def remove(self, aggregate: Aggregate) -> None:
@@ -75,14 +75,16 @@ class PostgresAccounts(Repository):
         self.erased: list[Account] = []
 
     async def get(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names_account(ref)), AccountNotFound(ref))
+        return await self._one(select(MAPPED[Account]).where(_names_account(ref)), AccountNotFound(ref))
 
     async def get_unchanging(self, ref: AccountRef) -> Account:
-        query = select(Account).where(_names_account(ref)).with_for_update(read=True)
+        query = select(MAPPED[Account]).where(_names_account(ref)).with_for_update(read=True)
         return await self._one(query, AccountNotFound(ref))
 
     async def get_exclusive(self, ref: AccountRef) -> Account:
-        return await self._one(select(Account).where(_names_account(ref)).with_for_update(), AccountNotFound(ref))
+        return await self._one(
+            select(MAPPED[Account]).where(_names_account(ref)).with_for_update(), AccountNotFound(ref)
+        )
 
     async def positions_of(self, account: Account) -> Sequence[int]:
         with translated():
@@ -97,7 +99,7 @@ class PostgresAccounts(Repository):
 
 class PostgresProfiles(Repository):
     async def of(self, account: Account) -> Profile:
-        query = select(Profile).where(profiles.c.id == account.id)
+        query = select(MAPPED[Profile]).where(profiles.c.id == account.id)
         with translated():
             profile: Profile = (await self._session.execute(query)).scalar_one()
         self._touched.append(profile)
@@ -107,11 +109,13 @@ class PostgresProfiles(Repository):
 class PostgresGroups(Repository):
     async def get_unchanging(self, ref: GroupRef) -> Group:
         await self._queue(func.pg_advisory_xact_lock_shared, ref)
-        return await self._one(select(Group).where(_names_group(ref)).with_for_update(read=True), GroupNotFound(ref))
+        return await self._one(
+            select(MAPPED[Group]).where(_names_group(ref)).with_for_update(read=True), GroupNotFound(ref)
+        )
 
     async def get_exclusive(self, ref: GroupRef) -> Group:
         await self._queue(func.pg_advisory_xact_lock, ref)
-        return await self._one(select(Group).where(_names_group(ref)).with_for_update(), GroupNotFound(ref))
+        return await self._one(select(MAPPED[Group]).where(_names_group(ref)).with_for_update(), GroupNotFound(ref))
 
     async def _queue(self, lock: Callable[..., Any], ref: GroupRef) -> None:
         """
@@ -128,7 +132,7 @@ class PostgresGroups(Repository):
 class PostgresMemberships(Repository):
     async def find(self, group: Group, account: Account) -> Membership | None:
         within = (memberships.c.group_id == group.id, memberships.c.account_id == account.id)
-        return await self._find(select(Membership).where(*within))
+        return await self._find(select(MAPPED[Membership]).where(*within))
 
     async def of(self, group: Group, account: Account) -> Membership:
         if (membership := await self.find(group, account)) is None:
@@ -136,7 +140,9 @@ class PostgresMemberships(Repository):
         return membership
 
     async def all_of(self, account: Account) -> Sequence[Membership]:
-        query = select(Membership).where(memberships.c.account_id == account.id).order_by(memberships.c.group_id)
+        query = (
+            select(MAPPED[Membership]).where(memberships.c.account_id == account.id).order_by(memberships.c.group_id)
+        )
         with translated():
             found: Sequence[Membership] = (await self._session.execute(query.with_for_update())).scalars().all()
         self._touched.extend(found)

@@ -13,17 +13,15 @@ import msgspec
 from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import class_mapper
 
 from shared.postgres.pipeline import Row
-from write_side.adapters.postgres.mapping import NORMALISED, TABLES, Normalised, map_aggregates
+from write_side.adapters.postgres.mapping import NORMALISED, TABLES, Normalised
 from write_side.adapters.postgres.tables import event_log
 from write_side.domain.aggregate import Aggregate
-from write_side.domain.values import plain
 
 A = TypeVar("A", bound=Aggregate)
 _DIALECT: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]
-_encode = msgspec.json.Encoder(enc_hook=plain).encode
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -49,10 +47,8 @@ class Rows(Generic[A]):
     """The rows of one kind of aggregate."""
 
     def __init__(self, kind: type[A]) -> None:
-        map_aggregates()
         self._kind = kind
         self._table: Table = TABLES[kind]
-        self._new = class_mapper(kind).class_manager.new_instance
         self._normalised: Normalised = NORMALISED.get(kind, lambda _: {})
         self._columns = list(self._table.columns)
         self._names = [column.name for column in self._columns]
@@ -63,7 +59,7 @@ class Rows(Generic[A]):
 
     def aggregate(self, row: Row) -> A:
         """Make an aggregate of a row that `select` returned; it belongs to no session."""
-        made = self._new()
+        made = self._kind.__new__(self._kind)
         made.__dict__.update(
             {name: read(value) for name, read, value in zip(self._names, self._readers, row, strict=False)}
         )

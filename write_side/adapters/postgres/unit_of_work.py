@@ -13,6 +13,7 @@ from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, last_event
 from write_side.adapters.postgres.connections.failures import translated
 from write_side.adapters.postgres.connections.transactions import PostgresTransactions
+from write_side.adapters.postgres.mapping import TABLES, mapped_copy
 from write_side.adapters.postgres.repositories import (
     PostgresAccounts,
     PostgresGroups,
@@ -113,6 +114,7 @@ class PostgresUnitOfWork:
         expected = self._context.expected_version
         if expected is not None and expected != of.stored_version:
             raise VersionMismatch(expected=expected, found=of.stored_version)
+        self._session.add_all(mapped_copy(each) for each in self._touched if type(each) in TABLES)
         with translated():
             await self._session.flush()
             await self._let_go_of_the_erased()

@@ -44,8 +44,6 @@ class Letters:
         token: str = "",
     ) -> Mail:
         """
-        Write a mail.
-
         :param name: of the templates.
         :param address: where it goes, if that is not the address of the account.
         :param token: for the link in it.

@@ -24,9 +24,7 @@ from shared.postgres.session import BEGIN_SESSION, require_session
 from shared.postgres.terminate import answered_within, terminate
 from shared.runtime.cancellation import to_the_end
 from write_side.adapters.postgres.connections.failures import is_certain, translated
-from write_side.adapters.postgres.mapping import map_aggregates
 from write_side.domain.errors import OutcomeUnknown
-from write_side.domain.values import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ _BY_INDEX = """
         as each (name)
     union all select set_config('plan_cache_mode', 'force_generic_plan', false)"""
 
-_encode = msgspec.json.Encoder(enc_hook=plain).encode
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _as_json(value: Any) -> str:
@@ -103,7 +101,6 @@ def create_engine(
             connection.close()
             raise
 
-    map_aggregates()
     return engine
 
 

@@ -40,10 +40,15 @@ class Again(Protocol):
 
 
 class Member:
-    """One command: its use case runs, or waits for an answer, or has left."""
+    """
+    One command: its use case runs, or waits for an answer, or has left.
+
+    It has no group before its first request.
+    """
 
     def __init__(self, context: CommandContext) -> None:
         self.context = context
+        self.group: CommandGroup | None = None
         self.request: LookRequest | CommitRequest | None = None
         self.is_gone = False
         self._answer: asyncio.Future[Any] | None = None
@@ -51,6 +56,11 @@ class Member:
     @property
     def is_running(self) -> bool:
         return self.request is None and not self.is_gone
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is to have a group."""
+        return self.group is None and not self.is_gone
 
     def wait(self, request: LookRequest | CommitRequest) -> asyncio.Future[Any]:
         self.request, self._answer = request, asyncio.get_running_loop().create_future()
@@ -66,6 +76,12 @@ class Member:
         else:
             self._answer.set_result(answer)
 
+    async def leave(self) -> None:
+        """Go, and wait until the transaction is over: what was not committed is rolled back then, and its key free."""
+        self.is_gone, self.request = True, None
+        if self.group is not None:
+            await self.group.is_left()
+
 
 class CommandGroup:
     """
@@ -79,6 +95,9 @@ class CommandGroup:
         self, members: Sequence[Member], *, command_log: CommandLog, again: Again, limits: TransactionLimits
     ) -> None:
         self._members = members
+        places = [member.context.place for member in members]
+        self.windows = frozenset(place.window for place in places if place is not None)
+        """Those whose other commands have to wait until this transaction is over."""
         self._patience = limits.seconds
         self._lock_timeout: Statement = (_LOCK_TIMEOUT, (f"{limits.lock_seconds * 1000:.0f}ms",))
         self._command_log = command_log
@@ -87,6 +106,8 @@ class CommandGroup:
         self._replayed: set[Member] = set()
         self._moved = asyncio.Event()
         self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        for member in members:
+            member.group = self
         _SIZES.observe(len(members))
 
     async def ask(self, member: Member, request: LookRequest | CommitRequest) -> Any:
@@ -97,15 +118,10 @@ class CommandGroup:
         self._moved.set()
         return await answer
 
-    async def leave(self, member: Member) -> None:
-        """Go, and wait until the transaction is over: what was not committed is rolled back then, and its key free."""
-        self.forget(member)
-        await asyncio.shield(self._over)
-
-    def forget(self, member: Member) -> None:
-        """Go on without a command."""
-        member.is_gone, member.request = True, None
+    async def is_left(self) -> None:
+        """Go on without a command that is gone, and return once the transaction is over."""
         self._moved.set()
+        await asyncio.shield(self._over)
 
     def end(self, error: Exception | None) -> None:
         """Tell all that still ask for something that the transaction is over."""
@@ -121,7 +137,9 @@ class CommandGroup:
         if not requests:
             return
         self._keyless = list(requests)
-        self._note_windows()
+        self._reached = {window: window.next for window in self.windows}
+        for window in self._reached:
+            window.on_its_way()
         while looks := _only_looks(requests):
             plan = Looks(looks.values())
             results = await self._trip(*plan.statements())
@@ -154,10 +172,6 @@ class CommandGroup:
         self._others = [member for member in members if key_of(member.context) not in keys]
         self._keyless = []
         return results
-
-    def _note_windows(self) -> None:
-        places = [member.context.place for member in self._members]
-        self._reached = {place.window: place.window.next for place in places if place is not None}
 
     async def _turn_away(self, *undo: Statement) -> None:
         """Tell those whose keys are not free what was done under them; where it is not known yet, they wait alone."""
@@ -204,6 +218,8 @@ class CommandGroup:
         others = [member.context for member in self._owners if member not in outcomes]
         release = [self._command_log.release(others)] if others else []
         await self._transaction.commit(*release, position=max(each.position for each in outcomes.values()))
+        for window, number in self._reaches.items():
+            window.next = max(window.next, number)
         for member, outcome in outcomes.items():
             member.take(outcome)
 
@@ -239,7 +255,7 @@ class CommandGroup:
 
     def _in_order(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, CommitRequest]:
         """Leave out what is in a window behind something that neither was settled when it looked nor is stored now."""
-        reached = dict(self._reached)
+        reached = self._reaches = dict(self._reached)
         in_order = {}
         for member in self._members:
             if member not in commits and member not in self._replayed:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.connections.transactions import PostgresTransactions, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import Again, CommandGroup, Member
+from write_side.adapters.postgres.group_commit.requests import CommitRequest, LookRequest
 from write_side.domain.errors import OutcomeUnknown
 
 
@@ -24,7 +26,6 @@ class WaitingCommand:
     most: int
     behind: Hashable
     shared: bool
-    place: asyncio.Future[CommandGroup]
 
     @property
     def is_new(self) -> bool:
@@ -54,27 +55,31 @@ class Lanes:
         self._again = again
         self._limits = limits
         self._waiting: list[WaitingCommand] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._is_due = False
+        self._running: dict[asyncio.Task[None], CommandGroup] = {}
 
-    async def join(
-        self, member: Member, *, most: int = 0, behind: Hashable = None, shared: bool = False
-    ) -> CommandGroup:
-        """Wait for a group with room for the command."""
-        loop = asyncio.get_running_loop()
-        place: asyncio.Future[CommandGroup] = loop.create_future()
-        self._waiting.append(WaitingCommand(member, most, behind, shared, place))
-        loop.call_soon(self._begin)
-        try:
-            return await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                place.result().forget(member)
-            raise
+    async def ask(
+        self,
+        member: Member,
+        request: LookRequest | CommitRequest,
+        *,
+        most: int = 0,
+        behind: Hashable = None,
+        shared: bool = False,
+    ) -> Any:
+        """Have a command's first request answered, in a group with room for the command."""
+        answer = member.wait(request)
+        self._waiting.append(WaitingCommand(member, most, behind, shared))
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._begin)
+        return await answer
 
     def _begin(self) -> None:
+        self._is_due = False
         while len(self._running) < self._limits.lanes:
-            self._waiting = [candidate for candidate in self._waiting if not candidate.place.done()]
-            if not (chosen := list(_chosen(self._waiting, most=self._limits.most))):
+            self._waiting = [candidate for candidate in self._waiting if candidate.member.is_waiting]
+            if not (chosen := list(_chosen(self._free(), most=self._limits.most))):
                 return
             group = CommandGroup(
                 [each.member for each in chosen],
@@ -82,14 +87,20 @@ class Lanes:
                 again=self._again,
                 limits=self._limits,
             )
-            for candidate in chosen:
-                candidate.place.set_result(group)
             task = asyncio.create_task(self._run(group))
-            self._running.add(task)
+            self._running[task] = group
             task.add_done_callback(self._ended)
 
+    def _free(self) -> Iterator[WaitingCommand]:
+        """Yield those that need not wait until others of their window are stored, whose effects they are to see."""
+        under_way = {window for group in self._running.values() for window in group.windows}
+        for candidate in self._waiting:
+            place = candidate.member.context.place
+            if place is None or place.window not in under_way:
+                yield candidate
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._begin()
 
     async def _run(self, group: CommandGroup) -> None:

@@ -11,7 +11,7 @@ from write_side.adapters.postgres.connections.transactions import (
     PostgresTransactions,
     TransactionLimits,
 )
-from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
+from write_side.adapters.postgres.group_commit.group import Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
 from write_side.adapters.postgres.group_commit.requests import CommitRequest, LookRequest, RowSource
 from write_side.adapters.postgres.repositories import GROUPS_QUEUE
@@ -51,7 +51,7 @@ class GroupedUnitsOfWork:
     def under(self, context: CommandContext, **terms: Any) -> "GroupedUnitOfWork":
         """:param terms: as `Again` has them."""
         member = Member(context)
-        return GroupedUnitOfWork(member, join=partial(self._lanes.join, member, **terms), alone=self._again)
+        return GroupedUnitOfWork(member, join=partial(self._lanes.ask, member, **terms), alone=self._again)
 
     async def outcome_of(self, context: CommandContext) -> Outcome | None:
         return await self._alone.outcome_of(context)
@@ -61,7 +61,13 @@ class GroupedUnitsOfWork:
 
 
 class GroupedUnitOfWork:
-    def __init__(self, member: Member, *, join: Callable[[], Any], alone: Callable[[], RunAgain]) -> None:
+    """
+    Joins a group with its first request: what its use case does before needs no transaction.
+
+    :param join: has that request answered.
+    """
+
+    def __init__(self, member: Member, *, join: Callable[[Any], Any], alone: Callable[[], RunAgain]) -> None:
         self._member = member
         self._join = join
         self.alone = alone
@@ -69,7 +75,6 @@ class GroupedUnitOfWork:
         self._removed: list[Aggregate] = []
 
     async def __aenter__(self) -> Self:
-        self._group: CommandGroup = await self._join()
         self.accounts = GroupedAccounts(self)
         self.profiles = GroupedProfiles(self)
         self.groups = GroupedGroups(self)
@@ -77,12 +82,16 @@ class GroupedUnitOfWork:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._group.leave(self._member)
+        await self._member.leave()
 
     async def find(self, source: RowSource, *values: object) -> Any:
         """Return the aggregate of a source that has the values, None if there is none."""
-        found = await self._group.ask(self._member, LookRequest(source, values))
+        found = await self._ask(LookRequest(source, values))
         return None if found is None else self._known(found)
+
+    async def _ask(self, request: LookRequest | CommitRequest) -> Any:
+        group = self._member.group
+        return await (self._join(request) if group is None else group.ask(self._member, request))
 
     def add(self, aggregate: Aggregate) -> None:
         self._touched.append(aggregate)
@@ -95,7 +104,7 @@ class GroupedUnitOfWork:
         if expected is not None and expected != of.stored_version:
             raise VersionMismatch(expected=expected, found=of.stored_version)
         request = CommitRequest(of, touched=self._touched, removed=self._removed)
-        outcome: Outcome = await self._group.ask(self._member, request)
+        outcome: Outcome = await self._ask(request)
         return outcome
 
     def _known(self, found: A) -> A:

@@ -1,9 +1,10 @@
 """The composition root of the projector: which adapter stands for which port."""
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -45,7 +46,7 @@ from projector.processing.parked_events import ParkedEvents
 from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
-from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
 from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
@@ -175,29 +176,16 @@ def register_projector(
     settings, candidate = settings or Settings.load({}), _candidate(clock)
     leaderships = {each.name: Leadership(each.name, each.version) for each in (store.projection for store in stores)}
     election = LeaderElection(lease, candidate, list(leaderships.values()), limits=settings.limits_of(LeadershipLimits))
-    tap = EventTap(
-        log,
-        idle=(limits or settings.limits_of(ProcessorLimits)).idle,
-        limits=settings.limits_of(TapLimits),
-        route=routed and routed.route,
+    feeds, mover = _feeds(
+        stores,
+        leaderships,
+        log=log,
+        clock=clock,
+        routed=routed,
+        settings=settings,
+        limits=limits,
+        make_filler=filler or _filler_here,
     )
-    order = CommitOrder()
-    mover = CheckpointMover(routed.checkpoints, tap=tap, order=order) if routed else None
-    make_filler = filler or _filler_here
-    feeds = [
-        Feed(
-            store=store,
-            log=log,
-            tap=tap,
-            order=order,
-            leadership=leaderships[store.projection.name],
-            filler=make_filler(store, log, settings),
-            clock=clock,
-            limits=limits or limits_of(store.projection, settings),
-            mover=mover if store.projection.concerns else None,
-        )
-        for store in stores
-    ]
     reconcilers = Reconcilers(
         [
             Reconciler(
@@ -222,6 +210,42 @@ def register_projector(
     registry.register_value(EventEffects, EventEffects(stores))
     registry.register_value(LogPages, MemoryLogPages(log))
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
+
+
+def _feeds(
+    stores: Sequence[ProjectionStore],
+    leaderships: Mapping[str, Leadership],
+    *,
+    log: EventLog,
+    clock: Clock,
+    routed: Routed | None,
+    settings: Settings,
+    limits: ProcessorLimits | None,
+    make_filler: MakeFiller,
+) -> tuple[Sequence[Feed], CheckpointMover | None]:
+    """Give each store what it is fed from: all read the log by one tap, commit in one order, and fill a few at once."""
+    idle = (limits or settings.limits_of(ProcessorLimits)).idle
+    tap = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits), route=routed and routed.route)
+    order, turns = CommitOrder(), asyncio.Semaphore(settings.limits_of(FillingLimits).parts)
+    mover = CheckpointMover(routed.checkpoints, tap=tap, order=order) if routed else None
+    feeds = []
+    for store in stores:
+        is_part = store.projection.concerns is not None
+        filler = make_filler(store, log, settings)
+        feeds.append(
+            Feed(
+                store=store,
+                log=log,
+                tap=tap,
+                order=order,
+                leadership=leaderships[store.projection.name],
+                filler=TakingTurnsFiller(filler, turns=turns) if is_part else filler,
+                clock=clock,
+                limits=limits or limits_of(store.projection, settings),
+                mover=mover if is_part else None,
+            )
+        )
+    return feeds, mover
 
 
 def _register_monitoring(

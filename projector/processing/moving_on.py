@@ -10,7 +10,8 @@ from projector.processing.commit_order import CommitOrder
 from projector.store.ports import Checkpoints, Move
 from shared.event_log.tap import EventTap, Route, TopicFollower
 from shared.read_model.positions import Checkpoint
-from shared.runtime.cancellation import is_cancelled, to_the_end
+from shared.runtime.cancellation import to_the_end
+from shared.runtime.retry import repeat
 
 EVERY = 0.02
 """Seconds from one move to the next."""
@@ -94,12 +95,13 @@ class CheckpointMover:
 
     async def run(self) -> None:
         """Move what is due, until cancelled; commits that readers wait for go first."""
-        while not is_cancelled():
-            await self._tap.passed_over.wait()
-            self._tap.passed_over.clear()
-            await self._order.let_others_go_first(within=EVERY)
-            await to_the_end(self._move_all())
-            await asyncio.sleep(EVERY)
+        await repeat(self._turn, every=EVERY)
+
+    async def _turn(self) -> None:
+        await self._tap.passed_over.wait()
+        self._tap.passed_over.clear()
+        await self._order.let_others_go_first(within=EVERY)
+        await to_the_end(self._move_all())
 
     async def _move_all(self) -> None:
         """Move what is due; of what nothing is said, the next round finds out what has become."""

@@ -158,3 +158,27 @@ async def test_a_partition_that_was_written_by_another_goes_on_from_there(proces
         for nth in range(3):
             process.live_through(nth)
         await process.reach()
+
+
+async def test_a_projector_that_comes_back_goes_on_where_each_partition_is(process):
+    """Whatever happened meanwhile, an erasure too, of which no partition has anything left."""
+    async with process.running():
+        for nth in range(3):
+            process.live_through(nth)
+        person = process.around.history.register("eve", email="eve@secret.example")
+        process.around.tell()
+        await process.reach()
+
+    process.around.history.change_handle(person, "evelyn")
+    process.around.erase(person)
+    process.live_through(3)
+    async with process.running():
+        process.live_through(4)
+        await process.reach()
+
+    whole = at_once(cleanly_folded(process.around.log.events, profiles))
+    assert united(process.held("profiles")) == without_divided_entries(whole, "profiles")
+    everything = repr([each.content for each in process.contents.values()])
+    assert "h4" in everything
+    assert "evelyn" not in everything
+    assert "eve@secret" not in everything

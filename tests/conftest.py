@@ -6,11 +6,13 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import create_ssl_context
+from httpx._transports import default as httpx_transports
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -25,6 +27,8 @@ from tests.support.examples import register_profiles
 pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.browser"]
 
 register_profiles()
+# Every client would read all certificates again, for 20 ms: tests make thousands of them.
+httpx_transports.create_ssl_context = lru_cache(maxsize=8)(create_ssl_context)  # type: ignore[attr-defined]  # theirs
 
 ROOT = Path(__file__).parents[1]
 SHARED_STACKS = {"mortal_stack": "mortal_stack", "stack": "stack", "muster": "stack"}

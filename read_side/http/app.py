@@ -45,27 +45,31 @@ class Front(NamedTuple):
     problems: Sequence[Problem]
 
 
-def read_api(*registers: Register, front: Front) -> ASGIApp:
+def read_api(*registers: Register, front: Front | None = None) -> ASGIApp:
     """
     The read API on the adapters that `registers` name; what is registered last wins.
 
     Needs the port of each resource, and opens it; and an `Authentication`.
     """
     reads, described = DirectReads(RESOURCES), document()
+    root = index_route(described, front.answer, front.on_refusal) if front else index_route(described)
     return assemble(
         handlers=[
-            index_route(described, front.answer, front.on_refusal),
+            root,
             asyncapi_route(asyncapi(described, stream=STREAM.path)),
             *_streams(),
-            *front.handlers,
+            *(front.handlers if front else ()),
         ],
         registers=(_register_streams, *registers),
-        problems=(*PROBLEMS, *front.problems),
+        problems=(*PROBLEMS, *(front.problems if front else ())),
         document=described,
-        policy=Policy(READ, open=frozenset({"/", ASYNCAPI}) | front.open, pages=front.pages),
+        policy=Policy(READ, open=_OPEN | front.open, pages=front.pages) if front else Policy(READ, open=_OPEN),
         lifespan=[reads.lifespan, _end_streams],
         inside=reads.around,
     )
+
+
+_OPEN = frozenset({"/", ASYNCAPI})
 
 
 def _streams() -> list[Any]:

@@ -12,10 +12,10 @@ INTERRUPTED = 130
 OF_LIBRARIES = ("LITESTAR_", "OTEL_PYTHON_", "PROMETHEUS_", "prometheus_", "PSYCOPG_")
 """What the variables begin with by which our libraries load other parts, show tracebacks or wait for a debugger."""
 
-UNUSED = ("httpx._main", "opentelemetry.sdk.metrics")
+UNUSED = ("httpx._main", "opentelemetry.sdk.metrics", "rich.traceback")
 """
 What libraries load if they can, and we have no use for: nearly half of the import of httpx (its command line, with
-click, rich and pygments), and of redis-py (its meters, with psutil).
+click, rich and pygments), of redis-py (its meters, with psutil), and of structlog (tracebacks in colours).
 """
 
 

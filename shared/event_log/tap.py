@@ -236,6 +236,8 @@ class _Session:
         self._requests: deque[_Request] = deque()
         self._is_due = True
         """Whether there may be something behind the window."""
+        self._is_woken = False
+        """Whether a wait ends because something was asked for: that says nothing about the log."""
         self._reads = 0
         self._reader: EventReader | None = None
         self._failure: Exception | None = None
@@ -319,9 +321,11 @@ class _Session:
         elif self._is_to_read_on:
             await self._read_on(reader)
         else:
-            if await reader.wait(seconds=self._idle.next()):
+            is_notified = await reader.wait(seconds=self._idle.next())
+            if is_notified:
                 self._idle.reset()
-            self._is_due = True
+            self._is_due |= is_notified or not self._is_woken
+            self._is_woken = False
 
     @property
     def _is_to_read_on(self) -> bool:
@@ -354,6 +358,7 @@ class _Session:
 
     def _wake(self) -> None:
         if self._reader:
+            self._is_woken = True
             self._reader.wake()
 
     def _fail(self, error: Exception) -> None:

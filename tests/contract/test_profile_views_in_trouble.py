@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled
@@ -176,13 +177,13 @@ async def test_where_records_may_be_evicted_nobody_is_missing(redis_server, redi
 async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, redis_projection):
     """No request hangs on a service that has ended: neither those under way nor those that gather behind them."""
     redis_projection.commit(ADA, position=7)
-    async with RedisProfileViews(
-        patient_connector(redis_server.url), freshness=Freshness("profiles", patience=PATIENCE)
-    ) as views:
+    connect, freshness = patient_connector(redis_server.url), Freshness("profiles", patience=PATIENCE)
+    limits = RedisReadLimits(trips=2, batches=3, fields=100)
+    async with RedisProfileViews(connect, freshness=freshness, limits=limits) as views:
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)
-        asked = [asyncio.create_task(views.by_id(ID)) for _ in range(1500)]
-        await until(lambda: views._batcher._queued == 500)
+        asked = [asyncio.create_task(views.by_id(ID)) for _ in range(700)]
+        await until(lambda: views._batcher._queued == 100)
     os.kill(redis_server.pid, signal.SIGCONT)
 
     answers = await asyncio.gather(*asked, return_exceptions=True)

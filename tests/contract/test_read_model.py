@@ -1,6 +1,8 @@
 """One suite over every store of a read model: in memory, on fakeredis, Valkey and a genuine Redis."""
 
 import asyncio
+import gc
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -542,6 +544,31 @@ async def test_projections_that_ask_at_the_same_time_ask_the_server_once(server)
 
         assert policies == ["noeviction"] * 5
         assert (await client.info("commandstats"))["cmdstat_info"]["calls"] == asked + 2  # with ours
+
+
+async def test_a_check_that_fails_when_nobody_waits_for_it_any_more_is_no_defect():
+    """A projector that stops while the server ends is not to report an error that nobody took."""
+    unseen, asked, lost = [], asyncio.Event(), asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context["message"]))
+
+    class Lost:
+        connection_pool = SimpleNamespace(connection_kwargs={})
+
+        async def info(self, *_):
+            asked.set()
+            await lost.wait()
+            raise ConnectionLost("planted")
+
+    asking = asyncio.create_task(ServerCheck(Lost(), keyspace=HOME).eviction_policy())
+    await asked.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    lost.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gc.collect()
+
+    assert unseen == []
 
 
 async def test_the_client_sends_nothing_twice(server):

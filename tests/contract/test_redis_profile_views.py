@@ -7,12 +7,18 @@ from itertools import count
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
+from projector.projections.profiles import profiles
 from read_side.adapters.redis.limits import RedisReadLimits
+from read_side.adapters.redis.views.profiles import RedisProfileViews
+from read_side.freshness import Freshness
 from read_side.services import redis_views as redis_views_of
 from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.errors import Overloaded, Unavailable
 from shared.read_model.envelope import seal
+from shared.read_model.positions import Pointer
+from shared.redis.pipelined import pack
 from tests.support.patience import patient_connector, until
 from tests.support.read_side import (
     ADA,
@@ -122,18 +128,59 @@ async def test_what_many_ask_for_travels_once(redis_views, redis_projection):
     assert list(map(served, answers)) == [ADA, BOB] * 20
 
 
-async def test_more_than_one_trip_carries_is_split(redis_views, redis_projection):
-    """No writer waits for a trip of thousands; every question gets its own answer."""
-    people = [person(number) for number in range(1, 1201)]
+@pytest.mark.parametrize("limits", [RedisReadLimits(fields=100, batches=3)])
+async def test_more_than_one_batch_carries_is_split(redis_views, redis_projection):
+    """No writer waits for a transaction of thousands; a few share a trip, and every question gets its own answer."""
+    people = [person(number) for number in range(1, 352)]
     redis_projection.commit(*people, position=7)
     await redis_views.position()
+    trips = REGISTRY.get_sample_value("muster_read_trip_look_ups_count")
 
     with redis_projection.counting_trips() as made:
         answers = await asyncio.gather(*(redis_views.by_id(str(each.account_id)) for each in people))
-        trips_made = made()
+        batches_made = made()
 
     assert people == list(map(served, answers))
-    assert trips_made == 3
+    assert batches_made == 4
+    assert REGISTRY.get_sample_value("muster_read_trip_look_ups_count") == trips + 2
+
+
+@pytest.mark.parametrize("limits", [RedisReadLimits(fields=10, batches=3)])
+async def test_a_generation_that_goes_live_between_two_batches_of_a_trip_answers_the_second(
+    redis_server, redis_projection, limits
+):
+    """Each batch is of one moment; the one that still read the former generation is sent again."""
+    people = [person(number) for number in range(1, 31)]
+    redis_projection.commit(*people, position=7)
+    RedisProjection(redis_projection.client, generation="g2").prepare(*people[:15], position=8)
+    connect = patient_connector(redis_server.url)
+    freshness = Freshness("profiles", patience=PATIENCE)
+
+    async with RedisProfileViews(lambda: SwitchingConnection(connect()), freshness=freshness, limits=limits) as views:
+        await views.position()
+        answers = await asyncio.gather(*(views.by_id(str(each.account_id)) for each in people))
+
+    assert [each.position for each in answers] == [7] * 10 + [8] * 20
+    assert people[:15] + [None] * 15 == list(map(served, answers))
+
+
+class SwitchingConnection:
+    """A connection on which generation `g2` goes live behind the first of several transactions."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    async def fetch(self, packed, *, replies):
+        first, execute, others = packed.partition(pack("EXEC"))
+        if not others:
+            return await self._connection.fetch(packed, replies=replies)
+        switch = pack("SET", KEYS.live, msgspec.json.encode(Pointer("g2", profiles.version)))
+        received = await self._connection.fetch(first + execute + switch + others, replies=replies + 1)
+        del received[5]  # behind MULTI, three commands and EXEC
+        return received
 
 
 @pytest.mark.parametrize("limits", [RedisReadLimits(queued_fields=10)])

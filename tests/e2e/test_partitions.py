@@ -110,7 +110,6 @@ async def compare(both):
         pytest.param("cluster", 3),
         pytest.param("server", 3, marks=pytest.mark.soak),
         pytest.param("cluster", 12, marks=pytest.mark.soak),
-        pytest.param("cluster", 48, marks=pytest.mark.soak),
     ],
     indirect=["redis_url"],
 )

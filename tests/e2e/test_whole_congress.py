@@ -62,10 +62,12 @@ async def test_the_whole_congress_is_posted_as_one_stream_and_read_back(muster, 
 
 async def assert_people_are_as_sent(muster, congress) -> None:
     """André Carson by handle, by external id and by the beginnings of the names too."""
+    ids = list(congress.ids.values())
+    found = [each for some in (ids[:500], ids[500:]) for each in await muster.found(some)]
+    records = {each["external_id"]: each for each in found}
     for person in congress.people:
         sent = {field: value for field, value in person.items() if field != "command"}
-        record = await muster.record(f"/profiles/{congress.ids['ext:' + person['external_id']]}")
-        assert {field: record[field] for field in sent} == sent
+        assert {field: records[person["external_id"]][field] for field in sent} == sent
     carson = await muster.record("/profiles/by-handle/andre.carson")
     assert carson["display_name"] == "André Carson"
     assert carson == await muster.record("/profiles/by-external-id/bioguide:C001072")
@@ -87,12 +89,14 @@ async def assert_committees_are_as_sent(muster, congress) -> None:
 
 
 async def assert_every_seat_is_taken(muster, congress) -> None:
-    """With its role, and none that is not in the file; asked for by committee, and one by one in each of them."""
-    for committee in congress.committees:
+    """With its role, and none that is not in the file; asked for by committee, and one by one in some of them."""
+    for nth, committee in enumerate(congress.committees):
         members = congress.members(committee["slug"])
         path = f"/groups/{committee['slug']}/members"
         cards = (await muster.record(f"{path}?limit=200"))["items"]
         assert {each["account_id"]: each["role"] for each in cards} == members
+        if nth % 10:
+            continue
         assert {(await muster.get(f"{path}/{account}")).status_code for account in islice(members, 2)} <= {200}
         stranger = next(account for account in congress.ids.values() if account not in members)
         assert (await muster.get(f"{path}/{stranger}")).status_code == 404

@@ -1,6 +1,6 @@
 """The two APIs as a client uses them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -29,11 +29,19 @@ class Muster:
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         """Read what reflects all that was posted; who is told to come again does so."""
-        fresh = {"Muster-Min-Position": str(self.position)} | headers
-        return await not_behind(lambda: self._read.get(path, headers=fresh))
+        return await self._asked("GET", path, headers=headers)
+
+    async def found(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The records of people, likewise."""
+        answer = await self._asked("POST", "/profiles/batch-get", json={"ids": ids}, headers={})
+        return answer.raise_for_status().json()["found"]
 
     async def record(self, path: str) -> dict[str, Any]:
         return (await self.get(path)).raise_for_status().json()
+
+    async def _asked(self, method: str, path: str, *, headers: dict[str, str], **more: Any) -> httpx.Response:
+        fresh = {"Muster-Min-Position": str(self.position)} | headers
+        return await not_behind(lambda: self._read.request(method, path, headers=fresh, **more))
 
 
 @pytest.fixture

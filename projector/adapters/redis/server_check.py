@@ -31,7 +31,9 @@ class ServerCheck:
     async def eviction_policy(self) -> str | None:
         """Return the policy; projections ask at the same times, and share an answer that is under way."""
         if monotonic() - self._asked >= self._valid:
-            self._asking = self._asking or asyncio.create_task(self._ask(), name="server check")
+            if self._asking is None:
+                self._asking = asyncio.create_task(self._ask(), name="server check")
+                self._asking.add_done_callback(_retrieved)
             await asyncio.shield(self._asking)
         return self._policy
 
@@ -65,3 +67,9 @@ class ServerCheck:
                 log.warning("Redis does not rewrite its append-only file", error=str(error))
         await self._client.set(self._keyspace.tended, server["run_id"])
         self.may_have_zeros = False
+
+
+def _retrieved(asking: asyncio.Task[None]) -> None:
+    """Take note of an error, as all that asked may have been cancelled."""
+    if not asking.cancelled():
+        asking.exception()

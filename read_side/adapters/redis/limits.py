@@ -8,7 +8,9 @@ class RedisReadLimits:
     """What is read at a time, what may wait, and how soon a silent or evicting server is noticed (in seconds)."""
 
     trips: int = 2
-    """Batches under way; one is being read while Redis works on the other."""
+    """Under way; one is being read while Redis works on the other."""
+    batches: int = 3
+    """Transactions of one trip."""
     fields: int = 500
     """Fields and entries of one batch, so that no writer waits long for it; a query of more travels alone."""
     queued_fields: int = 20_000

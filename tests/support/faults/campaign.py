@@ -17,12 +17,11 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
 from shared.wording import counted
 from tests.support.bench import RECEIVER, Bench, running_bench
+from tests.support.faults.deliveries import Faults, mail_faults, webhook_faults
 from tests.support.faults.fault import Fault
-from tests.support.mail_oracle import MailFaults, mail_faults
 from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells, verdict_on
 from tests.support.stack import until
 from tests.support.verifying import HandInRedis, unwatched
-from tests.support.webhook_oracle import WebhookFaults, webhook_faults
 from write_side.adapters.postgres.deliveries import PostgresDeliveries
 from write_side.adapters.postgres.webhooks import PostgresWebhooks
 from write_side.ports import DeliverySession
@@ -134,13 +133,13 @@ async def _events(bench: Bench) -> Sequence[RecordedEvent]:
     return events
 
 
-async def _mail_faults(bench: Bench, events: Sequence[RecordedEvent]) -> MailFaults:
+async def _mail_faults(bench: Bench, events: Sequence[RecordedEvent]) -> Faults:
     async with PostgresDeliveries(bench.postgres.url).connect() as session:
         await until(lambda: _is_delivered(session, head=events[-1].position))
     return mail_faults(events, bench.mailbox.taken, besides={each.account.email for each in bench.forgotten})
 
 
-async def _webhook_faults(bench: Bench, events: Sequence[RecordedEvent]) -> WebhookFaults:
+async def _webhook_faults(bench: Bench, events: Sequence[RecordedEvent]) -> Faults:
     async with PostgresWebhooks(bench.postgres.url).connect() as session:
         await until(lambda: _is_sent(session, head=events[-1].position))
     besides = {each.id for each in bench.forgotten}

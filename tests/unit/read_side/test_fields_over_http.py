@@ -96,13 +96,13 @@ async def test_the_next_page_has_the_same_fields(client, directory):
 
 
 @pytest.mark.parametrize("path", EVERY_READ)
-@pytest.mark.parametrize("fields", ["nickname", "handle,nickname", "", ",", "Handle", "handle, title", "*"])
-async def test_a_field_that_is_none_is_named(client, directory, path, fields):
+async def test_a_field_that_is_none_is_named(client, directory, path):
     """422 says which, and which there are."""
-    answer = await client.get(asking(path, fields))
+    for fields in ("nickname", "handle,nickname", "", ",", "Handle", "handle, title", "*"):
+        answer = await client.get(asking(path, fields))
 
-    assert (answer.status_code, problem(answer)) == (422, ("invalid", ["?fields"]))
-    assert "none of" in answer.json()["errors"][0]["detail"]
+        assert (answer.status_code, problem(answer)) == (422, ("invalid", ["?fields"])), fields
+        assert "none of" in answer.json()["errors"][0]["detail"]
 
 
 class TestCallersWhoMaySeeLess:

@@ -107,6 +107,22 @@ async def test_who_is_held_up_looks_ever_more_seldom():
     assert {*done[8::2]} == {4.0}
 
 
+async def test_who_asks_for_something_has_nothing_read():
+    """The one task that reads is woken for it, and knows as much of the log as before."""
+    log = QuietLog()
+    async with EventTap(log, idle=lambda: Backoff(poll(SELDOM))).connect() as follower:
+        await follower.read(after=0, limit=100)
+        waiting = asyncio.create_task(follower.wait(seconds=SECONDS))
+        await turns()
+        began = log.done.count("read")
+
+        await follower.identity(position=7)
+        await turns()
+        waiting.cancel()
+
+    assert log.done.count("read") == began
+
+
 class HeldUpLog:
     """A log of which nothing can be read, since a transaction is under way; it notes each read and wait."""
 
@@ -131,6 +147,29 @@ class HeldUpLog:
 
     def wake(self):
         pass
+
+
+class QuietLog(HeldUpLog):
+    """A log that is empty, and in which nothing is notified."""
+
+    def __init__(self):
+        super().__init__()
+        self._woken = asyncio.Event()
+
+    async def read(self, **_):
+        self.done.append("read")
+        return []
+
+    async def identity(self, **_):
+        return LogIdentity(None, 0)
+
+    async def wait(self, **_):
+        await self._woken.wait()
+        self._woken.clear()
+        return False
+
+    def wake(self):
+        self._woken.set()
 
 
 async def turns():

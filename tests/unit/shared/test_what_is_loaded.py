@@ -19,7 +19,7 @@ sys.argv = ["muster", "fly"]
 try:
     main()
 except SystemExit:
-    import shared.cli.api_client, shared.redis.client
+    import shared.cli.api_client, shared.redis.client, shared.observability.logging
     print(json.dumps([list(os.environ), list(filter(sys.modules.get, sys.modules))]))
 """
 
@@ -40,11 +40,11 @@ def test_a_command_and_what_it_starts_know_nothing_of_them(known):
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in variables
 
 
-def test_clients_are_loaded_without_what_is_of_no_use(known):
-    """A command line of their own, and meters."""
+def test_libraries_are_loaded_without_what_is_of_no_use(known):
+    """A command line of their own, meters, and tracebacks in colours."""
     _, modules, _ = known
 
-    assert {"httpx", "redis"} <= set(modules)
+    assert {"httpx", "redis", "structlog"} <= set(modules)
     assert {"httpx._main", "click", "pygments", "opentelemetry.sdk.metrics", "psutil"}.isdisjoint(modules)
 
 

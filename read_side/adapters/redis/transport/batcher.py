@@ -1,8 +1,8 @@
 """
-Many queries, few batches.
+Many queries, few trips.
 
-All that is asked in one turn of the event loop travels together: one transaction for each partition that is asked,
-which reads its pointer and its checkpoint too. While a few batches are under way the next queries gather.
+All that is asked in one turn of the event loop travels together, in batches: each is one transaction for each partition
+that is asked, which reads its pointer and its checkpoint too. While a few trips are under way the next queries gather.
 """
 
 import asyncio
@@ -146,7 +146,14 @@ class Batcher:
         self._has_queries.set()
         return reply
 
-    def _take(self) -> Sequence[_Query]:
+    def _take(self) -> Sequence["_Transaction"]:
+        """Take what travels together next."""
+        taken = [queries for _ in range(self._limits.batches) if (queries := self._take_queries())]
+        if taken:
+            _LOOK_UPS.observe(sum(map(len, taken)))
+        return [transaction for queries in taken for transaction in _transactions(queries)]
+
+    def _take_queries(self) -> Sequence[_Query]:
         """Take the queries that the next batch carries; those whose caller has gone are dropped."""
         taken: list[_Query] = []
         room = self._limits.fields
@@ -165,22 +172,22 @@ class Batcher:
         try:
             while True:
                 await self._has_queries.wait()
-                if queries := self._take():
-                    await self._send(queries, connection)
+                if transactions := self._take():
+                    await self._send(transactions, connection)
         finally:
             await connection.disconnect()
 
-    async def _send(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
+    async def _send(self, transactions: Sequence["_Transaction"], connection: PipelinedConnection) -> None:
         try:
-            await self._exchange_all(queries, connection)
+            await self._exchange_all(transactions, connection)
             self._note_success()
         except asyncio.CancelledError:
-            _fail_all(queries, Unavailable("The read side is stopping"))
+            _fail_all(transactions, Unavailable("The read side is stopping"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
             await connection.disconnect()
             self._note_failure(error)
-            _fail_all(queries, Unavailable(f"Redis does not reply: {type(error).__name__}"))
+            _fail_all(transactions, Unavailable(f"Redis does not reply: {type(error).__name__}"))
 
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: batches fail by the thousand while it lasts."""
@@ -193,16 +200,13 @@ class Batcher:
             log.info("batches of reads succeed again", projection=self._projection, lane=self._lane)
             self._is_failing = False
 
-    async def _exchange_all(self, queries: Sequence[_Query], connection: PipelinedConnection) -> None:
-        """Send the batch, and send again what was read of a generation that is not live any more."""
-        _LOOK_UPS.observe(len(queries))
-        left = _transactions(queries)
+    async def _exchange_all(self, left: Sequence["_Transaction"], connection: PipelinedConnection) -> None:
+        """Send all, and send again what was read of a generation that is not live any more."""
         for _ in range(1 + self._limits.switches):  # the first may only learn what is live
             left = await _exchange(left, connection)
             if not left:
                 return
-        for each in left:
-            each.fail(Unavailable("The live generation keeps changing"))
+        _fail_all(left, Unavailable("The live generation keeps changing"))
 
 
 class _Transaction:
@@ -241,7 +245,8 @@ class _Transaction:
             return True
 
     def fail(self, error: Unavailable) -> None:
-        _fail_all(self._queries, error)
+        for query in self._queries:
+            _fail(query, error)
 
     def _is_settled(self, replies: Sequence[Any]) -> bool:
         if (generation := self._generation) is None:
@@ -294,9 +299,9 @@ def _position(checkpoint: bytes | None, generation: LiveGeneration) -> int:
     return _decode_position(checkpoint).reached
 
 
-def _fail_all(queries: Iterable[_Query], error: Unavailable) -> None:
-    for query in queries:
-        _fail(query, error)
+def _fail_all(transactions: Iterable[_Transaction], error: Unavailable) -> None:
+    for transaction in transactions:
+        transaction.fail(error)
 
 
 def _fail(query: _Query, error: Unavailable) -> None:

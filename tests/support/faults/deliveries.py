@@ -1,7 +1,7 @@
-"""Which mails an event log asks for, and which of them have come."""
+"""Which mails and changes an event log has for others, and which of them have come."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,22 +13,24 @@ from shared.events import (
     AccountReinstated,
     AccountSuspended,
     EmailChanged,
+    Redacted,
 )
 from tests.support.mail_servers import Taken
+from tests.support.webhook_receivers import in_order
 from write_side.reactions.reaction import delivery_id
 from write_side.reactions.registry import REACTIONS
 
 _STATUS = (AccountSuspended, AccountReinstated, AccountClosed)
 
 
-class MailFaults(NamedTuple):
-    """Mails that should have come and did not, and those that nobody should have."""
+class Faults(NamedTuple):
+    """What should have come and did not, and what should not have, or not so."""
 
     lost: list[str]
     strange: list[str]
 
 
-def mail_faults(events: Sequence[RecordedEvent], taken: Sequence[Taken], *, besides: Collection[str]) -> MailFaults:
+def mail_faults(events: Sequence[RecordedEvent], taken: Sequence[Taken], *, besides: Collection[str]) -> Faults:
     """
     Hold the mails that were taken, once nothing waits, against the log.
 
@@ -47,7 +49,27 @@ def mail_faults(events: Sequence[RecordedEvent], taken: Sequence[Taken], *, besi
         if id_ not in possible and not {to for to, _ in mails} <= set(besides)
     ]
     strange += [f"mail {id_} is more than one: {mails}" for id_, mails in came.items() if len(mails) > 1]
-    return MailFaults(lost, strange)
+    return Faults(lost, strange)
+
+
+def webhook_faults(events: Sequence[RecordedEvent], taken: Mapping[UUID, dict], *, besides: Collection[str]) -> Faults:
+    """
+    Hold the changes that a receiver took, each as it came first, against the log.
+
+    Of those who were erased none but their erasure need come.
+
+    :param besides: ids of accounts that may have changes because of what the log has lost.
+    """
+    positions = {each.event_id: each.position for each in events}
+    due = [each for each in events if not isinstance(each.event, Redacted)]
+    lost = [f"no change {each.event_id} of position {each.position}" for each in due if each.event_id not in taken]
+    strange = [
+        f"change {id_} is of no event: {change}"
+        for id_, change in taken.items()
+        if positions.get(id_) != change["sequence"] and change["data"].get("account_id") not in besides
+    ]
+    strange += [] if in_order(list(taken.values())) else ["changes of an account came in another order"]
+    return Faults(lost, strange)
 
 
 def _id_of(mail: Taken) -> UUID:

@@ -101,7 +101,7 @@ def redis_views(
     """
     limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
     eviction = EvictionWatch(connect, nodes=nodes, limits=limits)
-    announcements = Announcements(connect, limits=limits)
+    announcements = Announcements(connect, nodes=nodes, limits=limits)
     return {
         each.name: _adapter(REDIS, each)(
             connect,

@@ -102,6 +102,11 @@ def slot_of(tag: str) -> int:
     return int(key_slot(f"{{{tag}}}".encode()))
 
 
+def tag_in(key: str) -> str:
+    """Return the hash tag of a key that has one."""
+    return key[key.index("{") + 1 : key.index("}")]
+
+
 def topology_of(url: ClusterUrl) -> Topology:
     """
     Ask the nodes, and wait for them.

@@ -17,13 +17,14 @@ class Nodes:
 
     Each connection that is made asks again; who follows is told when tags have gone to other nodes.
 
+    :ivar slots: of all tags.
     :ivar tags: of each node that has any.
     """
 
     def __init__(self, url: str, tags: Sequence[str], *, timeouts: RedisTimeouts = READER_TIMEOUTS) -> None:
         self.tags: Mapping[Address, Sequence[str]] = {}
         self._url, self._timeouts = url, timeouts
-        self._slots = {tag: slot_of(tag) for tag in tags}
+        self.slots = {tag: slot_of(tag) for tag in tags}
         self._asked = SlotOwner(ClusterUrl.parse(url), tag=tags[0])
         self._lock = asyncio.Lock()
         self._begun, self._ended = 0, 0
@@ -66,7 +67,7 @@ class Nodes:
         tags: dict[Address, list[str]] = {}
         try:
             topology = await self._asked.topology()
-            for tag, slot in self._slots.items():
+            for tag, slot in self.slots.items():
                 tags.setdefault(topology.around(slot).owner, []).append(tag)
         except ConnectionLost as error:
             return error

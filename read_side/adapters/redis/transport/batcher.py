@@ -23,6 +23,7 @@ from read_side.views import NeverFilled
 from shared.errors import Overloaded, Unavailable
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
+from shared.runtime.cancellation import is_cancelled
 from shared.runtime.tasks import Tasks
 
 _LOOK_UPS = Histogram(
@@ -170,7 +171,7 @@ class Batcher:
     async def _work(self) -> None:
         connection = self._connect()
         try:
-            while True:
+            while not is_cancelled():
                 await self._has_queries.wait()
                 if transactions := self._take():
                     await self._send(transactions, connection)

@@ -24,9 +24,15 @@ Make = Callable[[Connect, Sequence[str]], T]
 
 
 class _Made(NamedTuple, Generic[T]):
+    """
+    What was made for a node.
+
+    :param left: set once it is to be left.
+    """
+
     tags: Sequence[str]
     own: T
-    running: asyncio.Task[None]
+    left: asyncio.Event
 
 
 class PerNode(Generic[T]):
@@ -56,16 +62,16 @@ class PerNode(Generic[T]):
     def _rearrange(self) -> None:
         for node, made in list(self._made.items()):
             if self.nodes.tags.get(node) != made.tags:
-                self._made.pop(node).running.cancel()
+                self._made.pop(node).left.set()
         for node, tags in self.nodes.tags.items():
             if node not in self._made:
-                own = self._make(self.nodes.connector(node), tags)
-                self._made[node] = _Made(tags, own, self._tasks.start(_enter(own), name=f"reads of {node}"))
+                made = self._made[node] = _Made(tags, self._make(self.nodes.connector(node), tags), asyncio.Event())
+                self._tasks.start(_enter(made), name=f"reads of {node}")
 
 
-async def _enter(own: AbstractAsyncContextManager[Any]) -> None:
-    async with own:
-        await asyncio.get_running_loop().create_future()
+async def _enter(made: _Made[Any]) -> None:
+    async with made.own:  # in any case: who has asked it already is to be answered
+        await made.left.wait()
 
 
 class NodeBatchers(PerNode[Batcher]):

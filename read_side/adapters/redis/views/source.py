@@ -15,7 +15,7 @@ from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, unt
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.generation import Partition
 from read_side.adapters.redis.transport.layout import Layout
-from read_side.adapters.redis.transport.nodes import NodeBatchers, PerNode
+from read_side.adapters.redis.transport.nodes import NodeBatchers
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.transport.scatter import Scatter
 from read_side.freshness import Freshness, Positioned
@@ -70,20 +70,18 @@ class RedisViews(ABC):
         layout = self._layout(partitions)
         batcher = partial(_batcher, projection=self.projection, limits=limits)
         list_batcher = partial(batcher, lane="lists", most_queued=limits.queued_lists)
-        own_announcements = partial(_announcements, layout=layout, freshness=freshness, limits=limits)
         self._batcher: Batcher | NodeBatchers
         self._list_batcher: Batcher | NodeBatchers
-        self._announcements: Announcements | PerNode[Announcements]
         if nodes is None or not layout.is_divided:
             self._batcher, self._list_batcher = batcher(connect), list_batcher(connect)
-            tags = [each.keys.keyspace.tag for each in layout.own]
-            self._announcements = own_announcements(connect, tags, shared=announcements)
         else:
             self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
-            self._announcements = PerNode(nodes, own_announcements)
         self._look_up, self._look_list_up = (
             _asking(each, layout, limits) for each in (self._batcher, self._list_batcher)
         )
+        self._announcements = announcements or Announcements(connect, nodes=nodes, limits=limits)
+        for each in layout.all:
+            self._announcements.wake(freshness, by=each.keys.announce)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -126,23 +124,6 @@ class RedisViews(ABC):
 
 def _batcher(connect: Connect, _tags: Sequence[str] = (), **more: Any) -> Batcher:
     return Batcher(connect, **more)
-
-
-def _announcements(
-    connect: Connect,
-    tags: Sequence[str],
-    *,
-    layout: Layout,
-    freshness: Freshness,
-    limits: RedisReadLimits,
-    shared: Announcements | None = None,
-) -> Announcements:
-    """Have those of the partitions with these hash tags heard, on a connection that is shared or one of their own."""
-    announcements = shared or Announcements(connect, limits=limits)
-    for each in layout.all:
-        if each.keys.keyspace.tag in tags:
-            announcements.wake(freshness, by=each.keys.announce)
-    return announcements
 
 
 def _asking(batcher: Batcher | NodeBatchers, layout: Layout, limits: RedisReadLimits) -> Ask:

@@ -18,16 +18,14 @@ _PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
-def decoder(
-    kind: type[T], *, value_hook: ValueHook | None = None, prepare: Prepare = lambda body: body
-) -> Callable[[bytes], T]:
+def decoder(kind: type[T]) -> Callable[[bytes], T]:
     """
-    Make a function that decodes a body, once it is prepared.
+    Make a function that decodes a body.
 
     It raises `Refusal`: 400 for what is not JSON or is nested too deeply, 422 with every wrong field
     (`MOST_ERRORS` of them at most), or with every name that stands twice.
     """
-    decode = part_decoder(kind, value_hook=value_hook, prepare=prepare)
+    decode = part_decoder(kind)
 
     def decode_body(body: bytes) -> T:
         decoded = decode(body)
@@ -40,7 +38,7 @@ def decoder(
 def part_decoder(
     kind: type[T], *, value_hook: ValueHook | None = None, prepare: Prepare = lambda body: body
 ) -> Callable[[bytes], T]:
-    """Make the same for parts of what `require_distinct_names` looks through as a whole."""
+    """Make the same for parts of what `require_distinct_names` looks through as a whole, once each is prepared."""
     decode = msgspec.json.Decoder(kind, dec_hook=value_hook).decode
 
     def decode_part(body: bytes) -> T:

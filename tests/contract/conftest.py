@@ -11,9 +11,9 @@ from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.programs import redis_binary
 from shared.redis.client import connect
 from tests.support.cluster import ValkeyCluster, valkey_cluster
+from tests.support.genuine_redis import redis_binary
 from tests.support.patience import patient_connector
 from tests.support.reacting import Reacting, reacting_on
 from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, on_fakeredis

@@ -17,10 +17,10 @@ from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import free_port
 from shared.dev_stack.launched_program import ServerError
-from shared.dev_stack.programs import redis_binary
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 from tests.hostile.variables import ANY_PATH
+from tests.support.genuine_redis import redis_binary
 from tests.support.patience import SECONDS
 
 

@@ -64,7 +64,7 @@ class Scene:
         self.write_side = write_side
         self.hand = hand
         self.directory = PostgresDirectory(database_url)
-        self.writer = Writer(write_side, seed=442)
+        self.writer = Writer(write_side, seed=442)  # which soon suspends, closes and erases
         self.fan_out = 1
         self.fails = None
         """Whether the release that feeds cannot fold an event."""

@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
-from shared.dev_stack.programs import redis_binary
 from tests.support.examples import at_night
 from tests.support.faults.campaign import Campaign
 from tests.support.faults.kinds import FAULTS
+from tests.support.genuine_redis import redis_binary
 
 IN_TURN = 4
 """Kinds in a run of the suite, but for those at night, which try all."""

@@ -18,12 +18,12 @@ from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.programs import redis_binary
 from shared.event_log import MemoryEventLog
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
 from shared.redis.client import connect
 from tests.support.folding import cleanly_folded, held
+from tests.support.genuine_redis import redis_binary
 from tests.support.histories import History
 from tests.support.patience import until
 from tests.support.projectors import projector_with, running, until_state

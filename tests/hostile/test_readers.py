@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from projector.api import parked as parking
 from projector.api import rebuilds as generations
 from read_side.http.parameters import filters
-from read_side.http.parameters.conditions import known_tag, minimum_position
+from read_side.http.parameters.conditions import known_tag
 from read_side.http.resources import batch
 from read_side.http.resources.groups import group_query, member_query
-from read_side.http.resources.profiles import profile_query
+from read_side.http.resources.profiles import PROFILES, profile_query
 from shared.auth.tokens import InvalidToken, unverified
 from shared.decoding.objects import decoder
 from shared.http import requests
@@ -35,8 +35,8 @@ from shared.read_model.ordering import PROFILE_ORDERS
 from shared.urls.http import is_to_loopback
 from tests.hostile.texts import JSON, TEXTS, as_segment, header_values
 from write_side.domain.references import AccountRef, GroupRef
-from write_side.domain.values import InvalidValue, Text, parse_value
-from write_side.execution.messages import _take_apart, named, version_in, well_formed_key
+from write_side.domain.values import InvalidValue, Text
+from write_side.execution.messages import _take_apart, decode_fields, named, version_in, well_formed_key
 from write_side.use_cases import USE_CASES
 
 SYNTAX = "@:extEXT{}[]()\"'\\/%&=?;, \t.-_+*0129afAF\x00\x1b\r\n\u2028\u0661\u212a\u0301"
@@ -116,6 +116,7 @@ def is_fit_to_be_kept(value):
     return is_shown and len(value) <= value.longest and unicodedata.is_normalized("NFC", value)
 
 
+wanted = partial(PROFILES.routes[0].fields.wanted, variant="full")
 HEADER_READERS = {
     "media type": (b"content-type", lambda scope: require_media_type(scope, "application/json")),
     "accepted": (b"accept", lambda scope: require_acceptable(scope, "application/json")),
@@ -124,8 +125,8 @@ HEADER_READERS = {
     "host": (b"host", lambda scope: is_to_loopback(requests.header(scope, b"host"))),
     "origin": (b"origin", lambda scope: guard._is_at(requests.header(scope, b"origin"), "localhost")),
     "known": (b"if-none-match", lambda scope: known_tag(scope, '"x"')),
-    "position": (b"muster-min-position", minimum_position),
-    "query": (b"x", lambda scope: minimum_position({**scope, "query_string": scope["headers"][0][1]})),
+    "position": (b"muster-min-position", wanted),
+    "query": (b"x", lambda scope: wanted({**scope, "query_string": scope["headers"][0][1]})),
 }
 
 
@@ -156,7 +157,7 @@ def test_what_is_made_of_a_header_holds_nothing_else(value):
 
 
 BODIES: dict[str, tuple[Any, Any]] = {
-    **{each.name: (each.command, decoder(each.command, value_hook=parse_value)) for each in USE_CASES},
+    **{each.name: (each.command, partial(decode_fields, each)) for each in USE_CASES},
     "line": (USE_CASES[0].command, _take_apart),
     "batch": (batch.BatchGet, lambda body: batch._decode(body).keys()),
     "rebuild": (generations.Rebuild, generations._decode_rebuild),

@@ -1,7 +1,6 @@
 """What the sending of webhooks needs of the world."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -54,13 +53,6 @@ class WebhookSession(Protocol):
 
     async def has_account(self, id: UUID) -> bool:
         """Return whether there is such an account; one that there was has been erased."""
-
-
-class Webhooks(Protocol):
-    """Where webhooks are kept, beside the state and the log."""
-
-    def connect(self) -> AbstractAsyncContextManager[WebhookSession]:
-        """:raises Unavailable: there is none to be had."""
 
 
 class FeedChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from msgspec import Meta
 from shared.http.middleware.compression import tags
 from shared.http.openapi.document import Parameter
 from shared.http.parsing.parameters import Parameters, whole_number
-from shared.http.requests import header
 
 MIN_POSITION = "Muster-Min-Position"
 MIN_POSITION_PARAMETER = "min_position"
@@ -32,20 +31,6 @@ CONDITIONS = (
 
 position = whole_number(0, GREATEST_POSITION)
 _ENTITY_TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
-
-
-def minimum_position(scope: Scope) -> int:
-    """
-    Return the position that an answer must have reached for which nothing else can be parameters.
-
-    :raises Rejection: 422, one is no position, or the query says something else.
-    """
-    if not scope["query_string"] and header(scope, b"muster-min-position") is None:
-        return 0
-    parameters = Parameters(scope)
-    minimum = wanted_position(parameters)
-    parameters.require_valid()
-    return minimum
 
 
 def wanted_position(parameters: Parameters) -> int:

@@ -11,11 +11,12 @@ from litestar.types import HTTPScope
 
 from read_side.http.endpoints import ACCOUNT, Outcomes, PathKeys
 from read_side.http.parameters import filters
-from read_side.http.parameters.conditions import minimum_position
+from read_side.http.parameters.conditions import wanted_position
 from read_side.http.problems import PROFILE_NOT_FOUND, profile_not_found
 from read_side.http.resource import Opened, ReadRoute
 from read_side.http.responses import DocumentResponse
 from read_side.views import ActivityViews, GroupViews, ProfileViews, Reached, Variant, standing
+from shared.http.parsing.parameters import Parameters
 from shared.read_model.envelope import Sealed, entity_tag
 from shared.read_model.records import ActivityRecord, MemberCard, ProfileGroup, ProfileRecord
 from shared.text import unique_email, unique_external_id, unique_handle
@@ -82,7 +83,9 @@ class ExportEndpoint:
         self.outcomes = Outcomes(route.path)
 
     async def answer(self, scope: HTTPScope, segments: Sequence[bytes], *_: object) -> DocumentResponse:
-        [account_id], minimum = self._keys.of(segments), minimum_position(scope)
+        [account_id], parameters = self._keys.of(segments), Parameters(scope)
+        minimum = wanted_position(parameters)
+        parameters.require_valid()
         found = await self._profiles.freshness.reach(minimum, partial(self._profiles.by_id, account_id))
         if found.document is None:
             self.outcomes.misses.inc()

@@ -31,14 +31,8 @@ NOT_PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("address", PUBLIC)
-def test_an_address_of_the_internet_is_public(address):
-    assert is_public(parsed_address(address))
-
-
-@pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_any_other_address_is_not(address):
-    assert not is_public(parsed_address(address))
+def test_addresses_of_the_internet_are_public_and_no_others():
+    assert [each for each in (*PUBLIC, *NOT_PUBLIC) if is_public(parsed_address(each))] == PUBLIC
 
 
 @pytest.mark.parametrize(

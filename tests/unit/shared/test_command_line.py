@@ -58,16 +58,12 @@ def help_of(command, capsys):
 
 @pytest.mark.parametrize("command", EVERY, ids=" ".join)
 def test_every_command_explains_itself_and_takes_a_home(command, capsys):
-    """Every option with its help."""
+    """Every option with its help; one that prints data prints JSON, too."""
     text = help_of(command, capsys)
 
     assert f"muster {' '.join(command)}" in text
     assert "--home PATH" in text
-
-
-@pytest.mark.parametrize("command", DATA, ids=" ".join)
-def test_every_command_that_prints_data_prints_json(command, capsys):
-    assert "--json" in help_of(command, capsys)
+    assert "--json" in text or command not in DATA
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from shared.decoding.objects import decoder
+from shared.decoding.objects import part_decoder
 from shared.problems import Refusal
 from write_side.domain.values import parse_value
 from write_side.use_cases import USE_CASES
@@ -48,7 +48,7 @@ COMMANDS = {each.name: each.command for each in USE_CASES}
 
 def errors_of(command, body):
     with pytest.raises(Refusal) as refused:
-        decoder(command, value_hook=parse_value)(msgspec.json.encode(body))
+        part_decoder(command, value_hook=parse_value)(msgspec.json.encode(body))
     return {"/" + each.pointer.split("/")[1] for each in refused.value.errors}
 
 

@@ -6,9 +6,8 @@ that is asked, which reads its pointer and its checkpoint too. While a few trips
 """
 
 import asyncio
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -237,23 +236,21 @@ class _Transaction:
         """How many replies come to what was packed."""
         return 1 if self._generation is None else len(self._fields) + len(self._reads) + 4
 
-    def is_settled(self, replies: Sequence[Any]) -> bool:
-        """Give each caller their part, or the reason why there is none; False if it is to be sent again."""
-        try:
-            return self._is_settled(replies)
-        except Unavailable as error:
-            self.fail(error)
-            return True
-
     def fail(self, error: Unavailable) -> None:
         for query in self._queries:
             _fail(query, error)
 
-    def _is_settled(self, replies: Sequence[Any]) -> bool:
+    def settle(self, answer: Any) -> bool:
+        """
+        Give each caller their part; False if it is to be sent again.
+
+        :param answer: the last of the replies, in which all others are.
+        :raises Unavailable: there is nothing to give.
+        """
         if (generation := self._generation) is None:
-            self._partition.follow(replies[0])
+            self._partition.follow(answer)
             return False
-        pointer, checkpoint, *results = _checked(replies[-1])
+        pointer, checkpoint, *results = _checked(answer)
         if pointer != generation.pointer:
             self._partition.follow(pointer)
             return False
@@ -273,17 +270,26 @@ class _Transaction:
 
 
 def _transactions(queries: Iterable[_Query]) -> list[_Transaction]:
-    by_partition = defaultdict[Partition, list[_Query]](list)
+    by_partition: dict[Partition, list[_Query]] = {}
     for query in queries:
-        by_partition[query.partition].append(query)
+        by_partition.setdefault(query.partition, []).append(query)
     return [_Transaction(partition, own) for partition, own in by_partition.items()]
 
 
 async def _exchange(transactions: Sequence[_Transaction], connection: PipelinedConnection) -> list[_Transaction]:
     """Send them in one go, and return those that are to be sent again."""
     packed = b"".join([each.packed() for each in transactions])
-    replies = iter(await connection.fetch(packed, replies=sum(each.replies for each in transactions)))
-    return [each for each in transactions if not each.is_settled(list(islice(replies, each.replies)))]
+    replies = await connection.fetch(packed, replies=sum([each.replies for each in transactions]))
+    left: list[_Transaction] = []
+    last = -1
+    for each in transactions:
+        last += each.replies
+        try:
+            if not each.settle(replies[last]):
+                left.append(each)
+        except Unavailable as error:
+            each.fail(error)
+    return left
 
 
 def _checked(results: Sequence[Any]) -> Sequence[Any]:

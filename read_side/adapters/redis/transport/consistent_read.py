@@ -34,7 +34,7 @@ class ConsistentRead:
     """
     The round trips of one answer.
 
-    :ivar moves: how many of its round trips found that something was written since the one before.
+    :ivar moves: how often one of its round trips found that something was written since the one before.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -64,8 +64,8 @@ class ConsistentRead:
         reply = await self._ask(*fields, reads=reads)
         if self._position is None or reply.position < self._position:
             self._position = reply.position
-        moved = [self._is_moved(each) for each in reply.seen]
-        self.moves += any(moved)
+        for each in reply.seen:
+            self.moves += self._is_moved(each)
         return reply
 
     def _is_moved(self, seen: Seen) -> bool:

@@ -1,24 +1,34 @@
 """What only a directory that is divided can get wrong: which partition is asked, for how much, and how far each is."""
 
 import asyncio
+from functools import partial
 from random import Random
 from uuid import UUID
 
 import pytest
 from redis import Redis
 
+from projector.projections.groups import groups
 from projector.projections.profiles import PROFILE, profiles
 from read_side.adapters.redis.transport.batcher import _LOOK_UPS
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
-from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery
+from read_side.services import redis_views
+from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery, standing
 from shared.errors import Unavailable
 from shared.read_model.partitions import Partitions
 from tests.support.collections import Collections
 from tests.support.crowds import crowd, handles, listed
 from tests.support.partitions import PartitionedCollections
 from tests.support.patience import patient_connector, until
-from tests.support.read_side import PATIENCE, between_trips, changed, person, served
+from tests.support.read_side import (
+    PATIENCE,
+    RedisProjection,
+    between_trips,
+    changed,
+    person,
+    served,
+)
 
 THREE = Partitions(3)
 PEOPLE = crowd(120)
@@ -146,6 +156,82 @@ async def test_a_reader_by_a_key_is_woken_by_what_is_announced_of_entries(views,
 
     async with asyncio.timeout(PATIENCE):
         assert (await reader).position == 9
+
+
+async def test_what_is_announced_of_entries_wakes_all_who_use_them(valkey, divided, server):
+    """Readers of people and of groups, on the one connection of a process."""
+    of_groups = PartitionedCollections(lambda _: server, groups, THREE, publish="PUBLISH")
+    for each in (divided, of_groups):
+        each.save({}, position=7)
+        for part in each.parts:
+            part.save({}, position=9)
+    views = redis_views(patient_connector(valkey.url), THREE, patience=PATIENCE)
+    own = [views[each] for each in ("profiles", "groups")]
+
+    async with own[0], own[1], asyncio.timeout(PATIENCE):
+        waiting = [asyncio.create_task(each.freshness.reach(9, partial(standing, each))) for each in own]
+        for part in divided.entries:
+            await until(lambda: all(each.freshness.waiting for each in own))
+            part.save({}, position=9)
+
+        assert [each.position for each in await asyncio.gather(*waiting)] == [9, 9]
+        assert len(server.client_list(_type="pubsub")) == 1
+
+
+@pytest.mark.parametrize("count", [3, 5])
+async def test_a_directory_that_changes_is_answered_as_a_whole(valkey, server, count):
+    """Whatever is asked while people are renamed, tagged and closed, and give their handles to others."""
+    partitions, random = Partitions(count), Random(count)
+    divided = PartitionedCollections(lambda _: server, profiles, partitions, publish="PUBLISH")
+    undivided, now = RedisProjection(server), {each.account_id: each for each in PEOPLE}
+    connect, freshness = patient_connector(valkey.url), Freshness("profiles", patience=PATIENCE)
+    async with (
+        RedisProfileViews(connect, partitions=partitions, freshness=freshness) as views,
+        RedisProfileViews(connect, freshness=freshness) as whole,
+    ):
+        for position in range(1, 9):
+            new = list(now.values()) if position == 1 else list(changes(random, now))
+            now |= {each.account_id: each for each in new}
+            undivided.commit(*new, position=position)
+            save(divided, *new, position=position)
+
+            for query in random_queries(random):
+                assert await views.list(query) == await whole.list(query), query
+            for each in (*new, *random.choices(PEOPLE, k=9)):
+                for key in (each.handle, now[each.account_id].handle):
+                    assert await views.by_handle(key) == await whole.by_handle(key)
+            keys = ProfileKeys(
+                ids=tuple(str(each) for each in random.sample(list(now), k=9)),
+                handles=tuple(each.handle for each in random.sample(PEOPLE, k=9)),
+                emails=("nobody@example.org",),
+            )
+            assert await views.by_keys(keys) == await whole.by_keys(keys)
+
+
+def changes(random, now):
+    """People who become others; two of them swap their handles."""
+    one, other, *rest = random.sample(list(now.values()), k=12)
+    yield changed(one, handle=other.handle)
+    yield changed(other, handle=one.handle)
+    for each in rest:
+        tags, status = random.choice(PEOPLE).tags, random.choice(("active", "active", "closed", "suspended"))
+        yield changed(each, display_name=random.choice(PEOPLE).display_name, tags=tags, status=status)
+
+
+def random_queries(random):
+    for _ in range(8):
+        words, sort = (
+            random.choice(((), (), ("and",), ("a", "se"))),
+            random.choice(("handle", "display_name", "created_at")),
+        )
+        yield ProfileQuery(
+            statuses=random.choice((("active",), ("active", "closed", "suspended"))),
+            tags=random.choice(((), ("senate",), ("house", "senate"))),
+            words=words,
+            order=random.choice((sort, None)) if words else sort,
+            descending=random.random() < 0.5,
+            limit=random.choice((1, 7, 50)),
+        )
 
 
 async def test_an_entry_that_is_ahead_of_the_record_finds_nobody_else(views, divided):

@@ -68,7 +68,6 @@ class InOrder(Generic[M]):
                 if not _is_unknown(ending):
                     window.next = max(window.next, count)
                 begun.tasks.popleft()
-                begun.go_on()
         except NotYet:
             pass
         finally:

@@ -32,7 +32,7 @@ from write_side.http.lines import CHANNEL, NumberedLine, answered, numbered, rea
 from write_side.ports import NotYet, Place
 
 NDJSON = "application/x-ndjson"
-BYTES_AT_ONCE = 2 * MAX_MESSAGE_BYTES
+BYTES_AT_ONCE = MAX_MESSAGE_BYTES
 """Of the lines that are carried out at once, and of those that are read ahead of them."""
 
 NOT_REACHED = Problem(

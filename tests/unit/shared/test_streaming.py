@@ -8,5 +8,5 @@ class AwayAuthentication:
         raise Unavailable("the sessions")
 
 
-def test_no_stream_goes_on_for_someone_whose_standing_cannot_be_found_out():
+def test_no_stream_goes_on_for_those_whose_standing_cannot_be_found_out():
     assert not may_look_on(AwayAuthentication(), Principal("ada", frozenset()))

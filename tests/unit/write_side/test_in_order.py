@@ -64,6 +64,7 @@ async def test_those_of_the_next_transaction_get_ready_once_the_first_are_on_the
         ahead = len(messages.begun)
         messages.end(range(10))
         assert [await first, *[await anext(endings) for _ in range(9)]] == [DONE] * 10
+        messages.window.on_its_way()
         await quiet()
 
         assert (before, ahead, len(messages.begun)) == (MOST_AT_ONCE, 2 * MOST_AT_ONCE, 2 * MOST_AT_ONCE + 9)

@@ -138,8 +138,6 @@ class CommandGroup:
             return
         self._keyless = list(requests)
         self._reached = {window: window.next for window in self.windows}
-        for window in self._reached:
-            window.on_its_way()
         while looks := _only_looks(requests):
             plan = Looks(looks.values())
             results = await self._trip(*plan.statements())

@@ -106,6 +106,7 @@ class Lanes:
     async def _run(self, group: CommandGroup) -> None:
         try:
             async with self._transactions.pipelined() as transaction:
+                self._let_others_get_ready(group)
                 await group.carry_out(transaction)
         except asyncio.CancelledError:
             group.end(OutcomeUnknown("the process stops"))
@@ -114,6 +115,12 @@ class Lanes:
             group.end(error)
         else:
             group.end(None)
+
+    def _let_others_get_ready(self, group: CommandGroup) -> None:
+        """Have those behind a group get ready, unless others wait anyway: what is ready takes memory."""
+        if sum(each.member.is_waiting for each in self._waiting) < self._limits.most:
+            for window in group.windows:
+                window.on_its_way()
 
 
 def _chosen(waiting: Iterable[WaitingCommand], *, most: int) -> Iterator[WaitingCommand]:

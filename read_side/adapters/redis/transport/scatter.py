@@ -47,6 +47,8 @@ class Scatter:
 
         :raises Unavailable, Overloaded: see `Batcher.ask`.
         """
+        if len(fields) == 1 and not reads:  # a look-up, for which nothing is put together
+            return await self._ask_partition(self._layout.of(fields[0]), *fields)
         for _ in range(self._attempts):
             reply = await self._ask(fields, reads)
             if _is_of_one_version(reply.seen):

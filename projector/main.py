@@ -13,6 +13,7 @@ from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status_history import StatusHistory
 from projector.processing.leadership import LeaderElection
+from projector.processing.moving_on import CheckpointMover
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import register_services
 from shared.http.containers import Register
@@ -36,8 +37,10 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         election, reconcilers, history = container.get(LeaderElection, Reconcilers, StatusHistory)
         tasks.start(election.run(), name="leader election")
         for reconciler in reconcilers:
-            tasks.start(reconciler.run(), name=f"reconciler of {reconciler.projection.name}")
+            tasks.start(reconciler.run(), name=f"reconciler of {reconciler.projection.label}")
         observers = [container.get(StallDetector).observe]
+        if CheckpointMover in app.state.registry:
+            tasks.start(container.get(CheckpointMover).run(), name="checkpoint mover")
         if DriftSampler in app.state.registry:
             tasks.start(container.get(DriftSampler).run(), name="sampler")
         if ReadProbe in app.state.registry:

@@ -1,9 +1,10 @@
 """The composition root of the projector: which adapter stands for which port."""
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -21,8 +22,7 @@ from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.log_pages import PostgresLogPages
 from projector.adapters.processes.filler import RangeFillerInChild
 from projector.adapters.redis.leases import RedisLease
-from projector.adapters.redis.server_check import ServerCheck
-from projector.adapters.redis.store import store_in_redis
+from projector.adapters.redis.store import RedisPlaces, store_in_redis
 from projector.adapters.redis.timeline import RedisTimelineStore
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
@@ -41,11 +41,12 @@ from projector.processing.commit_order import CommitOrder
 from projector.processing.filling import Filler, RangeFiller
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
+from projector.processing.moving_on import CheckpointMover, Routed
 from projector.processing.parked_events import ParkedEvents
 from projector.processing.processor import Feed
-from projector.projections.registry import PROJECTIONS, projections_keeping
+from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
-from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
 from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
@@ -62,11 +63,12 @@ from shared.event_log.adapters.persistent import PersistentEventLog
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.tap import EventTap, TapLimits
 from shared.http.limits import HttpLimits
-from shared.read_model.keys import HOME, Keyspace
+from shared.read_model.keys import HOME
+from shared.read_model.partitions import UNIQUE_ENTRIES, Partitions
 from shared.redis.client import connect
 from shared.settings import Settings
 
-AT_ONCE = frozenset({"profiles"})
+AT_ONCE = frozenset({"profiles", UNIQUE_ENTRIES})
 """Projections that commit events one by one, and before the others, of which more events share a commit."""
 SHARED_SECONDS = 0.05
 
@@ -100,6 +102,8 @@ def register_services(registry: svcs.Registry) -> None:
         deliveries=given_up,
     )
     registry.register_value(LogPages, PostgresLogPages(settings.required("database_url")))
+    if settings.partitions > 1:
+        return
     directory = PostgresDirectory(settings.required("database_url"), keep=True)
     registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
 
@@ -124,27 +128,28 @@ def register_redis(
     log: EventLog,
     settings: Settings | None = None,
     projections: Sequence[Projection] = PROJECTIONS,
-    keyspace: Keyspace = HOME,
     filler: MakeFiller | None = None,
     deliveries: GivenUpDeliveries | None = None,
 ) -> None:
-    """Register a projector that keeps everything in one Redis; see `register_projector`."""
-    settings, client = settings or Settings.load({}), connect(url)
-    server = ServerCheck(client, keyspace=keyspace, valid=settings.limits_of(ProcessorLimits).attest / 2)
-    lease = RedisLease(client, keyspace=keyspace, limits=settings.limits_of(LeadershipLimits))
-    registry.register_value(Lease, lease, on_registry_close=client.aclose, ping=_answers)
-    registry.register_value(TimelineStore, RedisTimelineStore(client, keyspace=keyspace))
+    """Register a projector that keeps everything in one Redis, or in one cluster; see `register_projector`."""
+    settings = settings or Settings.load({})
+    redis = RedisPlaces(url, valid=settings.limits_of(ProcessorLimits).attest / 2)
+    lease = RedisLease(redis.home, keyspace=HOME, limits=settings.limits_of(LeadershipLimits))
+    registry.register_value(Lease, lease, on_registry_close=redis.aclose, ping=_answers)
+    registry.register_value(TimelineStore, RedisTimelineStore(redis.home, keyspace=HOME))
+    layout = layout_of(projections, Partitions(settings.partitions))
     register_projector(
         registry,
         log=log,
         lease=lease,
-        stores=[store_in_redis(client, each, keyspace=keyspace, server=server) for each in projections],
+        stores=[redis.store(each, keyspace=keyspace) for keyspace, each in layout.parts],
+        routed=layout.route and Routed(layout.route, redis.checkpoints(layout.parts)),
         clock=SystemClock(),
         settings=settings,
         filler=filler,
         deliveries=deliveries,
     )
-    registry.register_value(Sessions, RedisSessions(client, keyspace=keyspace))
+    registry.register_value(Sessions, RedisSessions(redis.home, keyspace=HOME))
 
 
 def register_projector(
@@ -154,6 +159,7 @@ def register_projector(
     lease: Lease,
     stores: Sequence[ProjectionStore],
     clock: Clock,
+    routed: Routed | None = None,
     settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
     filler: MakeFiller | None = None,
@@ -162,13 +168,24 @@ def register_projector(
     """
     Register what feeds all projections, on any adapters.
 
+    :param routed: how events reach the partitions, where there are several.
     :param limits: of each projection, instead of those of the settings.
     :param deliveries: what operators are shown; none, where there is no database of a write side.
     :param filler: makes what fills generations, instead of what does it in this process.
     """
     settings, candidate = settings or Settings.load({}), _candidate(clock)
-    leaderships = [Leadership(each.projection.name, each.projection.version) for each in stores]
-    election = LeaderElection(lease, candidate, leaderships, limits=settings.limits_of(LeadershipLimits))
+    leaderships = {each.name: Leadership(each.name, each.version) for each in (store.projection for store in stores)}
+    election = LeaderElection(lease, candidate, list(leaderships.values()), limits=settings.limits_of(LeadershipLimits))
+    feeds, mover = _feeds(
+        stores,
+        leaderships,
+        log=log,
+        clock=clock,
+        routed=routed,
+        settings=settings,
+        limits=limits,
+        make_filler=filler or _filler_here,
+    )
     reconcilers = Reconcilers(
         [
             Reconciler(
@@ -179,13 +196,15 @@ def register_projector(
                 name=candidate.id,
                 rebuilds_by_itself=settings.rebuild == "auto",
             )
-            for feed in _feeds(stores, leaderships, log, clock, settings, limits=limits, filler=filler or _filler_here)
+            for feed in feeds
         ]
     )
     monitoring = settings.limits_of(MonitoringLimits)
     board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring)
-    parked = ParkedEvents(models={each.projection.name: each.model for each in stores}, clock=clock)
+    parked = ParkedEvents(models={each.projection.label: each.model for each in stores}, clock=clock)
     registry.register_value(LeaderElection, election)
+    if mover:
+        registry.register_value(CheckpointMover, mover)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
     registry.register_value(GivenUpDeliveries, deliveries or MemoryGivenUpDeliveries())
     registry.register_value(EventEffects, EventEffects(stores))
@@ -195,28 +214,38 @@ def register_projector(
 
 def _feeds(
     stores: Sequence[ProjectionStore],
-    leaderships: Sequence[Leadership],
+    leaderships: Mapping[str, Leadership],
+    *,
     log: EventLog,
     clock: Clock,
+    routed: Routed | None,
     settings: Settings,
-    *,
     limits: ProcessorLimits | None,
-    filler: MakeFiller,
-) -> Iterator[Feed]:
-    """Give each store what it is fed from: all read the log by one tap, and commit in one order."""
+    make_filler: MakeFiller,
+) -> tuple[Sequence[Feed], CheckpointMover | None]:
+    """Give each store what it is fed from: all read the log by one tap, commit in one order, and fill a few at once."""
     idle = (limits or settings.limits_of(ProcessorLimits)).idle
-    tap, order = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits)), CommitOrder()
-    for store, leadership in zip(stores, leaderships, strict=True):
-        yield Feed(
-            store=store,
-            log=log,
-            tap=tap,
-            order=order,
-            leadership=leadership,
-            filler=filler(store, log, settings),
-            clock=clock,
-            limits=limits or limits_of(store.projection, settings),
+    tap = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits), route=routed and routed.route)
+    order, turns = CommitOrder(), asyncio.Semaphore(settings.limits_of(FillingLimits).parts)
+    mover = CheckpointMover(routed.checkpoints, tap=tap, order=order) if routed else None
+    feeds = []
+    for store in stores:
+        is_part = store.projection.concerns is not None
+        filler = make_filler(store, log, settings)
+        feeds.append(
+            Feed(
+                store=store,
+                log=log,
+                tap=tap,
+                order=order,
+                leadership=leaderships[store.projection.name],
+                filler=TakingTurnsFiller(filler, turns=turns) if is_part else filler,
+                clock=clock,
+                limits=limits or limits_of(store.projection, settings),
+                mover=mover if is_part else None,
+            )
         )
+    return feeds, mover
 
 
 def _register_monitoring(
@@ -256,14 +285,14 @@ def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
 
 
 @asynccontextmanager
-async def range_filler_on(name: str, settings: Settings) -> AsyncIterator[RangeFiller]:
+async def range_filler_on(label: str, settings: Settings) -> AsyncIterator[RangeFiller]:
     """Give what fills ranges of the generations of one projection in this process, on connections of its own."""
-    projections = projections_of(settings)
-    projection = next(each for each in projections if each.name == name)
-    client = connect(settings.required("redis_url"))
+    layout = layout_of(projections_of(settings), Partitions(settings.partitions))
+    keyspace, projection = next(each for each in layout.parts if each[1].label == label)
+    client = connect(settings.required("redis_url"), tag=keyspace.tag)
     try:
         yield FoldingRangeFiller(
-            store_in_redis(client, projection),
+            store_in_redis(client, projection, keyspace=keyspace),
             PostgresEventLog.from_settings(settings),
             piece=settings.limits_of(FillingLimits).piece,
             breaker=settings.limits_of(BreakerLimits),
@@ -280,7 +309,7 @@ def _filler_here(
 
 
 def _filler_in_children(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
-    command, niceness = ("-m", "projector.cli.fill", store.projection.name), settings.limits_of(FillingLimits).niceness
+    command, niceness = ("-m", "projector.cli.fill", store.projection.label), settings.limits_of(FillingLimits).niceness
     elsewhere = RangeFillerInChild(command, niceness=niceness)
     return _filler_here(store, log, settings, elsewhere=elsewhere)
 

@@ -29,8 +29,10 @@ from shared.http.middleware.cors import register_origins
 from shared.http.pages.sign_in_answers import CookiePolicy
 from shared.http.pages.site_map import SiteMap
 from shared.http_clients import http_client
-from shared.read_model.keys import HOME, Keyspace
+from shared.read_model.keys import HOME
+from shared.read_model.partitions import ONE, Partitions
 from shared.redis.client import Connect, connector
+from shared.redis.nodes import Nodes, nodes_with
 from shared.settings import Settings
 
 LimitsOf: TypeAlias = Callable[[type[Any]], Any]
@@ -61,10 +63,15 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
     registry.register_value(Exports, Exports(settings.limits_of(ExportLimits)))
     register_commands(registry, settings)
-    connect = connector(settings.required("redis_url"))
-    register_views(
-        registry, redis_views(connect, keyspace=HOME, patience=settings.read_wait, limits_of=settings.limits_of)
+    url, partitions = settings.required("redis_url"), Partitions(settings.partitions)
+    views = redis_views(
+        connector(url),
+        partitions,
+        nodes=nodes_with(partitions.tags, url),
+        patience=settings.read_wait,
+        limits_of=settings.limits_of,
     )
+    register_views(registry, views)
 
 
 def register_commands(registry: svcs.Registry, settings: Settings) -> None:
@@ -77,20 +84,29 @@ def register_commands(registry: svcs.Registry, settings: Settings) -> None:
 
 
 def redis_views(
-    connect: Connect, *, keyspace: Keyspace, patience: float, limits_of: LimitsOf = _defaults
+    connect: Connect,
+    partitions: Partitions = ONE,
+    *,
+    nodes: Nodes | None = None,
+    patience: float,
+    limits_of: LimitsOf = _defaults,
 ) -> Mapping[str, Any]:
     """
     The views of all resources in Redis, by the names of these; not yet open.
+
+    :param nodes: those of a cluster that have the partitions, if there are several.
 
     :param patience: how long a reader may wait, in seconds.
     :param limits_of: the limits of a component.
     """
     limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
-    eviction, announcements = EvictionWatch(connect, limits=limits), Announcements(connect, limits=limits)
+    eviction = EvictionWatch(connect, nodes=nodes, limits=limits)
+    announcements = Announcements(connect, nodes=nodes, limits=limits)
     return {
         each.name: _adapter(REDIS, each)(
             connect,
-            keyspace=keyspace,
+            partitions=partitions,
+            nodes=nodes,
             freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             eviction=eviction,
             announcements=announcements,

@@ -8,17 +8,17 @@ from pathlib import Path
 from uuid import UUID
 
 from projector.adapters.postgres.traces import PostgresTraces
-from projector.adapters.redis.read_model import RedisReadModel
+from projector.adapters.redis.store import RedisPlaces
 from projector.adapters.redis.traces import RedisTraces
 from projector.audit.erasure.audit import AccountNeverExisted, Erase, ErasureAudit, ErasureLimits
 from projector.audit.erasure.report import ErasureReport, SearchedPlace
 from projector.audit.erasure.search import fields_in_words
-from projector.projections.registry import PROJECTIONS
+from projector.projections.registry import PROJECTIONS, layout_of
 from shared.cli.api_client import ApiFailed
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, print_table
 from shared.errors import Unavailable, Unsound
-from shared.read_model.keys import HOME
+from shared.read_model.partitions import Partitions
 from shared.redis.client import connect
 from shared.redis.failures import reachable
 from shared.redis.location import KeyHolders, key_holders
@@ -51,12 +51,14 @@ async def audit(settings: Settings, account_id: UUID, *, erase: Erase) -> Erasur
 async def _audit_on(servers: Mapping[str, str], settings: Settings, account_id: UUID, *, erase: Erase) -> ErasureReport:
     progress = Progress(sys.stderr).begin("text", total=None)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(connect(settings.required("redis_url")))
+        redis = RedisPlaces(settings.required("redis_url"))
+        stack.push_async_callback(redis.aclose)
+        layout = layout_of(PROJECTIONS, Partitions(settings.partitions))
         stores = {name: await stack.enter_async_context(connect(url)) for name, url in servers.items()}
         audit = ErasureAudit(
             database=PostgresTraces(settings.required("database_url")),
             stores={name: RedisTraces(each) for name, each in stores.items()},
-            models={each.name: RedisReadModel(client, projection=each, keyspace=HOME) for each in PROJECTIONS},
+            models={part.label: redis.store(part, keyspace=keyspace).model for keyspace, part in layout.parts},
             logs=list(_logs(settings.home)),
             mails=settings.mail_folder,
             erase=erase,

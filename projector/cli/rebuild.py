@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from projector.cli.names import require_projection
+from projector.cli.names import projections_named
 from projector.monitoring.answers import Arrangement, ProjectionStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
@@ -68,12 +68,11 @@ def rebuild(
     :param rollback: switch back to the records that were live before.
     :param json: print one JSON document at the end.
     """
-    require_projection(projection)
-    names = [each.name for each in PROJECTIONS]
+    chosen = projections_named(projection, partitions=Settings.here().partitions)
     if sum((all, projection is not None)) != 1 and not abort:
-        raise WrongUsage(f"name a projection ({', '.join(names)}), or say --all")
+        names = ", ".join(each.name for each in PROJECTIONS)
+        raise WrongUsage(f"name a projection ({names}), or say --all")
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
-    chosen = [projection] if projection else names
     return asyncio.run(_order(chosen, body, abort=abort, rollback=rollback, as_json=json))
 
 

@@ -3,24 +3,26 @@
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from projector.adapters.redis.store import store_in_redis
+from projector.adapters.redis.store import RedisPlaces
 from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
-from projector.cli.names import require_projection
+from projector.cli.names import projections_named
+from projector.projections.registry import layout_of
 from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.adapters.standby import Standby
 from shared.observability import logging as telemetry
-from shared.redis.client import connect
+from shared.read_model.partitions import Partitions
 from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
@@ -41,11 +43,11 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     :param repair: write anew what differs in Redis.
     :param json: print one JSON document instead of a table.
     """
-    require_projection(projection)
     settings = Settings.here()
+    chosen = projections_named(projection, partitions=settings.partitions)
     telemetry.configure(settings.log_format)
     try:
-        verified = asyncio.run(_verify(settings, projection, repair=repair))
+        verified = asyncio.run(_verify(settings, chosen, repair=repair))
     except (*CANNOT_LOOK, ReadModelUnstable) as error:
         raise CommandFailed(f"cannot verify: {error}") from error
     if json:
@@ -55,11 +57,11 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     return FAILED if any(each.stands for each in verified) else DONE
 
 
-async def _verify(settings: Settings, projection: str | None, *, repair: bool) -> list[Verified]:
+async def _verify(settings: Settings, labels: Sequence[str], *, repair: bool) -> list[Verified]:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
-    projections = projections_of(settings)
-    chosen = [each for each in projections if projection in {None, each.name}]
-    async with connect(redis_url) as client:
+    layout = layout_of(projections_of(settings), Partitions(settings.partitions))
+    async with aclosing(RedisPlaces(redis_url)) as redis:
+        stores = [redis.store(part, keyspace=keyspace) for keyspace, part in layout.parts if part.label in labels]
         with Progress(sys.stderr) as progress:
             verification = Verification(
                 log=PostgresEventLog.from_settings(settings),
@@ -67,7 +69,7 @@ async def _verify(settings: Settings, projection: str | None, *, repair: bool) -
                 progress=progress,
                 limits=settings.limits_of(VerifyLimits),
             )
-            return [await verification.verify(store_in_redis(client, each), repair=repair) for each in chosen]
+            return [await verification.verify(each, repair=repair) for each in stores]
 
 
 def _show(verified: Sequence[Verified], *, repair: bool) -> None:

@@ -11,6 +11,11 @@ import msgspec
 Record = TypeVar("Record", bound=msgspec.Struct)
 
 
+def own_id(id: str) -> str:
+    """Return the id of a document as what its partition is found by."""
+    return id
+
+
 class Key(NamedTuple):
     """The key of a document: one of a kind, by the id of what it describes in the form that keys have."""
 
@@ -26,6 +31,8 @@ class Kind(Generic[Record]):
     :param orders: the lists in which its index rows stand, one for each of an index row's keys.
     :param is_tagged: whether documents have an entity tag: those that are served as they are.
     :param public: a base class of the record's: its fields, the first ones, are all that everybody may see.
+    :param partitioned_by: gives, of a document's id, that of the account or group in whose partition it lies; None for
+        documents that every partition needs.
     """
 
     name: str
@@ -33,6 +40,7 @@ class Kind(Generic[Record]):
     orders: tuple[str, ...] = ()
     public: type[msgspec.Struct] | None = None
     is_tagged: bool = True
+    partitioned_by: Callable[[str], str] | None = own_id
 
     @property
     def private(self) -> tuple[str, ...]:

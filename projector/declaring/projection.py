@@ -25,7 +25,14 @@ E = TypeVar("E", bound=Event)
 React: TypeAlias = Callable[[E, RecordedEvent, Documents], None]
 """What a projection makes of an event. Whatever it raises parks the event: nothing that it saved is kept."""
 
+Holds: TypeAlias = Callable[[Key], bool]
+"""Whether a document is kept here, and not in another partition."""
+
 Registering: TypeAlias = Callable[[React[E]], React[E]]
+
+
+def _all(_: Key) -> bool:
+    return True
 
 
 def timestamp_of(recorded: RecordedEvent) -> datetime:
@@ -92,6 +99,11 @@ class Projection:
         retention: Retention | None = None,
     ) -> None:
         self.name = name
+        self.label = name
+        """How operators call it."""
+        self.holds: Holds = _all
+        self.concerns: Callable[[RecordedEvent], bool] | None = None
+        """Which events it is fed with, if not with all."""
         self.version = version
         self.rekeyed = rekeyed
         self.kinds = documents

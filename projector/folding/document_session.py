@@ -1,5 +1,6 @@
 """The documents of one batch, as one event after the other changes them."""
 
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ Envelopes = Mapping[Key, bytes | None]
 
 Source: TypeAlias = Callable[[Key], bytes | None]
 """Gives a sealed full document, None for what does not exist; raises `KeyError` where the store was not asked."""
+
+ELSEWHERE = sys.maxsize
+"""The position of a document of another partition: whatever is saved of it here, it reflects already."""
 
 WRITTEN = 2
 """What a document writes beside its entries: itself, and its index row."""
@@ -274,8 +278,12 @@ class DocumentSession(Documents):
         try:
             envelope = self._source(key)
         except KeyError:
-            raise NotPrefetched(key) from None
-        self.all[key] = document = self._unsealed(key, envelope)
+            if self.projection.holds(key):
+                raise NotPrefetched(key) from None
+            document = Document(key, None, ELSEWHERE)
+        else:
+            document = self._unsealed(key, envelope)
+        self.all[key] = document
         return document
 
     def _unsealed(self, key: Key, envelope: bytes | None) -> Document:

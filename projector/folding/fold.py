@@ -39,6 +39,8 @@ class Folded(NamedTuple):
     """What is parked after it."""
     is_due: bool = False
     """Whether something that is parked is to be looked at by this code."""
+    applied: int = 0
+    """How many events, or parked events, or entries of a fan-out."""
 
 
 class Basis(NamedTuple):
@@ -118,6 +120,8 @@ class BatchFold:
         self.documents = documents
         self.applied = 0
         """How many were applied."""
+        self._counted = 0
+        """How many events of the log these stand for."""
         self._projection = fold.projection
         self._plan = fold.projection.plan
         self._code = fold.code
@@ -147,6 +151,7 @@ class BatchFold:
             self.documents.queue = queue
             return False
         self._last = recorded
+        self._counted += recorded.stands_for
         self._note(before)
         return True
 
@@ -200,7 +205,7 @@ class BatchFold:
         if last is None:
             checkpoint = after.revised()
         else:
-            count = after.count + self.applied
+            count = after.count + self._counted
             checkpoint = after.revised(position=last.position, event_id=last.event_id, count=count)
         return self._folded(checkpoint, self.documents.fan_outs)
 
@@ -222,9 +227,10 @@ class BatchFold:
             checkpoint = msgspec.structs.replace(checkpoint, parked=checkpoint.revision if queue else 0)
         batch = sealed(self.documents, checkpoint, strays=self._strays)
         if not queue:
-            return Folded(batch, tuple(fan_outs))
+            return Folded(batch, tuple(fan_outs), applied=self.applied)
         parking = queue.parking()
-        return Folded(batch, tuple(fan_outs), queue.failed, parking, bool(parking.due(self._code)))
+        is_due = bool(parking.due(self._code))
+        return Folded(batch, tuple(fan_outs), queue.failed, parking, is_due, self.applied)
 
     @property
     def _is_full(self) -> bool:

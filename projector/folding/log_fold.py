@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from projector.declaring.documents import Key
 from projector.declaring.errors import EventNotFoldable
 from projector.declaring.fan_out import FanOut
 from projector.declaring.index_entries import OwnedEntry
+from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
 from projector.folding.document_session import WRITTEN, Document, DocumentSession
 from projector.folding.fold import BatchFold, ProjectionFold
@@ -116,7 +118,7 @@ class LogDocuments(DocumentSession):
     def __init__(self, fold: ProjectionFold, queue: ParkedQueue) -> None:
         super().__init__(
             fold.projection,
-            _nothing,
+            partial(_nothing, fold.projection),
             queue,
             codecs=fold.codecs,
             indexer=fold.indexer,
@@ -212,5 +214,7 @@ class _Content:
         )
 
 
-def _nothing(_: Key) -> None:
-    """Say what a generation that holds nothing has of a document."""
+def _nothing(projection: Projection, key: Key) -> None:
+    """Say what a generation that holds nothing has of a document; it was not asked for what lies elsewhere."""
+    if not projection.holds(key):
+        raise KeyError(key)

@@ -69,10 +69,10 @@ class EventEffects:
 
         :raises Unavailable: Redis does not answer.
         """
-        return [await self._of(store, recorded) for store in self._stores]
+        return [await self._of(store, recorded) for store in self._stores if _concerns(recorded, store.projection)]
 
     async def _of(self, store: ProjectionStore, recorded: RecordedEvent) -> EventEffect:
-        name, inspector = store.projection.name, store.inspector
+        name, inspector = store.projection.label, store.inspector
         keys = _touched(store.projection, recorded)
         if keys is not None and not keys and not store.projection.fan_out(recorded.event):
             return EventEffect(projection=name, outcome="not of interest")
@@ -91,6 +91,10 @@ class EventEffects:
             why=why,
             documents=_documents(found, recorded),
         )
+
+
+def _concerns(recorded: RecordedEvent, projection: Projection) -> bool:
+    return projection.concerns is None or projection.concerns(recorded)
 
 
 def _touched(projection: Projection, recorded: RecordedEvent) -> Sequence[Key] | None:

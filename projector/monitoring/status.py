@@ -112,8 +112,8 @@ class StatusBoard:
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:
-        names = [LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers]
-        candidates = await self._lease.candidates(names)
+        names = {LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers}
+        candidates = await self._lease.candidates(sorted(names))
         holders = {each.id: each for each in candidates.holders.values()}
         known = {each.id: each for each in candidates.all} | holders
         return [
@@ -147,7 +147,7 @@ def _measure_rebuild(status: ProjectionStatus) -> None:
 def _from_progress(reconciler: Reconciler) -> ProjectionStatus:
     progress = reconciler.progress
     return ProjectionStatus(
-        name=reconciler.projection.name,
+        name=reconciler.projection.label,
         version=reconciler.projection.version,
         state=progress.state,
         error=progress.error,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -17,6 +17,7 @@ from projector.processing.filling import Filler, Piece
 from projector.processing.fork_check import ForkCheck, LogForked
 from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
+from projector.processing.moving_on import CheckpointMover, Resting
 from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.processing.recovery import Recovery
 from projector.processing.retry import retry_next
@@ -27,7 +28,7 @@ from projector.store.hints import broken
 from projector.store.ports import ProjectionStore
 from shared.clock import Clock
 from shared.event_log import EventFollower, EventLog, RecordedEvent
-from shared.event_log.tap import EventTap
+from shared.event_log.tap import EventTap, TapFollower, TopicFollower
 from shared.observability.tracing import record_commit
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.cancellation import is_cancelled, to_the_end
@@ -47,6 +48,12 @@ class Feed:
     filler: Filler
     clock: Clock
     limits: ProcessorLimits
+    mover: CheckpointMover | None = None
+    """Moves the checkpoint past what does not concern it; there where it is one of several partitions."""
+
+    def follow(self) -> AbstractAsyncContextManager[TapFollower]:
+        """Follow the log, or what of it concerns the partition."""
+        return self.tap.connect_to(self.store.projection.label) if self.mover else self.tap.connect()
 
 
 BESIDE_OTHERS = 4
@@ -69,7 +76,7 @@ class Processor:
         self._feed = feed
         self.progress = progress
         self._after_commit = after_commit
-        self._name = feed.store.projection.name
+        self._name = feed.store.projection.label
         self._fold = ProjectionFold(feed.store.projection, code=code_version(feed.store.projection))
         self._writer = GenerationWriter(
             fold=self._fold,
@@ -118,7 +125,7 @@ class Processor:
         if await self._is_to_be_filled() and await self._fill():
             return
         self._read = ()  # by a session that is over: the log may be another one
-        async with self._feed.tap.connect() as reader:
+        async with self._feed.follow() as reader:
             await self._feed_while_leading(reader)
 
     async def _is_to_be_filled(self) -> bool:
@@ -186,14 +193,38 @@ class Processor:
         self.progress.stand(standing.checkpoint)
         self._recovery.backoff.reset()
         if not (standing.fan_outs or standing.is_due or self._has_more(events, reader)):
-            await self._wait(reader)
+            standing = await self._wait(reader, standing)
         return standing
 
     def _has_more(self, events: Sequence[RecordedEvent], reader: EventFollower) -> bool:
         """Whether the log is likely to have more than these events."""
         return bool(events) and (bool(self._read) or reader.has_more)
 
-    async def _wait(self, reader: EventFollower) -> None:
+    async def _wait(self, reader: EventFollower, standing: Standing) -> Standing:
+        """Return where it stands then: the checkpoint may have been moved past what does not concern the partition."""
+        if self._feed.mover is None or not isinstance(reader, TopicFollower):
+            await self._rest(reader)
+            return standing
+        resting = Resting(
+            label=self._name,
+            generation=self._pointer.generation,
+            reader=reader,
+            checkpoint=standing.checkpoint,
+            may_go_on=self._may_go_on.is_set,
+            moved=self._moved,
+        )
+        async with self._feed.mover.moving(resting):
+            await self._rest(reader)
+        if resting.is_superseded:
+            raise Superseded("the checkpoint was moved by another writer")
+        return replace(standing, checkpoint=resting.checkpoint)
+
+    def _moved(self, checkpoint: Checkpoint) -> None:
+        self._verified = perf_counter()
+        self._fork_check.passed(checkpoint)
+        self.progress.stand(checkpoint)
+
+    async def _rest(self, reader: EventFollower) -> None:
         if await reader.wait(seconds=self._idle.next()):
             self._idle.reset()
 
@@ -228,7 +259,7 @@ class Processor:
         commit = self._writer.commit_events(events, standing, most=self._at_once(MOST_WRITES))
         with self._feed.order.under_way():
             folded = await to_the_end(commit)
-        applied = folded.batch.checkpoint.count - standing.checkpoint.count
+        applied = folded.applied
         self._verified = self._committed = perf_counter()
         self._size = self._fitting(applied, folded.batch.weight) if applied == len(events) else max(1, applied)
         self.progress.committed(folded.batch, events=applied, seconds=self._verified - began)

@@ -46,7 +46,7 @@ class GroupHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ACTIVITY = Kind("activity", AccountActivity, is_tagged=False)
-GROUP = Kind("group", GroupHistory)
+GROUP = Kind("group", GroupHistory, partitioned_by=None)
 
 
 def account(event: Any, _: RecordedEvent) -> Iterable[Key]:

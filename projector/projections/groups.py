@@ -49,8 +49,8 @@ class RegisteredHandle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GROUP = Kind("group", GroupRecord, orders=GROUP_ORDERS)
-MEMBERSHIP = Kind("membership", MembershipRecord, is_tagged=False)
-"""By group and account: `<group id>:<account id>`."""
+MEMBERSHIP = Kind("membership", MembershipRecord, is_tagged=False, partitioned_by=lambda of: of.partition(":")[2])
+"""By group and account: `<group id>:<account id>`; it lies where the account does, however big a group is."""
 PERSON = Kind("person", Person, is_tagged=False)
 REGISTRATION = Kind("registration", RegisteredHandle)
 

@@ -78,7 +78,7 @@ class GroupName(msgspec.Struct, frozen=True, kw_only=True):
 
 REGISTRATION = Kind("registration", Registration)
 PROFILE = Kind("profile", ProfileRecord, orders=PROFILE_ORDERS, public=PublicProfileRecord)
-GROUP = Kind("group", GroupName)
+GROUP = Kind("group", GroupName, partitioned_by=None)
 
 _DESCRIPTION = tuple(name for name in events.ProfileUpdated.__struct_fields__ if name != "account_id")
 """The fields by which people describe themselves: those of `ProfileCreated` and `ProfileUpdated`."""

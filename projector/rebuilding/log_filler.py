@@ -1,12 +1,13 @@
 """Fill a generation: range by range of its ids, each from the same part of the log."""
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 from projector.folding.code_version import code_version
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.filling import Piece, RangeFiller, RangeOrder, Report
+from projector.processing.filling import Filler, Piece, RangeFiller, RangeOrder, Report
 from projector.processing.limits import BreakerLimits
 from projector.rebuilding.fill_writer import FillWriter
 from projector.rebuilding.range_filler import FoldingRangeFiller
@@ -27,6 +28,8 @@ class FillingLimits:
     """Whose records are kept in memory: of a longer log one range of ids is folded after the other."""
     processes: int = 2
     """In which so many ranges are folded at once."""
+    parts: int = 4
+    """Of projections that are filled at once, where there are several partitions."""
     alone: int = 4_000
     """Fields and entries in a commit of a first fill."""
     beside: int = 1_000
@@ -41,6 +44,18 @@ class FillingLimits:
     """Positions for each process while another generation is read: what feeds that one has a processor left."""
     note: float = 1.0
     """Seconds from one note in the store of how far the log is folded to the next."""
+
+
+class TakingTurnsFiller:
+    """Fills as another filler does, when few others of a process are at it."""
+
+    def __init__(self, filler: Filler, *, turns: asyncio.Semaphore) -> None:
+        self._filler = filler
+        self._turns = turns
+
+    async def fill(self, pointer: Pointer, *, report: Report) -> int:
+        async with self._turns:
+            return await self._filler.fill(pointer, report=report)
 
 
 class _Stopped(Exception):

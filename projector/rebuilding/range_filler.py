@@ -53,8 +53,9 @@ class FoldingRangeFiller:
     async def _fold(self, replay: AsyncIterator[Sequence[RecordedEvent]], fold: LogFold, report: Report) -> None:
         breaker = CircuitBreaker(projection=self._store.projection.name, limits=self._breaker)
         began, folded, position = perf_counter(), 0, 0
+        concerns = self._store.projection.concerns
         async for events in replay:
-            folded += _apply(events, fold, breaker)
+            folded += _apply(list(filter(concerns, events)) if concerns else events, fold, breaker)
             position = events[-1].position if events else position
             if (seconds := perf_counter() - began) >= self._piece:
                 await report(Piece(folded, seconds, position))

@@ -61,7 +61,7 @@ class Reconciler:
         self._name = name
         self._rebuilds_by_itself = rebuilds_by_itself
         self._orphaned = OrphanedGenerations(projection, lease=lease, log=feed.log, interval=feed.limits.recheck)
-        self._own = ProjectionProgress(projection.name, GenerationRole.RECONCILER)
+        self._own = ProjectionProgress(projection.label, GenerationRole.RECONCILER)
         self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
         self._target = 0
@@ -241,7 +241,7 @@ class Reconciler:
             return await reader.head()
 
     def _processor_of(self, pointer: Pointer, role: GenerationRole) -> Processor:
-        progress = ProjectionProgress(self.projection.name, role, pointer.generation)
+        progress = ProjectionProgress(self.projection.label, role, pointer.generation)
         throttle = Throttle(lag=self._lag, answer=self._answer, limits=self._feed.limits.throttle)
 
         async def after_commit(seconds: float) -> None:

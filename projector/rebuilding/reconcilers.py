@@ -15,7 +15,7 @@ class Reconcilers:
     """One reconciler for each projection."""
 
     def __init__(self, reconcilers: Sequence[Reconciler]) -> None:
-        self._by_projection = {each.projection.name: each for each in reconcilers}
+        self._by_projection = {each.projection.label: each for each in reconcilers}
 
     def __iter__(self) -> Iterator[Reconciler]:
         return iter(self._by_projection.values())

@@ -1,6 +1,6 @@
 """Where a projection's generations are kept, and who may feed them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -86,6 +86,30 @@ class ReadModel(Protocol):
 
         :raises Superseded: its checkpoint is not `expected`, or it is none of those that are fed.
         :raises GenerationDamaged: it was marked.
+        """
+
+
+class Move(NamedTuple):
+    """
+    A checkpoint that is to take the place of another, since nothing in between concerns the generation.
+
+    :param label: of the projection's part, see `Projection.label`.
+    """
+
+    label: str
+    generation: str
+    before: Checkpoint
+    after: Checkpoint
+
+
+class Checkpoints(Protocol):
+    """Moves the checkpoints of many generations in few trips."""
+
+    def move(self, moves: Sequence[Move]) -> AsyncIterator[tuple[Move, bool]]:
+        """
+        Put each checkpoint in the place of the former one, where that stands, and announce it; say whether it did.
+
+        Of a server that is away nothing is said.
         """
 
 

@@ -6,9 +6,12 @@ from read_side.adapters.redis.transport.eviction import EvictionWatch
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.options import Workers
+from shared.cli.partitions import require_partitions
 from shared.errors import EvictionPossible
 from shared.observability import logging as telemetry
+from shared.read_model.partitions import Partitions
 from shared.redis.client import connector
+from shared.redis.nodes import nodes_with
 from shared.server.serving import serve
 from shared.settings import Settings
 
@@ -25,7 +28,8 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     host, port = host or settings.read_host, port or settings.read_port
     require_access(settings, host=host)
     telemetry.configure(settings.log_format)
-    asyncio.run(_refuse_eviction(settings.required("redis_url")))
+    asyncio.run(require_partitions(settings))
+    asyncio.run(_refuse_eviction(settings.required("redis_url"), Partitions(settings.partitions)))
     serve(
         "read_side.services:create_app",
         settings,
@@ -36,9 +40,9 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     )
 
 
-async def _refuse_eviction(url: str) -> None:
+async def _refuse_eviction(url: str, partitions: Partitions) -> None:
     """A Redis that is away is no reason not to start; one that may lose records is."""
-    async with EvictionWatch(connector(url)) as watch:
+    async with EvictionWatch(connector(url), nodes=nodes_with(partitions.tags, url)) as watch:
         try:
             watch.require_none()
         except EvictionPossible as error:

@@ -1,6 +1,6 @@
 """The event log as its readers see it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,7 +48,12 @@ class UnknownEvent(msgspec.Struct, frozen=True):
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event with its place in the log and in the history of its aggregate (versions start at 1, without gaps)."""
+    """
+    An event with its place in the log and in the history of its aggregate (versions start at 1, without gaps).
+
+    :param topics: what follows it, where not all that follow the log do (see `EventTap`).
+    :param stands_for: how many events of the log: itself, and those before it that a follower was not given.
+    """
 
     position: int
     event_id: UUID
@@ -58,6 +63,8 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     event: Event | UnknownEvent
     metadata: Metadata
     occurred_at: datetime
+    topics: Collection[str] = ()
+    stands_for: int = 1
 
 
 @dataclass(frozen=True, slots=True)

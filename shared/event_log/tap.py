@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
 
 from shared.event_log.ports import EventLog, EventReader, LogIdentity, RecordedEvent
 from shared.event_log.window import ReadWindow
@@ -14,6 +16,10 @@ from shared.runtime.cancellation import is_cancelled
 from shared.runtime.retry import Backoff, RetryPolicy
 
 T = TypeVar("T")
+Follower = TypeVar("Follower", bound="TapFollower")
+
+Route: TypeAlias = Callable[[RecordedEvent], Collection[str]]
+"""What an event concerns: topics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +43,24 @@ class EventTap:
     All lose it at once, so that each finds out by itself what log the next one is with.
     """
 
-    def __init__(self, log: EventLog, *, idle: Callable[[], Backoff], limits: TapLimits | None = None) -> None:
-        """:param idle: gives the pauses from one look for what nobody notified to the next."""
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        idle: Callable[[], Backoff],
+        limits: TapLimits | None = None,
+        route: Route | None = None,
+    ) -> None:
+        """
+        :param idle: gives the pauses from one look for what nobody notified to the next.
+        :param route: gives the topics of an event, where some follow only what concerns one.
+        """
+        self.passed_over = asyncio.Event()
+        """Set whenever something new does not concern one who waits."""
         self._log = log
         self._idle = idle
         self._limits = limits or TapLimits()
+        self._route = route
         self._session: _Session | None = None
 
     @asynccontextmanager
@@ -51,10 +70,25 @@ class EventTap:
 
         :raises Unavailable, EventLogUnsound: as with `EventLog.connect`.
         """
-        if self._session is None or self._session.is_over:
-            self._session = _Session(self._log, self._idle(), self._limits)
-        async with self._session.followed() as follower:
+        session = self._connected()
+        async with session.followed(TapFollower(session)) as follower:
             yield follower
+
+    @asynccontextmanager
+    async def connect_to(self, topic: str) -> AsyncIterator["TopicFollower"]:
+        """
+        Follow what of the log concerns a topic.
+
+        :raises Unavailable, EventLogUnsound: as with `EventLog.connect`.
+        """
+        session = self._connected()
+        async with session.followed(TopicFollower(session, topic, self.passed_over)) as follower:
+            yield follower
+
+    def _connected(self) -> "_Session":
+        if self._session is None or self._session.is_over:
+            self._session = _Session(self._log, self._idle(), self._limits, self._route)
+        return self._session
 
 
 class TapFollower:
@@ -107,11 +141,76 @@ class TapFollower:
             self._session.require_alive()
         return self.news.is_set() or self.reached != self._session.window.end
 
+    def passes_over(self, events: Sequence[RecordedEvent], *, after: int, read: int) -> bool:  # noqa: ARG002 - all concern it
+        """Take note of what was read behind a position while it waits; return whether nothing of it concerns it."""
+        return False
+
     async def _read_for_itself(self, after: int, limit: int, reader: EventReader) -> Sequence[RecordedEvent]:
         events, self._read = await self._session.read(reader, after=after, limit=limit)
         self.reached = events[-1].position if events else after
         self.has_more = reader.has_more
         return events
+
+
+class TopicFollower(TapFollower):
+    """
+    One that follows what concerns a topic.
+
+    What it is given stands for the events before it that it is not given: a count of the log goes on.
+
+    :ivar passed: how many events, from the last that it was given up to `reached`, do not concern it.
+    :ivar last: the last of these.
+    """
+
+    def __init__(self, session: "_Session", topic: str, passed_over: asyncio.Event) -> None:
+        super().__init__(session)
+        self.passed = 0
+        self.last: RecordedEvent | None = None
+        self._topic = topic
+        self._passed_over = passed_over
+        self._given = self.reached
+
+    async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """
+        See `EventFollower`; empty only where nothing that concerns it can be read now.
+
+        :param after: the last that it was given, or `reached`, to go on from there.
+        :param limit: of events that are looked at in one go.
+        """
+        at = self.reached if after == self._given else after
+        if after != self._given:
+            self._given, self.passed = after, 0
+        while events := await super().read(after=at, limit=limit):
+            if own := self._own(events):
+                return own
+            at = self.reached
+        return ()
+
+    def pass_on(self, *, position: int, events: int) -> None:
+        """Count from a position up to which so many events were passed."""
+        self._given, self.passed = position, self.passed - events
+
+    def passes_over(self, events: Sequence[RecordedEvent], *, after: int, read: int) -> bool:
+        if self.reached != after or any(self._topic in each.topics for each in events):
+            return False
+        self._pass(events)
+        self.reached, self._read = events[-1].position, read
+        self._passed_over.set()
+        return True
+
+    def _own(self, events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+        own, since = [], -1
+        for nth, each in enumerate(events):
+            if self._topic in each.topics:
+                own.append(msgspec.structs.replace(each, stands_for=self.passed + nth - since))
+                self.passed, self._given, since = 0, each.position, nth
+        self._pass(events[since + 1 :])
+        return own
+
+    def _pass(self, events: Sequence[RecordedEvent]) -> None:
+        if events:
+            self.passed += len(events)
+            self.last = events[-1]
 
 
 class _Request(NamedTuple):
@@ -122,7 +221,7 @@ class _Request(NamedTuple):
 class _Session:
     """The session, and the one task that reads in it, so that nobody's end leaves an answer of the server unread."""
 
-    def __init__(self, log: EventLog, idle: Backoff, limits: TapLimits) -> None:
+    def __init__(self, log: EventLog, idle: Backoff, limits: TapLimits, route: Route | None) -> None:
         self.limits = limits
         self.window = ReadWindow(size=limits.window)
         self.has_more = False
@@ -130,6 +229,7 @@ class _Session:
         self.is_over = False
         self._log = log
         self._idle = idle
+        self._route = route
         self._held_up = Backoff(limits.held_up)
         self._followers: list[TapFollower] = []
         self._waiting: list[TapFollower] = []
@@ -146,9 +246,8 @@ class _Session:
         self._task = asyncio.create_task(self._run(), name="event tap")
 
     @asynccontextmanager
-    async def followed(self) -> AsyncIterator[TapFollower]:
+    async def followed(self, follower: Follower) -> AsyncIterator[Follower]:
         """Have one more follow for as long as the session lasts; it ends with the last of them."""
-        follower = TapFollower(self)
         self._followers.append(follower)
         try:
             await self._opened.wait()
@@ -194,11 +293,15 @@ class _Session:
     async def read(self, reader: EventReader, *, after: int, limit: int) -> tuple[Sequence[RecordedEvent], int]:
         """Return the first events behind a position, as the log has them now, and the number of this read."""
         events = await reader.read(after=after, limit=limit)
+        if self._route:
+            events = [msgspec.structs.replace(each, topics=self._route(each)) for each in events]
         self._reads += 1
         self.window.forget(until=min(each.reached for each in self._followers))
         if self.window.take(events, after=after, read=self._reads):
             self.has_more = self._is_due = reader.has_more
         for each in [each for each in self._waiting if each.reached != self.window.end]:
+            if each.passes_over(events, after=after, read=self._reads):
+                continue
             self._waiting.remove(each)  # so that nothing more is read before one of them has taken this
             each.news.set()
         return events, self._reads

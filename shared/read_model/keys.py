@@ -18,7 +18,8 @@ VARIANTS = (INDEX_ROW, "full")
 class Keyspace:
     """The key names of one partition; a process is given one where it is composed."""
 
-    partition: int
+    tag: str
+    """The hash tag of all of them."""
 
     @property
     def projectors(self) -> str:
@@ -39,6 +40,11 @@ class Keyspace:
         """Hash of what was measured in each minute of the last hour; the projector's alone."""
         return self._key("timeline")
 
+    @property
+    def partitions(self) -> str:
+        """How many partitions there are, as the projector that came first has them."""
+        return self._key("partitions")
+
     def session(self, digest: str) -> str:
         """A session of the ops page, by a hash of its name."""
         return self._key(f"session:{digest}")
@@ -55,11 +61,11 @@ class Keyspace:
         return ProjectionKeys(self, name)
 
     def _key(self, name: str) -> str:
-        return f"muster:{{{self.partition}}}:{name}"
+        return f"muster:{{{self.tag}}}:{name}"
 
 
-HOME = Keyspace(partition=0)
-"""The partition of all that is not partitioned; today everything is."""
+HOME = Keyspace("0")
+"""Of all that is not partitioned, and of the only partition where there is one: see `shared.read_model.partitions`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,14 +46,16 @@ def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG
     return Redis.from_pool(ConnectionPool(**options))
 
 
-def connector(url: str, *, timeouts: RedisTimeouts = READER_TIMEOUTS) -> Connect:
+def connector(url: str, *, timeouts: RedisTimeouts = READER_TIMEOUTS, locator: Locator | None = None) -> Connect:
     """
     Return what makes single connections, each for one exchange at a time.
 
     Without redis-py's socket time-out, which costs a task for every command: each exchange has one of its own. In
     RESP2, where published messages come as ordinary replies.
+
+    :param locator: of the server, where it is not the one that has the keys at home.
     """
-    options = connection_options(url)
+    options = connection_options(url) | ({} if locator is None else {"locator": locator})
     kind: type[AbstractConnection] = options.pop("connection_class")
     options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": timeouts.connect}
     return lambda: PipelinedConnection(kind(**options), timeout=timeouts.reply)

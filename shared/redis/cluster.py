@@ -102,6 +102,11 @@ def slot_of(tag: str) -> int:
     return int(key_slot(f"{{{tag}}}".encode()))
 
 
+def tag_in(key: str) -> str:
+    """Return the hash tag of a key that has one."""
+    return key[key.index("{") + 1 : key.index("}")]
+
+
 def topology_of(url: ClusterUrl) -> Topology:
     """
     Ask the nodes, and wait for them.
@@ -132,9 +137,17 @@ class SlotOwner(Locator):
         self._slot = slot_of(tag)
 
     async def master(self) -> Address:
+        return (await self.topology()).around(self._slot).owner
+
+    async def topology(self) -> Topology:
+        """
+        Return who owns what.
+
+        :raises ConnectionError: no node says so that is well.
+        """
         topology = await self.first(self._ask, otherwise=_NONE_IS_WELL)
         self.known = list(dict.fromkeys((self.known[0], *topology.nodes, *self._url.nodes)))
-        return topology.around(self._slot).owner
+        return topology
 
     async def _ask(self, node: Address) -> Topology:
         async with Redis(**asking_options(self._url, node), retry=Retry(NoBackoff(), 0)) as client:

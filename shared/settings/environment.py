@@ -104,6 +104,13 @@ def whole_seconds(text: str) -> int:
     return int(text)
 
 
+def partition_count(text: str) -> int:
+    """:raises ValueError: there are never so many."""
+    if text not in {"1", "3", "12", "24", "48", "96"}:
+        raise ValueError("choose 1, 3, 12, 24, 48 or 96, of which a cluster of so many nodes has equal parts")
+    return int(text)
+
+
 # How a variable is read: by a function, or as msgspec reads the type; its description says what to write instead.
 Directory = Annotated[Path | None, absolute_path]
 ApiUrl = Annotated[str | None, parse_http_url]
@@ -113,9 +120,7 @@ Kept = Annotated[int, Meta(ge=1, le=10_000, description="give a whole number fro
 Port = Annotated[int, Meta(ge=1, le=65_535, description="give a port from 1 to 65535")]
 Shards = Annotated[int, Meta(ge=1, le=256, description="give a whole number from 1 to 256")]
 Wait = Annotated[float, Meta(ge=0, le=3_600, description="give seconds from 0 to 3600")]
-OnePartition = Annotated[
-    int, Meta(ge=1, le=1, description="this release accepts one partition: set 1, or leave it out")
-]
+PartitionCount = Annotated[int, partition_count]
 
 
 class Settings(WithSecrets, frozen=True, kw_only=True):
@@ -143,7 +148,8 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     """Seconds for which the change feed keeps an item."""
     retention_count: Count = 1_000_000
     """Items that the change feed keeps, about: as many positions of the log."""
-    partitions: OnePartition = 1
+    partitions: PartitionCount = 1
+    """Into how many parts the read models are divided, for a cluster; all processes need the same number."""
     bus_shards: Shards = 8
     """Streams of the bus; every producer and consumer needs the same number."""
     bus_subject: str = "bus"

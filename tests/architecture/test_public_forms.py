@@ -10,7 +10,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.records import StatsRecord
 from shared.redis.client import connector
 
-VIEWS = redis_views(connector("redis://nowhere.invalid"), keyspace=HOME, patience=0)
+VIEWS = redis_views(connector("redis://nowhere.invalid"), patience=0)
 
 MADE_WHEN_READ = {"activity"}
 """Of each item its view shows the details that `shared.read_model.activity.DETAILS` names."""

@@ -11,7 +11,6 @@ from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.read_model.keys import HOME
 from shared.redis.client import connect
 from tests.support.cluster import ValkeyCluster, valkey_cluster
 from tests.support.genuine_redis import redis_binary
@@ -72,9 +71,7 @@ async def redis_views(
 ) -> AsyncIterator[RedisProfileViews]:
     """Readers that bear it that the server waits for its disk after every write."""
     patient, freshness = patient_connector(redis_server.url), Freshness("profiles", patience=PATIENCE)
-    async with RedisProfileViews(
-        patient, keyspace=HOME, freshness=freshness, limits=limits, list_limits=list_limits
-    ) as views:
+    async with RedisProfileViews(patient, freshness=freshness, limits=limits, list_limits=list_limits) as views:
         yield views
 
 

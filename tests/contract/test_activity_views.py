@@ -12,7 +12,7 @@ from shared.errors import Unavailable
 from shared.read_model.positions import Pointer
 from shared.read_model.records import ActivityRecord
 from tests.support.read_side import changed
-from tests.support.view_sides import ADAPTERS, side_on
+from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ACCOUNTS = (UUID(int=1), UUID(int=(1 << 128) - 1), UUID(int=(1 << 128) - 2))
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ def happened(position):
     return record.account_id, record
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=ALSO_IN_PARTS)
 async def side(request):
     async with side_on(request.param, "activity", request) as side:
         yield side

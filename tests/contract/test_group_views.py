@@ -15,7 +15,7 @@ from shared.read_model.records import GroupRecord, MemberCard, MembershipRecord,
 from tests.support.crowds import GROUPS
 from tests.support.directory_views import filed, first_match, match, terms, words
 from tests.support.read_side import changed
-from tests.support.view_sides import ADAPTERS, side_on
+from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 GROUP, OTHER = GROUPS[0], GROUPS[1]
 ID = str(GROUP.group_id)
@@ -47,7 +47,7 @@ def cards(belongs, *, group=GROUP, role=None):
     ]
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=ALSO_IN_PARTS)
 async def side(request):
     async with side_on(request.param, "groups", request) as side:
         yield side

@@ -204,7 +204,7 @@ async def test_a_parked_record_says_so_however_it_is_found(redis_server, history
     await live(redis_server, history, profiles)
 
     async with RedisProfileViews(
-        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)
+        patient_connector(redis_server.url), freshness=Freshness("profiles", patience=PATIENCE)
     ) as views:
         found = [
             (await views.by_id(str(ADA))).document.body,
@@ -232,7 +232,7 @@ async def test_a_card_is_marked_once(redis_server, history):
         await go_live(model, projection)
 
     async with RedisGroupViews(
-        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)
+        patient_connector(redis_server.url), freshness=Freshness("profiles", patience=PATIENCE)
     ) as views:
         page = await views.members(str(next(iter(history.slugs))), MemberQuery())
 

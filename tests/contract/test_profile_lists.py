@@ -14,7 +14,7 @@ from shared.read_model.records import ProfileRecord, PublicProfileRecord
 from tests.support.crowds import GROUPS, circumstances, crowd, listed, made_person, where
 from tests.support.examples import at_night
 from tests.support.read_side import ADA, BOB, changed, person
-from tests.support.view_sides import ADAPTERS, side_on
+from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ANY = ("active", "closed", "suspended")
 ORDERS = ("display_name", "handle", "created_at", "updated_at")
@@ -47,7 +47,7 @@ def list_limits():
     return ListLimits()
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=ALSO_IN_PARTS)
 async def side(request, list_limits):
     async with side_on(request.param, "profiles", request, list_limits=list_limits) as side:
         yield side

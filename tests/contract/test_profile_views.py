@@ -16,12 +16,12 @@ from tests.support.read_side import (
     person,
     served,
 )
-from tests.support.view_sides import ADAPTERS, side_on
+from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ID = str(ADA.account_id)
 
 
-@pytest.fixture(params=[*ADAPTERS, "fakeredis", "cluster"])
+@pytest.fixture(params=[*ALSO_IN_PARTS, "fakeredis", "cluster", "cluster/3"])
 async def side(request):
     """Views, and what fills them."""
     async with side_on(request.param, "profiles", request) as side:

@@ -14,7 +14,6 @@ from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
-from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connector
 from tests.support.patience import patient_connector, until
 from tests.support.read_side import ADA, BOB, KEYS, PATIENCE, RedisProjection, blocked_reader, every_question, served
@@ -82,7 +81,7 @@ async def test_a_server_that_is_away_at_start_is_unavailable_until_it_is_there(t
     server = EmbeddedRedis(tmp_path / "late", appendonly=False)
     server.prepare()
     freshness = Freshness("profiles", patience=PATIENCE)
-    async with RedisProfileViews(connector(server.url), keyspace=HOME, freshness=freshness) as views:
+    async with RedisProfileViews(connector(server.url), freshness=freshness) as views:
         assert {Unavailable} == set(map(type, await every_question(views)))
 
         with server, Redis.from_url(server.url) as client:
@@ -95,7 +94,7 @@ async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_p
     """Its late replies are dropped: they are not taken for those to the next queries."""
     redis_projection.commit(ADA, BOB, position=7)
     hasty = connector(redis_server.url, timeouts=RedisTimeouts(reply=1.0))
-    async with RedisProfileViews(hasty, keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)) as views:
+    async with RedisProfileViews(hasty, freshness=Freshness("profiles", patience=PATIENCE)) as views:
         await views.position()
 
         os.kill(redis_server.pid, signal.SIGSTOP)
@@ -164,7 +163,7 @@ async def test_where_records_may_be_evicted_nobody_is_missing(redis_server, redi
     redis_projection.client.config_set("maxmemory-policy", "allkeys-lru")
 
     async with RedisProfileViews(
-        patient_connector(redis_server.url), keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE)
+        patient_connector(redis_server.url), freshness=Freshness("profiles", patience=PATIENCE)
     ) as views:
         evicting = await every_question(views)
         redis_projection.client.config_set("maxmemory-policy", "noeviction")
@@ -180,7 +179,7 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
     redis_projection.commit(ADA, position=7)
     connect, freshness = patient_connector(redis_server.url), Freshness("profiles", patience=PATIENCE)
     limits = RedisReadLimits(trips=2, batches=3, fields=100)
-    async with RedisProfileViews(connect, keyspace=HOME, freshness=freshness, limits=limits) as views:
+    async with RedisProfileViews(connect, freshness=freshness, limits=limits) as views:
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)
         asked = [asyncio.create_task(views.by_id(ID)) for _ in range(700)]

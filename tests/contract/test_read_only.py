@@ -12,7 +12,6 @@ from read_side.adapters.redis.views.stats import RedisStatsViews
 from read_side.freshness import Freshness
 from read_side.services import redis_views
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
-from shared.read_model.keys import HOME
 from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
 from tests.support.crowds import GROUPS, crowd
 from tests.support.directory import MEMBERSHIPS
@@ -65,7 +64,7 @@ async def every_list(profiles, groups):
 
 async def test_only_commands_that_read_a_bounded_part_are_sent(filled, redis_server):
     """No KEYS, no SCAN, no script, no whole hash or list, and nothing that writes."""
-    views = redis_views(patient_connector(redis_server.url), keyspace=HOME, patience=PATIENCE)
+    views = redis_views(patient_connector(redis_server.url), patience=PATIENCE)
     async with AsyncExitStack() as stack:
         for each in views.values():
             await stack.enter_async_context(each)
@@ -84,8 +83,7 @@ async def test_one_watch_serves_all_views_of_a_process(redis_server):
     eviction = EvictionWatch(connect)
     kinds = (RedisProfileViews, RedisStatsViews)
     one, other = (
-        kind(connect, keyspace=HOME, freshness=Freshness("profiles", patience=PATIENCE), eviction=eviction)
-        for kind in kinds
+        kind(connect, freshness=Freshness("profiles", patience=PATIENCE), eviction=eviction) for kind in kinds
     )
 
     async with one:

@@ -17,7 +17,6 @@ from read_side.services import redis_views as redis_views_of
 from read_side.views import Match, NeverFilled, ProfileKeys
 from shared.errors import Overloaded, Unavailable
 from shared.read_model.envelope import seal
-from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
 from shared.redis.pipelined import pack
 from tests.support.patience import patient_connector, until
@@ -66,7 +65,7 @@ async def test_one_connection_hears_what_all_projections_announce(redis_server, 
     redis_groups = RedisGroups(redis_projection.client)
     redis_projection.commit(ADA, position=7)
     redis_groups.commit(position=7)
-    views = redis_views_of(patient_connector(redis_server.url), keyspace=HOME, patience=PATIENCE)
+    views = redis_views_of(patient_connector(redis_server.url), patience=PATIENCE)
     profiles, groups = views["profiles"], views["groups"]
 
     async with profiles, groups, asyncio.timeout(30):
@@ -157,9 +156,7 @@ async def test_a_generation_that_goes_live_between_two_batches_of_a_trip_answers
     connect = patient_connector(redis_server.url)
     freshness = Freshness("profiles", patience=PATIENCE)
 
-    async with RedisProfileViews(
-        lambda: SwitchingConnection(connect()), keyspace=HOME, freshness=freshness, limits=limits
-    ) as views:
+    async with RedisProfileViews(lambda: SwitchingConnection(connect()), freshness=freshness, limits=limits) as views:
         await views.position()
         answers = await asyncio.gather(*(views.by_id(str(each.account_id)) for each in people))
 

@@ -214,7 +214,7 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
     with Redis.from_url(roles.as_user(server, "project")) as project:
         RedisProjection(project).commit(*PEOPLE, position=7)
     connect_reader, freshness = connector(roles.as_user(server, "read")), Freshness("profiles", patience=5)
-    async with RedisProfileViews(connect_reader, keyspace=HOME, freshness=freshness) as views:
+    async with RedisProfileViews(connect_reader, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
         two_tags = ProfileQuery(
             statuses=tuple(STATUSES), tags=next(each.tags for each in PEOPLE if len(each.tags) == 2)

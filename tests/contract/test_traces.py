@@ -12,7 +12,6 @@ from read_side.http.app import read_api
 from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.read_model.keys import HOME
 from tests.support.apps import app_client
 from tests.support.measures import every_attribute, named
 from tests.support.patience import patient_connector
@@ -58,7 +57,7 @@ async def muster(database_url, redis_server):
         register_redis(registry, url=redis_server.url, log=PostgresEventLog(database_url, allow_unsafe=True))
 
     def read(registry):
-        register_views(registry, redis_views(patient_connector(redis_server.url), keyspace=HOME, patience=PATIENCE))
+        register_views(registry, redis_views(patient_connector(redis_server.url), patience=PATIENCE))
 
     async with AsyncExitStack() as stack:
         services = ((write_api, write), (projector_app, project), (read_api, read))

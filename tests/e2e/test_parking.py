@@ -19,7 +19,6 @@ from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.read_model.keys import HOME
 from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.commands import muster
@@ -48,7 +47,7 @@ class Servers:
 
     def read(self):
         def register(registry):
-            register_views(registry, redis_views(patient_connector(self._redis_url), keyspace=HOME, patience=PATIENCE))
+            register_views(registry, redis_views(patient_connector(self._redis_url), patience=PATIENCE))
 
         return app_client(read_api, admit_everyone, register)
 

@@ -78,7 +78,7 @@ async def read_side(server, valkey):
     RedisStats(server).commit(STATS, position=7)
 
     def register_redis(registry):
-        register_views(registry, redis_views(patient_connector(valkey.url), keyspace=HOME, patience=PATIENCE))
+        register_views(registry, redis_views(patient_connector(valkey.url), patience=PATIENCE))
 
     async with app_client(read_api, admit_everyone, register_redis) as client:
         yield client
@@ -86,7 +86,7 @@ async def read_side(server, valkey):
 
 def our_keys():
     """All that the read side may read, as `shared.read_model.keys` names them."""
-    for views in redis_views(connector("redis://"), keyspace=HOME, patience=PATIENCE).values():
+    for views in redis_views(connector("redis://"), patience=PATIENCE).values():
         keys = HOME.projection(views.projection)
         generation = keys.generation("g1")
         yield from (keys.live, keys.announce, generation.checkpoint, *views.names(generation).values())

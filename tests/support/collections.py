@@ -14,7 +14,7 @@ from projector.folding.codec import DocumentCodec
 from projector.folding.document_session import Document
 from projector.folding.index_changes import Indexer
 from projector.store.writes import writes
-from shared.read_model.keys import HOME
+from shared.read_model.keys import HOME, Keyspace
 from shared.read_model.positions import Announcement, Checkpoint, FanOutProgress, Pointer
 
 Records: TypeAlias = Mapping[Key, msgspec.Struct | None]
@@ -22,16 +22,22 @@ Records: TypeAlias = Mapping[Key, msgspec.Struct | None]
 
 
 class Collections:
-    """Writes documents into one generation of a projection."""
+    """
+    Writes documents into one generation of a projection.
+
+    :param keyspace: of the partition whose documents they are.
+    """
 
     publish = "PUBLISH"
     """By which readers are told."""
 
-    def __init__(self, client: Redis, projection: Projection, *, generation: str = "g1") -> None:
+    def __init__(
+        self, client: Redis, projection: Projection, *, generation: str = "g1", keyspace: Keyspace = HOME
+    ) -> None:
         self.client = client
-        self.projection = HOME.projection(projection.name)
+        self.projection = keyspace.projection(projection.name)
         self.keys = self.projection.generation(generation)
-        self._of = projection
+        self.of = projection
         self._indexer = Indexer(projection)
         self._codecs = {kind.name: DocumentCodec(kind) for kind in projection.kinds}
         self._records: dict[Key, msgspec.Struct] = {}
@@ -41,23 +47,29 @@ class Collections:
         self.write(records, position=position, **more)
         self.go_live()
         if announce:
-            announcement = Announcement(self.keys.name, position)
-            self.client.execute_command(self.publish, self.projection.announce, msgspec.json.encode(announcement))
+            self.announce(position)
 
     def write(self, records: Records, *, position: int, fan_outs: Iterable[int] = (), trimmed: int = 0) -> None:
         """Write, whether the generation is live or not; `fan_outs` are positions of events still brought to others."""
         under_way = tuple(map(FanOutProgress, fan_outs))
         checkpoint = Checkpoint(position=position, count=position, fan_outs=under_way, trimmed=trimmed)
+        self.apply(self.batch(records, checkpoint))
+
+    def apply(self, batch: Batch) -> None:
         with self.client.pipeline(transaction=True) as pipe:
-            for each in writes(self._batch(records, checkpoint), self.keys):
+            for each in writes(batch, self.keys):
                 pipe.execute_command(*command_of(each))
             pipe.execute()
 
     def go_live(self) -> None:
         """Have readers use this generation, without telling them."""
-        self.client.set(self.projection.live, msgspec.json.encode(Pointer(self.keys.name, self._of.version)))
+        self.client.set(self.projection.live, msgspec.json.encode(Pointer(self.keys.name, self.of.version)))
 
-    def _batch(self, records: Records, checkpoint: Checkpoint) -> Batch:
+    def announce(self, position: int) -> None:
+        announcement = Announcement(self.keys.name, position)
+        self.client.execute_command(self.publish, self.projection.announce, msgspec.json.encode(announcement))
+
+    def batch(self, records: Records, checkpoint: Checkpoint) -> Batch:
         """What was written before is written anew: a test may have taken it away."""
         changes = [self._changed(key, record) for key, record in records.items()]
         there = {key: record for key, record in records.items() if record is not None}

@@ -8,14 +8,16 @@ from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
+from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
+from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import store_in_redis
 from projector.declaring.projection import Projection
 from projector.processing.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
-from projector.store.ports import Lease, ReadModel
+from projector.store.ports import Checkpoints, Lease, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
@@ -46,6 +48,9 @@ class StoreInMemory:
     def lease(self) -> Lease:
         return self._lease
 
+    def checkpoints(self) -> Checkpoints:
+        return MemoryCheckpoints({self._projection.label: self._store})
+
     async def content(self) -> Held:
         return held(self._store.content, self._projection)
 
@@ -75,6 +80,7 @@ class StoreInRedis:
     """A store in Redis, seen through a client of its own; listens to the announcements from its start."""
 
     def __init__(self, client: Redis, *, spy: Redis, projection: Projection = PROFILES) -> None:
+        self.url: str | None = None
         self._projection = projection
         self._client = client
         self._spy = spy
@@ -96,6 +102,10 @@ class StoreInRedis:
 
     def lease(self) -> Lease:
         return RedisLease(self._client, keyspace=HOME, limits=LASTING)
+
+    def checkpoints(self) -> Checkpoints:
+        assert self.url, "there is no server"
+        return RedisCheckpoints(self.url, {self._projection.label: HOME.projection(self._projection.name)})
 
     async def content(self) -> Held:
         return held(
@@ -161,6 +171,7 @@ async def on_a_server(server: EmbeddedRedis | ValkeyCluster) -> AsyncIterator[St
         await spy.config_set("maxmemory-policy", "noeviction")
         await spy.flushall()
         async with on_redis(client, spy, is_sharded=isinstance(server, ValkeyCluster)) as store:
+            store.url = server.url
             yield store
 
 

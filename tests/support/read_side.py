@@ -242,11 +242,9 @@ def between_trips(views: RedisViews, *actions: Callable[[], None] | None) -> Ite
 
         return ask_after_action
 
-    batchers = (views._batcher, views._list_batcher)
-    for batcher in batchers:
-        batcher.ask = after_action(batcher.ask)  # the only way to be in between for certain
+    asks = (views._look_up, views._look_list_up)
+    views._look_up, views._look_list_up = map(after_action, asks)  # the only way to be in between for certain
     try:
         yield
     finally:
-        for batcher in batchers:
-            del batcher.ask
+        views._look_up, views._look_list_up = asks

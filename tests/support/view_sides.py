@@ -1,7 +1,7 @@
 """The views of a projection on each adapter, with what fills them."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,13 +12,17 @@ from redis import Redis
 
 from read_side.adapters.list_query import ListLimits
 from read_side.services import memory_views, redis_views
-from shared.read_model.keys import HOME
+from shared.read_model.partitions import AT_HOME, ONE, Partitions
 from shared.redis.location import located
+from shared.redis.nodes import nodes_with
 from shared.redis.pipelined import PipelinedConnection
+from tests.support.partitions import PartitionedCollections
 from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
 
 ADAPTERS = ("memory", "valkey", "genuine_redis")
+ALSO_IN_PARTS = (*ADAPTERS, "valkey/3")
+"""The same, and one on which the read models are divided."""
 
 
 class Side(NamedTuple):
@@ -41,7 +45,13 @@ PROJECTIONS = {
 async def side_on(
     adapter: str, kind: str, request: pytest.FixtureRequest, *, list_limits: ListLimits | None = None
 ) -> AsyncIterator[Side]:
-    """Open the views of one projection on an adapter that nobody has filled yet."""
+    """
+    Open the views of one projection on an adapter that nobody has filled yet.
+
+    :param adapter: its name, and in how many partitions what it has is divided, such as `valkey/3`.
+    """
+    adapter, _, count = adapter.partition("/")
+    partitions = Partitions(int(count or 1))
     limits_of = partial(_limits_of, list_limits or ListLimits())
     if adapter == "memory":
         views = memory_views(patience=PATIENCE, limits_of=limits_of)[kind]
@@ -49,15 +59,26 @@ async def side_on(
         return
     if adapter == "fakeredis":
         fake = FakeServer()
-        client, connect = FakeRedis(server=fake), partial(_connection_to, fake)
+        client, connect, nodes = FakeRedis(server=fake), partial(_connection_to, fake), None
     else:
         url = request.getfixturevalue(adapter).start().url
         client, connect = Redis.from_url(located(url)), patient_connector(url)
-    with client:
+        nodes = nodes_with(partitions.tags, url)
+    with client, ExitStack() as clients:
         client.flushall()
         projection = PROJECTIONS[kind](client)
         projection.publish = connect().publish
-        async with redis_views(connect, keyspace=HOME, patience=PATIENCE, limits_of=limits_of)[kind] as views:
+        if partitions != ONE and kind not in AT_HOME:
+
+            def client_of(tag: str) -> Redis:
+                own = clients.enter_context(Redis.from_url(located(url, tag=tag)))
+                own.flushall()
+                return own
+
+            projection.save = PartitionedCollections(
+                client_of, projection.of, partitions, publish=projection.publish
+            ).save
+        async with redis_views(connect, partitions, nodes=nodes, patience=PATIENCE, limits_of=limits_of)[kind] as views:
             yield Side(views, projection)
 
 

@@ -101,7 +101,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_READ_WAIT", "-1", "seconds from 0"),
         ("MUSTER_IDEMPOTENCY_TTL", "0", "whole number from 1"),
         ("MUSTER_ACTIVITY_KEPT", "0", "from 1 to 10000"),
-        ("MUSTER_PARTITIONS", "2", "one partition"),
+        ("MUSTER_PARTITIONS", "2", "choose 1, 3, 12"),
         ("MUSTER_REMINDER_AFTER", "0", "whole number from 1"),
         ("MUSTER_WEBHOOKS_ALLOW", "localhost", "write networks such as 10.0.0.0/8"),
         ("MUSTER_CLOSE_UNVERIFIED_AFTER", "0", "whole number of seconds"),

@@ -42,7 +42,7 @@ class Examination:
     async def examine(self, progress: Progress) -> Findings:
         """:raises Superseded: another generation went live, or the store came back older: begin anew."""
         compared = 0
-        stage = f"{self._projection.name}, comparing"
+        stage = f"{self._projection.label}, comparing"
         progress.begin("record", total=len(self._following.fold), stage=stage)
         for bucket in buckets(self._following.fold):
             self._count(await self._judge(bucket))
@@ -65,7 +65,7 @@ class Examination:
         snapshot, expected = await self._following.compare(keys)
         kept = [key for key in keys if not self._following.is_trimmed(key)]
         for key in kept:
-            if differences := differences_of(key, expected[key], snapshot, projection=self._projection.name):
+            if differences := differences_of(key, expected[key], snapshot, projection=self._projection.label):
                 self._findings.add_document(key, differences)
                 self._missing.update(missing_of(key, expected[key][-1], snapshot))
         return [expected[key][-1] for key in kept]
@@ -146,7 +146,7 @@ class Examination:
             self._add_foreign(entry, owner)
 
     def _add_foreign(self, entry: Entry, owner: str) -> None:
-        self._findings.add_foreign(entry, owner, foreign(entry, owner, projection=self._projection.name))
+        self._findings.add_foreign(entry, owner, foreign(entry, owner, projection=self._projection.label))
 
 
 class IndexSearch:

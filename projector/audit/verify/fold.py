@@ -169,6 +169,8 @@ class Fold(Documents):
         self._change(kind.key(id), None)
 
     def _change(self, key: Key, record: msgspec.Struct | None) -> None:
+        if not self.projection.holds(key):  # it lies in another partition
+            return
         document = self._opened(key)
         self._before.append((document, replace(document)))
         document.become(record, position=self.position)
@@ -179,7 +181,8 @@ class Fold(Documents):
         self.identity = LogIdentity(recorded.event_id, self.identity.count + 1)
         if isinstance(event := recorded.event, Redacted):
             self.erased_by = max(self.erased_by, event.by)
-        if recorded.position <= self.trimmed:
+        concerns = self.projection.concerns
+        if recorded.position <= self.trimmed or (concerns and not concerns(recorded)):
             return
         if self.queue.leaves_out(recorded.position):
             self._left_out.add(recorded.position)

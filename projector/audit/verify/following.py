@@ -77,7 +77,7 @@ class FollowingFold:
         self._require_version(self.live)
         snapshot = await self._without_retries()
         await self._fork_check.require(self._reader, snapshot.checkpoint)
-        stage = f"{self.fold.projection.name}, folding the log"
+        stage = f"{self.fold.projection.label}, folding the log"
         progress.begin("event", total=snapshot.checkpoint.position, stage=stage)
         async for _ in self._catch_up(snapshot):
             progress.show(self.fold.identity.count, reached=self.fold.position)

@@ -1,17 +1,19 @@
 """Verifying one projection: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
 import msgspec
 
-from projector.audit.drift import COUNTERPARTS, Counterpart, Drift, drifts
+from projector.audit.drift import COUNTERPARTS, Counterpart, Drift, Fields, drifts
 from projector.audit.ports import Directory
 from projector.audit.verify.differences import MOST_DETAILS, Difference, Findings
 from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold, RecordsAhead
 from projector.audit.verify.following import FollowingFold, VerifyLimits
 from projector.audit.verify.repair import Repair
+from projector.declaring.documents import Key
 from projector.declaring.projection import Projection
 from projector.store.errors import Superseded
 from projector.store.ports import ProjectionStore
@@ -101,7 +103,7 @@ class Verification:
                 return await self._verify(store, repair=repair)
             except Superseded as error:
                 reasons.append(str(error))
-        raise ReadModelUnstable(f"projection {store.projection.name}: {'; then '.join(reasons)}: try again")
+        raise ReadModelUnstable(f"projection {store.projection.label}: {'; then '.join(reasons)}: try again")
 
     async def _verify(self, store: ProjectionStore, *, repair: bool) -> Verified:
         began, fold = perf_counter(), Fold(store.projection)
@@ -114,7 +116,7 @@ class Verification:
         position, stale = following.checkpoint.reached, len(fold.parking.documents())
         rows = await self._compare_with_state(fold, findings)
         return Verified(
-            projection=store.projection.name,
+            projection=store.projection.label,
             position=position,
             documents=examination.documents,
             entries=examination.entries,
@@ -137,11 +139,21 @@ class Verification:
             while events := await snapshot.events(after=records.position, limit=self.limits.portion):
                 records.advance(events)
             for counterpart in counterparts:
-                async for id_, differing in drifts(records, counterpart.kind, snapshot.rows(counterpart)):
+                rows = _own(snapshot.rows(counterpart), counterpart.kind, fold.projection)
+                async for id_, differing in drifts(records, counterpart.kind, rows):
                     count += 1
                     for drift in differing:
                         findings.add_state(_difference(fold.projection, counterpart, id_, drift))
         return count
+
+
+async def _own(
+    rows: AsyncIterator[tuple[str, Fields]], kind: str, projection: Projection
+) -> AsyncIterator[tuple[str, Fields]]:
+    """Leave out what lies in other partitions."""
+    async for row in rows:
+        if projection.holds(Key(kind, row[0])):
+            yield row
 
 
 async def _repaired(
@@ -156,7 +168,7 @@ async def _repaired(
 
 def _difference(projection: Projection, counterpart: Counterpart, id: str, drift: Drift) -> Difference:
     return Difference(
-        projection=projection.name,
+        projection=projection.label,
         entity=f"{counterpart.kind} {id}",
         field=f"state.{drift.field}",
         expected=drift.expected,

@@ -169,7 +169,7 @@ async def memory_stage() -> AsyncIterator[MemoryStage]:
 
 @asynccontextmanager
 async def real_stage(database_url: str, redis_url: str) -> AsyncIterator[RealStage]:
-    views = redis_views(connector(redis_url), keyspace=HOME, patience=PATIENCE)
+    views = redis_views(connector(redis_url), patience=PATIENCE)
     async with (
         postgres_write_side(database_url) as write_side,
         connect(redis_url) as redis,

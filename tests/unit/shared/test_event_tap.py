@@ -335,3 +335,78 @@ async def test_a_history_is_counted_in_steps(log, history):
         assert await each.follower.identity(position=last.position, since=2) == LogIdentity(last.event_id, 2)
         assert await each.follower.identity(position=4) == LogIdentity(None, 2)
         assert await each.follower.identity(position=0) == LogIdentity(None, 0)
+
+
+def routed_tap_on(log, **limits):
+    """A tap whose topics are the aggregates of events."""
+    return EventTap(
+        log, idle=lambda: Backoff(poll(SELDOM)), limits=TapLimits(**limits), route=lambda each: [each.aggregate]
+    )
+
+
+def counted(reading):
+    """Up to where the events of a reading count the log."""
+    return sum(each.stands_for for each in reading.events) + reading.follower.passed
+
+
+@pytest.mark.parametrize("limits", [{}, {"window": 4}, {"portion": 3}], ids=str)
+async def test_who_follows_a_topic_is_given_what_concerns_it(log, history, limits):
+    """However far it is behind: each event with those before it that do not concern it, so that the log is counted."""
+    tap = routed_tap_on(log, **limits)
+    async with (
+        tap.connect() as everything,
+        tap.connect_to("profile") as profiles,
+        tap.connect_to("group") as groups,
+    ):
+        all_, own, few = (Reading(each, limit=limit) for each, limit in ((everything, 100), (profiles, 7), (groups, 5)))
+        for nth in range(1, 21):
+            append(log, history)
+            await all_.reach(2 * nth)
+        history.create_group("board")
+        append(log, history, 3)
+
+        await asyncio.gather(all_.reach(47), own.reach(47), few.reach(41))
+
+    assert [each.position for each in own.events] == [
+        each.position for each in history.events if each.aggregate == "profile"
+    ]
+    assert [each.stands_for for each in few.events] == [41]
+    assert counted(own) == 47
+
+
+async def test_nobody_is_woken_by_what_does_not_concern_them(log, history):
+    """It is counted for them, and they go on behind it without a read of their own."""
+    tap = routed_tap_on(log)
+    async with tap.connect() as everything, tap.connect_to("group") as groups:
+        all_, few = Reading(everything, limit=100), Reading(groups, limit=100)
+        await few.once()
+        waiting = asyncio.create_task(groups.wait(seconds=SECONDS))
+        append(log, history, 3)
+        await all_.reach(6)
+        passed = groups.passed, groups.last.position, waiting.done()
+        history.create_group("board")
+        append(log, history, 0)
+        await waiting
+        given = log.counted.given
+        await few.reach(7)
+
+    assert passed == (6, 6, False)
+    assert few.events[0].stands_for == 7
+    assert log.counted.given == given
+    assert tap.passed_over.is_set()
+
+
+async def test_who_says_how_far_it_is_goes_on_from_there(log, history):
+    """What was passed up to there is not counted again."""
+    tap = routed_tap_on(log)
+    async with tap.connect_to("group") as groups:
+        append(log, history, 3)
+        assert not await groups.read(after=0, limit=100)
+        groups.pass_on(position=6, events=6)
+        append(log, history)
+        history.create_group("board")
+        append(log, history, 0)
+        await groups.wait(seconds=SECONDS)
+        [board] = await groups.read(after=6, limit=100)
+
+    assert (board.position, board.stands_for) == (9, 3)

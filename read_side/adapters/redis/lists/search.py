@@ -204,17 +204,17 @@ class Search:
 
     async def _ids_once(self, scan: RangeScan) -> tuple[Sequence[bytes], bool]:
         """All records that a scan meets once, and whether anything has moved meanwhile."""
-        limits, ids, positions = self._limits, dict[bytes, None](), set[int]()
-        read, after, goes_on = 0, None, True
+        limits, ids = self._limits, dict[bytes, None]()
+        read, after, goes_on, moves = 0, None, True, None
         while goes_on:
             reply = await self._read.ask(reads=scan.ranges(after=after, limit=limits.chunk, descending=False))
-            positions.add(reply.position)
+            moves = self._read.moves if moves is None else moves
             chunk = scan.chunk(reply.results, limit=limits.chunk, descending=False)
             ids.update(dict.fromkeys(map(id_at, chunk.places)))
             read, after, goes_on = read + chunk.read, chunk.end, chunk.end is not None
             if len(ids) > limits.sorted or (goes_on and read >= limits.read):
                 raise TooManyToSort(records=len(ids) > limits.sorted)
-        return list(ids), len(positions) > 1
+        return list(ids), moves != self._read.moves
 
 
 class Filters(NamedTuple):

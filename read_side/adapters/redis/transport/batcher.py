@@ -1,14 +1,13 @@
 """
 Many queries, few trips.
 
-All that is asked in one turn of the event loop travels together, in batches: each is one transaction with the pointer
-and the checkpoint. While a few trips are under way the next queries gather.
+All that is asked in one turn of the event loop travels together, in batches: each is one transaction for each partition
+that is asked, which reads its pointer and its checkpoint too. While a few trips are under way the next queries gather.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from itertools import accumulate, chain
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -17,14 +16,13 @@ from prometheus_client import Histogram
 from redis.exceptions import ResponseError
 
 from read_side.adapters.redis.limits import RedisReadLimits
-from read_side.adapters.redis.transport.generation import LiveGeneration, Names
+from read_side.adapters.redis.transport.generation import LiveGeneration, Partition
 from read_side.adapters.redis.transport.reads import Field, Read
-from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 from shared.errors import Overloaded, Unavailable
-from shared.read_model.keys import ProjectionKeys
 from shared.redis.client import Connect, describe
 from shared.redis.pipelined import PipelinedConnection, pack
+from shared.runtime.cancellation import is_cancelled
 from shared.runtime.tasks import Tasks
 
 _LOOK_UPS = Histogram(
@@ -34,20 +32,34 @@ _LOOK_UPS = Histogram(
 log = structlog.get_logger()
 
 
-class Reply(NamedTuple):
+class Seen(NamedTuple):
     """
-    The answer to one query: everything as it was when `generation` stood at `position`.
+    How one transaction found a partition.
 
     :param checkpoint: as it is stored: where two are equal, nothing of the generation was written in between.
-    :param values: of the fields asked for.
-    :param results: of the further reads.
     """
 
+    partition: Partition
     generation: str
+    version: int
     position: int
     checkpoint: bytes
+
+
+class Reply(NamedTuple):
+    """
+    The answer to one query.
+
+    :param position: the least of those that were seen.
+    :param values: of the fields asked for.
+    :param results: of the further reads.
+    :param seen: each transaction that took part; what it read is as it was at its position.
+    """
+
+    position: int
     values: Sequence[bytes | None]
-    results: Sequence[Any] = ()
+    results: Sequence[Any]
+    seen: Sequence[Seen]
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -70,6 +82,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class _Query(NamedTuple):
+    partition: Partition
     fields: Sequence[Field]
     reads: Sequence[Read]
     weight: int
@@ -81,11 +94,8 @@ _decode_position = msgspec.json.Decoder(Position).decode
 
 class Batcher:
     """
-    The way to one projection in Redis; open while it is entered.
+    The way to the partitions that one server has; open while it is entered.
 
-    :param names: what can be asked for.
-    :param freshness: is to read again when another generation goes live.
-    :param oldest_version: of the projection, whose generations can be read.
     :param lane: what is asked for, in logs.
     :param most_queued: how many times as much as look-ups may wait.
     """
@@ -94,23 +104,16 @@ class Batcher:
         self,
         connect: Connect,
         *,
-        keys: ProjectionKeys,
-        names: Names,
-        freshness: Freshness,
+        projection: str,
         limits: RedisReadLimits,
-        oldest_version: int = 1,
         lane: str = "look-ups",
         most_queued: int = 1,
     ) -> None:
         self._connect = connect
         self._limits = limits
+        self._projection = projection
         self._lane = lane
         self._most_queued = most_queued * limits.queued_fields
-        self._oldest_version = oldest_version
-        self._keys = keys
-        self._names = names
-        self._freshness = freshness
-        self._generation: LiveGeneration | None = None
         self._queries: deque[_Query] = deque()
         self._queued = 0
         self._is_failing = False
@@ -127,28 +130,28 @@ class Batcher:
         while self._queries:
             _fail(self._queries.popleft(), Unavailable("The read side is stopping"))
 
-    async def ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
+    def ask(self, partition: Partition, *fields: Field, reads: Sequence[Read] = ()) -> asyncio.Future[Reply]:
         """
-        Return the values of these fields, in this order, and what is read besides, all from one moment.
+        Return what will have the values of these fields, in this order, and what is read besides, all from one moment.
 
-        :raises Unavailable: they cannot be read now.
-        :raises Overloaded: too many wait.
+        Instead it raises `Unavailable` if they cannot be read now, `Overloaded` if too many wait.
         """
         weight = len(fields) + sum(read.weight for read in reads) if reads else len(fields)
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if self._queued and self._queued + weight > self._most_queued:
-            raise Overloaded("Too many queries are waiting")
-        query = _Query(fields, reads, weight, asyncio.get_running_loop().create_future())
-        self._queries.append(query)
+            reply.set_exception(Overloaded("Too many queries are waiting"))
+            return reply
+        self._queries.append(_Query(partition, fields, reads, weight, reply))
         self._queued += weight
         self._has_queries.set()
-        return await query.reply
+        return reply
 
-    def _take(self) -> Sequence["_Batch"]:
-        """Take the batches that travel together next."""
+    def _take(self) -> Sequence["_Transaction"]:
+        """Take what travels together next."""
         taken = [queries for _ in range(self._limits.batches) if (queries := self._take_queries())]
         if taken:
             _LOOK_UPS.observe(sum(map(len, taken)))
-        return list(map(_Batch, taken))
+        return [transaction for queries in taken for transaction in _transactions(queries)]
 
     def _take_queries(self) -> Sequence[_Query]:
         """Take the queries that the next batch carries; those whose caller has gone are dropped."""
@@ -167,125 +170,134 @@ class Batcher:
     async def _work(self) -> None:
         connection = self._connect()
         try:
-            while True:
+            while not is_cancelled():
                 await self._has_queries.wait()
-                if batches := self._take():
-                    await self._send(batches, connection)
+                if transactions := self._take():
+                    await self._send(transactions, connection)
         finally:
             await connection.disconnect()
 
-    async def _send(self, batches: Sequence["_Batch"], connection: PipelinedConnection) -> None:
+    async def _send(self, transactions: Sequence["_Transaction"], connection: PipelinedConnection) -> None:
         try:
-            await self._exchange_batches(batches, connection)
+            await self._exchange_all(transactions, connection)
             self._note_success()
-        except Unavailable as error:
-            _fail_all(batches, error)
         except asyncio.CancelledError:
-            _fail_all(batches, Unavailable("The read side is stopping"))
+            _fail_all(transactions, Unavailable("The read side is stopping"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
             await connection.disconnect()
             self._note_failure(error)
-            _fail_all(batches, Unavailable(f"Redis does not reply: {type(error).__name__}"))
+            _fail_all(transactions, Unavailable(f"Redis does not reply: {type(error).__name__}"))
 
     def _note_failure(self, error: Exception) -> None:
         """Log an outage once: batches fail by the thousand while it lasts."""
         if not self._is_failing:
-            name = self._keys.projection
-            log.warning("batches of reads fail", projection=name, lane=self._lane, error=describe(error))
+            log.warning("batches of reads fail", projection=self._projection, lane=self._lane, error=describe(error))
         self._is_failing = True
 
     def _note_success(self) -> None:
         if self._is_failing:
-            log.info("batches of reads succeed again", projection=self._keys.projection, lane=self._lane)
+            log.info("batches of reads succeed again", projection=self._projection, lane=self._lane)
             self._is_failing = False
 
-    async def _exchange_batches(self, batches: Sequence["_Batch"], connection: PipelinedConnection) -> None:
-        """Send the batches, and send those again that read a generation which is not live any more."""
-        for _ in range(self._limits.switches):
-            generation = self._generation or await self._learn(connection)
-            replies = await _exchange(connection, batches, generation)
-            answered = zip(batches, replies, strict=True)
-            batches = [batch for batch, reply in answered if not batch.deliver(reply, generation)]
-            if not batches:
+    async def _exchange_all(self, left: Sequence["_Transaction"], connection: PipelinedConnection) -> None:
+        """Send all, and send again what was read of a generation that is not live any more."""
+        for _ in range(1 + self._limits.switches):  # the first may only learn what is live
+            left = await _exchange(left, connection)
+            if not left:
                 return
-            self._follow(replies[-1][0])
-        raise Unavailable("The live generation keeps changing")
-
-    async def _learn(self, connection: PipelinedConnection) -> LiveGeneration:
-        (pointer,) = await connection.fetch(pack("GET", self._keys.live), replies=1)
-        return self._follow(pointer)
-
-    def _follow(self, pointer: bytes | None) -> LiveGeneration:
-        """Read the generation the pointer names from now on; all that wait have to look at it."""
-        self._generation = None
-        if pointer is None:
-            raise NeverFilled(f"The read model {self._keys.projection} was not filled yet")
-        generation = LiveGeneration(pointer, keys=self._keys, names=self._names)
-        if generation.version < self._oldest_version:
-            raise Unavailable(
-                f"The read model {self._keys.projection} was made by version {generation.version}, which this release"
-                " does not read: rebuild it"
-            )
-        self._generation = generation
-        self._freshness.read_again()
-        return generation
+        _fail_all(left, Unavailable("The live generation keeps changing"))
 
 
-class _Batch:
-    """Queries that travel together; what several ask for travels once."""
+class _Transaction:
+    """Queries of one partition that travel together; what several ask for travels once."""
 
-    def __init__(self, queries: Sequence[_Query]) -> None:
-        self.fields: dict[str, dict[bytes, int]] = {}
-        self.reads: dict[Read, int] = {}
-        self._queries = queries
-        for fields, reads, _, _ in queries:
+    def __init__(self, partition: Partition, queries: Sequence[_Query]) -> None:
+        self._partition, self._queries = partition, queries
+        self._generation: LiveGeneration | None = None
+        self._fields: dict[str, dict[bytes, int]] = {}
+        self._reads: dict[Read, int] = {}
+        for _, fields, reads, _, _ in queries:
             for name, field in fields:
-                places = self.fields.setdefault(name, {})
+                places = self._fields.setdefault(name, {})
                 places.setdefault(field, len(places))
             for read in reads:
-                self.reads.setdefault(read, len(self.reads))
+                self._reads.setdefault(read, len(self._reads))
+
+    def packed(self) -> bytes:
+        """Return what is to be sent: the question for the pointer alone, where it is not known what is live."""
+        self._generation = self._partition.live
+        if self._generation is None:
+            return pack("GET", self._partition.keys.live)
+        return self._generation.packed(self._fields, self._reads)
 
     @property
     def replies(self) -> int:
-        """How many replies its transaction has: to MULTI, to each of its commands, and to EXEC."""
-        return len(self.fields) + len(self.reads) + 4
-
-    def deliver(self, replies: Sequence[Any], generation: LiveGeneration) -> bool:
-        """
-        Give each caller its part; return whether the generation was live.
-
-        :param replies: the pointer, the checkpoint, then those of `fields`, then those of `reads`.
-        """
-        pointer, checkpoint, *results = replies
-        if pointer != generation.pointer:
-            return False
-        position, hashes = _position(checkpoint, generation), dict(zip(self.fields, results, strict=False))
-        others = results[len(self.fields) :]
-        for fields, reads, _, reply in self._queries:
-            if not reply.done():
-                own = [hashes[name][self.fields[name][field]] for name, field in fields]
-                read_besides = [others[self.reads[read]] for read in reads] if reads else ()
-                reply.set_result(Reply(generation.name, position, checkpoint, own, read_besides))
-        return True
+        """How many replies come to what was packed."""
+        return 1 if self._generation is None else len(self._fields) + len(self._reads) + 4
 
     def fail(self, error: Unavailable) -> None:
         for query in self._queries:
             _fail(query, error)
 
+    def settle(self, answer: Any) -> bool:
+        """
+        Give each caller their part; False if it is to be sent again.
 
-async def _exchange(
-    connection: PipelinedConnection, batches: Sequence[_Batch], generation: LiveGeneration
-) -> Sequence[list[Any]]:
-    """Send transactions in one go, and return what the commands of each answered, checked one by one."""
-    packed = b"".join([generation.packed(batch.fields, batch.reads) for batch in batches])
-    ends = list(accumulate(batch.replies for batch in batches))
-    replies = await connection.fetch(packed, replies=ends[-1])
-    executed = [list(replies[end - 1]) for end in ends]
-    for reply in chain.from_iterable(executed):
+        :param answer: the last of the replies, in which all others are.
+        :raises Unavailable: there is nothing to give.
+        """
+        if (generation := self._generation) is None:
+            self._partition.follow(answer)
+            return False
+        pointer, checkpoint, *results = _checked(answer)
+        if pointer != generation.pointer:
+            self._partition.follow(pointer)
+            return False
+        position = _position(checkpoint, generation)
+        self._deliver(Seen(self._partition, generation.name, generation.version, position, checkpoint), results)
+        return True
+
+    def _deliver(self, seen: Seen, results: Sequence[Any]) -> None:
+        """:param results: first those of the fields, then those of the further reads."""
+        hashes = dict(zip(self._fields, results, strict=False))
+        others, position, all_seen = results[len(self._fields) :], seen.position, (seen,)
+        for _, fields, reads, _, reply in self._queries:
+            if not reply.done():
+                own = [hashes[name][self._fields[name][field]] for name, field in fields]
+                read_besides = [others[self._reads[read]] for read in reads] if reads else ()
+                reply.set_result(Reply(position, own, read_besides, all_seen))
+
+
+def _transactions(queries: Iterable[_Query]) -> list[_Transaction]:
+    by_partition: dict[Partition, list[_Query]] = {}
+    for query in queries:
+        by_partition.setdefault(query.partition, []).append(query)
+    return [_Transaction(partition, own) for partition, own in by_partition.items()]
+
+
+async def _exchange(transactions: Sequence[_Transaction], connection: PipelinedConnection) -> list[_Transaction]:
+    """Send them in one go, and return those that are to be sent again."""
+    packed = b"".join([each.packed() for each in transactions])
+    replies = await connection.fetch(packed, replies=sum([each.replies for each in transactions]))
+    left: list[_Transaction] = []
+    last = -1
+    for each in transactions:
+        last += each.replies
+        try:
+            if not each.settle(replies[last]):
+                left.append(each)
+        except Unavailable as error:
+            each.fail(error)
+    return left
+
+
+def _checked(results: Sequence[Any]) -> Sequence[Any]:
+    """What the commands of a transaction answered, one by one."""
+    for reply in results:
         if isinstance(reply, ResponseError):
             raise reply
-    return executed
+    return results
 
 
 def _position(checkpoint: bytes | None, generation: LiveGeneration) -> int:
@@ -294,9 +306,9 @@ def _position(checkpoint: bytes | None, generation: LiveGeneration) -> int:
     return _decode_position(checkpoint).reached
 
 
-def _fail_all(batches: Sequence[_Batch], error: Unavailable) -> None:
-    for batch in batches:
-        batch.fail(error)
+def _fail_all(transactions: Iterable[_Transaction], error: Unavailable) -> None:
+    for transaction in transactions:
+        transaction.fail(error)
 
 
 def _fail(query: _Query, error: Unavailable) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from read_side.adapters.redis.transport.batcher import Reply
+from read_side.adapters.redis.transport.batcher import Reply, Seen
+from read_side.adapters.redis.transport.generation import Partition
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.freshness import Positioned
 from shared.errors import Unavailable
@@ -15,7 +16,7 @@ P = TypeVar("P", bound=Positioned)
 class Ask(Protocol):
     """Makes one round trip."""
 
-    async def __call__(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply: ...
+    def __call__(self, *fields: Field, reads: Sequence[Read] = ()) -> Awaitable[Reply]: ...
 
 
 class Attempt(NamedTuple, Generic[A]):
@@ -30,20 +31,29 @@ class GenerationMoved(Exception):
 
 
 class ConsistentRead:
-    """The round trips of one answer."""
+    """
+    The round trips of one answer.
+
+    :ivar moves: how often one of its round trips found that something was written since the one before.
+    """
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._earliest: Reply | None = None
-        self.has_moved = False
+        self._last: dict[Partition, Seen] = {}
+        self._position: int | None = None
+        self.moves = 0
+
+    @property
+    def has_moved(self) -> bool:
         """Whether anything was written between two of its round trips."""
+        return self.moves > 0
 
     @property
     def position(self) -> int:
         """The earliest position that a round trip has seen; there has been one."""
-        if self._earliest is None:
+        if self._position is None:
             raise RuntimeError("nothing was read yet")
-        return self._earliest.position
+        return self._position
 
     async def ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         """
@@ -51,13 +61,21 @@ class ConsistentRead:
 
         :raises GenerationMoved: it saw another generation than those before.
         """
-        reply, before = await self._ask(*fields, reads=reads), self._earliest
-        if before is not None and reply.generation != before.generation:
-            raise GenerationMoved
-        self.has_moved |= before is not None and reply.checkpoint != before.checkpoint
-        if before is None or reply.position < before.position:
-            self._earliest = reply
+        reply = await self._ask(*fields, reads=reads)
+        if self._position is None or reply.position < self._position:
+            self._position = reply.position
+        for each in reply.seen:
+            self.moves += self._is_moved(each)
         return reply
+
+    def _is_moved(self, seen: Seen) -> bool:
+        """Whether anything was written in a partition since it was last seen."""
+        before, self._last[seen.partition] = self._last.get(seen.partition), seen
+        if before is None:
+            return False
+        if seen.generation != before.generation:
+            raise GenerationMoved
+        return seen.checkpoint != before.checkpoint
 
 
 async def until_consistent(look: Callable[[], Awaitable[Attempt[P]]], *, attempts: int) -> P:

@@ -5,6 +5,7 @@ Under `allkeys-lru` records go and the checkpoint stays: a look-up that finds no
 """
 
 import re
+from contextlib import suppress
 from typing import Self
 
 import structlog
@@ -13,9 +14,11 @@ from redis.exceptions import RedisError
 from read_side.adapters.redis.limits import RedisReadLimits
 from shared.errors import EvictionPossible
 from shared.redis.client import Connect, describe
+from shared.redis.nodes import Nodes
 from shared.redis.pipelined import PipelinedConnection, pack
 from shared.runtime.retry import repeat
 from shared.runtime.tasks import Tasks
+from shared.urls.servers import Address
 
 log = structlog.get_logger()
 _INFO = pack("INFO", "memory")
@@ -23,12 +26,17 @@ _POLICY = re.compile(rb"^maxmemory_policy:(\S+)", re.MULTILINE)
 
 
 class EvictionWatch:
-    """Asks Redis for its policy as long as any view has entered it."""
+    """
+    Asks Redis for its policy as long as any view has entered it.
 
-    def __init__(self, connect: Connect, *, limits: RedisReadLimits | None = None) -> None:
-        self._connection = connect()
+    :param nodes: those of a cluster that have partitions, which are asked too.
+    """
+
+    def __init__(self, connect: Connect, *, nodes: Nodes | None = None, limits: RedisReadLimits | None = None) -> None:
+        self._nodes = nodes
+        self._connections: dict[Address | None, PipelinedConnection] = {None: connect()}
         self._every = (limits or RedisReadLimits()).eviction_check
-        self._policy: str | None = None
+        self._policies: dict[Address | None, str | None] = {}
         self._inside = 0
         self._tasks = Tasks()
 
@@ -43,7 +51,8 @@ class EvictionWatch:
         self._inside -= 1
         if not self._inside:
             await self._tasks.stop_all()
-            await self._connection.disconnect()
+            for connection in self._connections.values():
+                await connection.disconnect()
 
     def require_none(self) -> None:
         """
@@ -51,21 +60,35 @@ class EvictionWatch:
 
         :raises EvictionPossible: they might not have when Redis was last asked.
         """
-        if self._policy is not None:
-            raise EvictionPossible(f"Redis may evict records: its maxmemory-policy is {self._policy}")
+        for policy in self._policies.values():
+            if policy is not None:
+                raise EvictionPossible(f"Redis may evict records: its maxmemory-policy is {policy}")
 
     async def _look(self) -> None:
         """Without an answer the last one stands: the next read will find out that Redis is away."""
-        try:
-            await self._connection.leave_replaced_master()
-            policy = await evicting_policy(self._connection)
-        except (RedisError, OSError) as error:
-            await self._connection.disconnect()
-            log.warning("Redis does not tell its maxmemory-policy", error=describe(error))
-            return
-        if policy != self._policy:
+        if self._nodes is not None:
+            await self._find_nodes(self._nodes)
+        for server, connection in self._connections.items():
+            try:
+                await connection.leave_replaced_master()
+                self._note(server, await evicting_policy(connection))
+            except (RedisError, OSError) as error:
+                await connection.disconnect()
+                log.warning("Redis does not tell its maxmemory-policy", error=describe(error))
+
+    async def _find_nodes(self, nodes: Nodes) -> None:
+        with suppress(RedisError, OSError):
+            await nodes.ask()
+        for gone in self._connections.keys() - {None, *nodes.tags}:
+            self._policies.pop(gone, None)
+            await self._connections.pop(gone).disconnect()
+        for node in nodes.tags.keys() - self._connections.keys():
+            self._connections[node] = nodes.connector(node)()
+
+    def _note(self, server: Address | None, policy: str | None) -> None:
+        if policy != self._policies.get(server):
             log.warning("Redis may evict records" if policy else "Redis keeps its records again", policy=policy)
-        self._policy = policy
+        self._policies[server] = policy
 
 
 async def evicting_policy(connection: PipelinedConnection) -> str | None:

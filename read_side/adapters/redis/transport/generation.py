@@ -1,10 +1,13 @@
-"""One generation of a projection, with all that can be packed before the first trip that reads it."""
+"""One partition of a projection: the generation that is live in it, with all that can be packed before it is read."""
 
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from read_side.adapters.redis.transport.reads import Read
+from read_side.freshness import Freshness
+from read_side.views import NeverFilled
+from shared.errors import Unavailable
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Pointer
 from shared.redis.pipelined import pack
@@ -39,3 +42,40 @@ class LiveGeneration:
         hashes = [pack("HMGET", self._keys[name], *fields) for name, fields in wanted.items()]
         others = [read.packed(self._keys[read.of]) for read in reads]
         return b"".join((self._opening, *hashes, *others, _EXECUTE))
+
+
+class Partition:
+    """
+    A partition of a projection.
+
+    :param names: what can be asked for.
+    :param freshness: is to read again when another generation goes live.
+    :param oldest_version: of the projection, whose generations can be read.
+    :ivar live: the generation that was live when the partition was last read; None if there was none.
+    """
+
+    def __init__(self, keys: ProjectionKeys, *, names: Names, freshness: Freshness, oldest_version: int = 1) -> None:
+        self.keys = keys
+        self.live: LiveGeneration | None = None
+        self._names = names
+        self._freshness = freshness
+        self._oldest_version = oldest_version
+
+    def follow(self, pointer: bytes | None) -> LiveGeneration:
+        """
+        Read the generation the pointer names from now on; all that wait have to look at it.
+
+        :raises Unavailable: it cannot be read.
+        """
+        name, self.live = self.keys.projection, None
+        if pointer is None:
+            raise NeverFilled(f"The read model {name} was not filled yet")
+        generation = LiveGeneration(pointer, keys=self.keys, names=self._names)
+        if generation.version < self._oldest_version:
+            raise Unavailable(
+                f"The read model {name} was made by version {generation.version}, which this release does not read:"
+                " rebuild it"
+            )
+        self.live = generation
+        self._freshness.read_again()
+        return generation

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from read_side.adapters.change_query import changes_of
+from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.reads import Fields
 from read_side.adapters.redis.views.source import RedisViews
 from read_side.views import ChangeQuery, Changes, ChangesTrimmed
@@ -30,10 +31,10 @@ class RedisChangeViews(RedisViews):
     async def changes(self, query: ChangeQuery) -> Changes:
         after = query.after
         if after is None:
-            after = _decode_trimmed((await self._ask_for_list()).checkpoint).trimmed
+            after = _trimmed(await self._ask_for_list())
         blocks = self._wanted(query, after)
         reply = await self._ask_for_list(reads=(Fields("full", tuple(b"%d" % each for each in blocks)),))
-        if after < (trimmed := _decode_trimmed(reply.checkpoint).trimmed):
+        if after < (trimmed := _trimmed(reply)):
             raise ChangesTrimmed(oldest=trimmed + 1)
         (envelopes,) = reply.results
         until = blocks.stop * BLOCK - 1
@@ -51,6 +52,11 @@ class RedisChangeViews(RedisViews):
     @staticmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:
         return {"full": keys.documents("changes", "full")}
+
+
+def _trimmed(reply: Reply) -> int:
+    (seen,) = reply.seen
+    return _decode_trimmed(seen.checkpoint).trimmed
 
 
 def _items(envelopes: Sequence[bytes | None]) -> Iterator[ChangeItem]:

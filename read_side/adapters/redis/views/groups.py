@@ -17,6 +17,7 @@ from shared.read_model.ordering import GROUP_ORDERS
 
 class RedisGroupViews(RedisViews):
     projection = "groups"
+    unique = frozenset({BY_SLUG.hash})
 
     async def get(self, group: str) -> Match:
         return await _reference(group).document(self._ask, self._consistently)

@@ -15,6 +15,7 @@ from read_side.adapters.redis.views.unique_entries import (
     BY_HANDLE,
     BY_SLUG,
     FORMS,
+    UNIQUE_KEYS,
     BatchQuery,
     find_by_key,
     served,
@@ -27,6 +28,8 @@ from shared.read_model.ordering import PROFILE_ORDERS
 
 class RedisProfileViews(RedisViews):
     projection = "profiles"
+    unique = frozenset(by.hash for by in UNIQUE_KEYS.values())
+    everywhere = frozenset({BY_SLUG.hash, "group"})
 
     async def by_id(self, account_id: str, *, variant: Variant = "full") -> Match:
         reply = await self._ask(Field("full", account_id.encode()))

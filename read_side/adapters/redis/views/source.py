@@ -1,22 +1,28 @@
 """Where all views of one projection read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.lists.lengths import ListLengths
 from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.batcher import Batcher, Reply
-from read_side.adapters.redis.transport.consistent_read import Attempt, until_consistent
+from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, until_consistent
 from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.transport.generation import Partition
+from read_side.adapters.redis.transport.layout import Layout
+from read_side.adapters.redis.transport.nodes import NodeBatchers
 from read_side.adapters.redis.transport.reads import Field, Read
+from read_side.adapters.redis.transport.scatter import Scatter
 from read_side.freshness import Freshness, Positioned
-from shared.read_model.keys import GenerationKeys, Keyspace
+from shared.read_model.keys import GenerationKeys
+from shared.read_model.partitions import ONE, UNIQUE_ENTRIES, Partitions
 from shared.redis.client import Connect
+from shared.redis.nodes import Nodes
 
 P = TypeVar("P", bound=Positioned)
 
@@ -30,42 +36,52 @@ class RedisViews(ABC):
     Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
     live, and are said to be from the earliest moment.
 
-    :param eviction: shared by all views of a process, as `announcements` are; without them they watch and listen for
-        themselves.
+    :param connect: to the server that has all partitions, or that at home.
+    :param nodes: those of a cluster that have the partitions, if there are several.
+    :param eviction: shared by all views of a process, as `announcements` at home are; without them they watch and
+        listen for themselves.
     """
 
     projection: str
     oldest_version = 1
     """Of the projection: what an older one has made is not read."""
+    unique: Collection[str] = ()
+    """The hashes of unique entries which stand in a projection of their own, where there are several partitions."""
+    everywhere: Collection[str] = ()
+    """The hashes that each partition has whole."""
 
     def __init__(
         self,
         connect: Connect,
         *,
-        keyspace: Keyspace,
         freshness: Freshness,
+        partitions: Partitions = ONE,
+        nodes: Nodes | None = None,
         eviction: EvictionWatch | None = None,
         announcements: Announcements | None = None,
         limits: RedisReadLimits | None = None,
         list_limits: ListLimits | None = None,
     ) -> None:
-        limits, keys = limits or RedisReadLimits(), keyspace.projection(self.projection)
+        limits = limits or RedisReadLimits()
         self.freshness = freshness
         self._limits = limits
         self._list_lengths = ListLengths(list_limits or ListLimits())
-        self._eviction = eviction or EvictionWatch(connect, limits=limits)
-        batcher = partial(
-            Batcher,
-            connect,
-            keys=keys,
-            names=self.names,
-            freshness=freshness,
-            limits=limits,
-            oldest_version=self.oldest_version,
+        self._eviction = eviction or EvictionWatch(connect, nodes=nodes, limits=limits)
+        layout = self._layout(partitions)
+        batcher = partial(_batcher, projection=self.projection, limits=limits)
+        list_batcher = partial(batcher, lane="lists", most_queued=limits.queued_lists)
+        self._batcher: Batcher | NodeBatchers
+        self._list_batcher: Batcher | NodeBatchers
+        if nodes is None or not layout.is_divided:
+            self._batcher, self._list_batcher = batcher(connect), list_batcher(connect)
+        else:
+            self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
+        self._look_up, self._look_list_up = (
+            _asking(each, layout, limits) for each in (self._batcher, self._list_batcher)
         )
-        self._batcher, self._list_batcher = batcher(), batcher(lane="lists", most_queued=limits.queued_lists)
-        self._announcements = announcements or Announcements(connect, limits=limits)
-        self._announcements.wake(freshness, by=keys.announce)
+        self._announcements = announcements or Announcements(connect, nodes=nodes, limits=limits)
+        for each in layout.all:
+            self._announcements.wake(freshness, by=each.keys.announce)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -79,6 +95,16 @@ class RedisViews(ABC):
     async def position(self) -> int:
         return (await self._ask()).position
 
+    def _layout(self, partitions: Partitions) -> Layout:
+        known = partial(Partition, freshness=self.freshness)
+        own = [
+            known(each.projection(self.projection), names=self.names, oldest_version=self.oldest_version)
+            for each in partitions.keyspaces_of(self.projection)
+        ]
+        names, apart = partial(_unique_entries, self.unique), self.unique and len(own) > 1
+        entries = [known(each.projection(UNIQUE_ENTRIES), names=names) for each in partitions.keyspaces if apart]
+        return Layout(partitions, own, entries, self.unique, self.everywhere)
+
     @staticmethod
     @abstractmethod
     def names(keys: GenerationKeys) -> Mapping[str, str]:
@@ -89,8 +115,22 @@ class RedisViews(ABC):
 
     async def _ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._batcher.ask(*fields, reads=reads)
+        return await self._look_up(*fields, reads=reads)
 
     async def _ask_for_list(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
-        return await self._list_batcher.ask(*fields, reads=reads)
+        return await self._look_list_up(*fields, reads=reads)
+
+
+def _batcher(connect: Connect, _tags: Sequence[str] = (), **more: Any) -> Batcher:
+    return Batcher(connect, **more)
+
+
+def _asking(batcher: Batcher | NodeBatchers, layout: Layout, limits: RedisReadLimits) -> Ask:
+    if not layout.is_divided:
+        return partial(batcher.ask, layout.own[0])
+    return Scatter(batcher.ask, layout, attempts=limits.attempts).ask
+
+
+def _unique_entries(by: Iterable[str], keys: GenerationKeys) -> Mapping[str, str]:
+    return {each: keys.unique_entries(each) for each in by}

@@ -1,0 +1,100 @@
+"""A projection divided into partitions: which documents lie in which, and which events concern which."""
+
+from collections.abc import Callable, Collection, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple, Self, TypeAlias
+
+from projector.declaring.documents import Fetched, Key
+from projector.declaring.errors import EventNotFoldable
+from projector.declaring.plan import NOTHING_FETCHED, Plan, Touched
+from projector.declaring.projection import Holds, Projection
+from shared.event_log import RecordedEvent
+from shared.read_model.partitions import Partitions
+
+Route: TypeAlias = Callable[[RecordedEvent], Collection[int]]
+"""Which partitions an event concerns."""
+
+
+class Divided(NamedTuple):
+    """A projection in all partitions: its part in each, and which of them an event concerns."""
+
+    parts: Sequence[Projection]
+    route: Route
+
+    @classmethod
+    def of(cls, parts: Sequence[Projection], route: Route) -> Self:
+        """Have each part know its number, and which events concern it."""
+        for nth, part in enumerate(parts):
+            part.label = f"{part.name}.{nth}"
+            part.concerns = partial(_concerns, route, nth)
+        return cls(parts, route)
+
+
+def divided(whole: Projection, partitions: Partitions) -> Divided:
+    """
+    Divide a projection by its documents.
+
+    Each part has the reactions of the whole; what they save of documents that lie elsewhere is passed over. It has no
+    unique entries of documents that are divided: another document may take one in another partition.
+    """
+    router = _Router(whole, partitions)
+    parts = [_part(whole, partial(router.holds, nth)) for nth in range(partitions.count)]
+    return Divided.of(parts, router.route)
+
+
+class _Router:
+    def __init__(self, projection: Projection, partitions: Partitions) -> None:
+        self._projection = projection
+        self._of = partitions.of
+        self._all = range(partitions.count)
+        self._partitioned_by = {kind.name: kind.partitioned_by for kind in projection.kinds}
+
+    def holds(self, nth: int, key: Key) -> bool:
+        by = self._partitioned_by[key.kind]
+        return by is None or self._of(by(key.id)) == nth
+
+    def route(self, recorded: RecordedEvent) -> Collection[int]:
+        """Return the partitions of all that an event may change; all, if it is followed through lists or not known."""
+        if not self._projection.is_plain(recorded.event):
+            return self._all
+        try:
+            saved, _, versioned = self._projection.plan.touched(recorded, NOTHING_FETCHED)
+        except EventNotFoldable:
+            return self._all
+        found = set[int]()
+        for kind, id_ in (*saved, *versioned):
+            if (by := self._partitioned_by[kind]) is None:
+                return self._all
+            found.add(self._of(by(id_)))
+        return found
+
+
+class _PlanOfPart(Plan):
+    """What events touch in one partition."""
+
+    def __init__(self, whole: Plan, holds: Holds) -> None:
+        self.__dict__ |= whole.__dict__
+        self._holds = holds
+
+    def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
+        touched = super().touched(recorded, fetched)
+        return Touched(*(list(filter(self._holds, keys)) for keys in touched))
+
+
+def _part(whole: Projection, holds: Holds) -> Projection:
+    part = copy(whole)
+    part.holds = holds
+    part.plan = _PlanOfPart(whole.plan, holds)
+    divided = {kind.name for kind in whole.kinds if kind.partitioned_by}
+    part.index_of = {
+        kind: replace(index, unique=[]) if kind in divided else index for kind, index in whole.index_of.items()
+    }
+    left = {each.by for index in part.index_of.values() for each in index.unique}
+    part.indexes = tuple(by for by in whole.indexes if by in left or not by.startswith("by-"))
+    return part
+
+
+def _concerns(route: Route, nth: int, recorded: RecordedEvent) -> bool:
+    return nth in route(recorded)

@@ -1,0 +1,100 @@
+"""The nodes of a cluster that have what is divided by hash tags: a connection to a node serves all that it has."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from redis.exceptions import ConnectionError as ConnectionLost
+
+from shared.redis.client import READER_TIMEOUTS, Connect, RedisTimeouts, connector
+from shared.redis.cluster import SlotOwner, slot_of
+from shared.redis.masters import Locator
+from shared.urls.servers import Address, ClusterUrl, is_cluster_url
+
+
+class Nodes:
+    """
+    Knows which node has which hash tags, as of the last time that anything connected.
+
+    Each connection that is made asks again; who follows is told when tags have gone to other nodes.
+
+    :ivar slots: of all tags.
+    :ivar tags: of each node that has any.
+    """
+
+    def __init__(self, url: str, tags: Sequence[str], *, timeouts: RedisTimeouts = READER_TIMEOUTS) -> None:
+        self.tags: Mapping[Address, Sequence[str]] = {}
+        self._url, self._timeouts = url, timeouts
+        self.slots = {tag: slot_of(tag) for tag in tags}
+        self._asked = SlotOwner(ClusterUrl.parse(url), tag=tags[0])
+        self._lock = asyncio.Lock()
+        self._begun, self._ended = 0, 0
+        self._trouble: ConnectionLost | None = None
+        self._followers: list[Callable[[], None]] = []
+
+    def follow(self, told: Callable[[], None]) -> None:
+        """Call this whenever tags have gone to other nodes."""
+        self._followers.append(told)
+
+    def unfollow(self, told: Callable[[], None]) -> None:
+        self._followers.remove(told)
+
+    def connector(self, node: Address) -> Connect:
+        """Return what makes connections to a node, as long as it has any of the tags."""
+        return connector(self._url, timeouts=self._timeouts, locator=_Node(self, node))
+
+    def node_of(self, tag: str) -> Address | None:
+        """Return which had a tag when that was last asked."""
+        return next((node for node, tags in self.tags.items() if tag in tags), None)
+
+    async def ask(self) -> None:
+        """
+        Ask which node has which tags; those who come while others are asking share the next answer.
+
+        :raises ConnectionError: no node says so.
+        """
+        came = self._begun
+        async with self._lock:
+            if self._ended <= came:  # none has begun since
+                self._begun += 1
+                self._trouble = await self._troubled()
+                self._ended = self._begun
+            trouble = self._trouble
+        if trouble is not None:
+            raise ConnectionLost(str(trouble))
+
+    async def _troubled(self) -> ConnectionLost | None:
+        """Ask, and return why there was no answer."""
+        tags: dict[Address, list[str]] = {}
+        try:
+            topology = await self._asked.topology()
+            for tag, slot in self.slots.items():
+                tags.setdefault(topology.around(slot).owner, []).append(tag)
+        except ConnectionLost as error:
+            return error
+        if tags != self.tags:
+            self.tags = tags
+            for told in self._followers:
+                told()
+        return None
+
+
+class _Node(Locator):
+    """One node, which is connected to as long as it has any of the tags."""
+
+    is_sharded = True
+    handshake_seconds = SlotOwner.handshake_seconds
+
+    def __init__(self, nodes: Nodes, address: Address) -> None:
+        super().__init__([address])
+        self._nodes, self._address = nodes, address
+
+    async def master(self) -> Address:
+        await self._nodes.ask()
+        if self._address not in self._nodes.tags:
+            raise ConnectionLost(f"{self._address} has nothing of it any more")
+        return self._address
+
+
+def nodes_with(tags: Sequence[str], url: str) -> Nodes | None:
+    """Return the nodes of a cluster that have several tags between them; None where one server has all there is."""
+    return Nodes(url, tags) if len(tags) > 1 and is_cluster_url(url) else None

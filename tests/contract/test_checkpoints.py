@@ -1,0 +1,109 @@
+"""Checkpoints that are moved past what does not concern their partitions, on every store."""
+
+import asyncio
+from contextlib import aclosing
+
+import msgspec
+import pytest
+
+from projector.adapters.redis.checkpoints import RedisCheckpoints
+from projector.store.ports import Move
+from shared.read_model.keys import HOME
+from shared.read_model.partitions import Partitions
+from shared.read_model.positions import Announcement, Checkpoint
+from shared.redis.client import connect
+from shared.redis.cluster import slot_of
+from tests.support.folding import POINTER, PROFILES, begin, fold_all, go_live
+from tests.support.histories import History
+from tests.support.read_models import StoreInMemory, on_a_server
+
+
+@pytest.fixture(params=["memory", "valkey", "genuine_redis", "cluster"])
+async def store(request):
+    """With a live generation that reflects two events."""
+    if request.param == "memory":
+        opened = StoreInMemory()
+        await prepare(opened)
+        yield opened
+        return
+    async with on_a_server(request.getfixturevalue(request.param)) as opened:
+        await prepare(opened)
+        yield opened
+
+
+async def prepare(store):
+    history = History()
+    history.register("ada")
+    model = store.model()
+    await begin(model)
+    await fold_all(model, history.events)
+    await go_live(model)
+
+
+async def checkpoint_in(store):
+    return (await store.model().survey()).checkpoint
+
+
+async def moved(store, *moves):
+    async with aclosing(store.checkpoints()) as checkpoints:
+        return {move: is_moved async for move, is_moved in checkpoints.move(moves)}
+
+
+def past(before, position):
+    return Move(PROFILES.label, POINTER.generation, before, before.revised(position=position, count=position))
+
+
+async def test_a_checkpoint_is_moved_and_announced(store):
+    move = past(await checkpoint_in(store), 7)
+
+    assert await moved(store, move) == {move: True}
+
+    assert await checkpoint_in(store) == move.after
+    assert (await store.announced())[-1] == Announcement(POINTER.generation, 7)
+
+
+async def test_a_checkpoint_that_is_another_one_stays(store):
+    """Another projector has written; the one that rests looks what."""
+    before = await checkpoint_in(store)
+    await moved(store, past(before, 7))
+    late, gone = past(before, 9), past(Checkpoint(), 9)._replace(generation="g0")
+
+    assert await moved(store, late, gone) == {late: False, gone: False}
+
+    assert (await checkpoint_in(store)).position == 7
+
+
+async def test_the_checkpoint_of_a_damaged_generation_stays(store):
+    before = await checkpoint_in(store)
+    await store.plant(HOME.projection(PROFILES.name).generation(POINTER.generation).damaged, b"planted")
+
+    move = past(before, 7)
+
+    assert await moved(store, move) == {move: False}
+    assert await checkpoint_in(store) == before
+
+
+async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
+    """Of a slot that has gone to another node nothing is said once, and then that they are moved."""
+    spaces = Partitions(3).keyspaces
+    keys = {f"profiles.{nth}": space.projection("profiles") for nth, space in enumerate(spaces)}
+    before, then, last = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
+    cluster.start()
+    for each in spaces:
+        async with connect(cluster.url, tag=each.tag) as client:
+            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(before))
+
+    async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
+
+        async def moved_on(before, after):
+            moves = [Move(label, "g1", before, after) for label in keys]
+            return {move.label: is_moved async for move, is_moved in checkpoints.move(moves)}
+
+        first = await moved_on(before, then)
+        slot = slot_of(spaces[1].tag)
+        await asyncio.to_thread(cluster.move, cluster.other(slot), slot=slot)
+        beside, again = await moved_on(then, last), await moved_on(then, last)
+
+    assert first == dict.fromkeys(keys, True)
+    assert "profiles.1" not in beside
+    assert again["profiles.1"]

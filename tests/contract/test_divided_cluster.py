@@ -1,0 +1,144 @@
+"""Partitions on the nodes of a real cluster, between which they may move at any moment."""
+
+import asyncio
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from redis import Redis
+
+from projector.projections.profiles import PROFILE, profiles
+from read_side.adapters.redis.views.profiles import RedisProfileViews
+from read_side.freshness import Freshness
+from read_side.views import ProfileKeys, ProfileQuery, standing
+from shared.errors import EvictionPossible, Unavailable
+from shared.read_model.partitions import Partitions
+from shared.redis.client import READER_TIMEOUTS, connector
+from shared.redis.cluster import slot_of
+from shared.redis.location import located
+from shared.redis.nodes import Nodes
+from tests.support.crowds import crowd, handles, listed
+from tests.support.partitions import PartitionedCollections
+from tests.support.patience import until
+from tests.support.read_side import PATIENCE, served
+
+SIX = Partitions(6)
+"""On each of three nodes two."""
+PEOPLE = crowd(60)
+EVERYBODY = ProfileKeys(ids=tuple(str(each.account_id) for each in PEOPLE))
+
+
+@contextmanager
+def writing(cluster):
+    """What writes into each partition where it is now."""
+    with ExitStack() as clients:
+
+        def client_of(tag):
+            return clients.enter_context(Redis.from_url(located(cluster.url, tag=tag)))
+
+        yield PartitionedCollections(client_of, profiles, SIX, publish="SPUBLISH")
+
+
+@pytest.fixture
+def directory(cluster):
+    """Sixty people, on the nodes of the cluster."""
+    for node in cluster.start().nodes:
+        node.call("FLUSHALL")
+    with writing(cluster) as divided:
+        divided.save({PROFILE.key(each.account_id): each for each in PEOPLE}, position=7)
+
+
+@pytest.fixture
+async def views(cluster, directory):
+    nodes = Nodes(cluster.url, SIX.tags, timeouts=READER_TIMEOUTS)
+    freshness = Freshness("profiles", patience=PATIENCE)
+    connect = connector(cluster.url)
+    async with RedisProfileViews(connect, partitions=SIX, nodes=nodes, freshness=freshness) as opened:
+        yield opened
+
+
+async def move(cluster, nth):
+    """Have a partition moved to another node."""
+    slot = slot_of(SIX.tags[nth])
+    await asyncio.to_thread(cluster.move, cluster.other(slot), slot=slot)
+
+
+async def everybody(views):
+    """All that there is, in both ways."""
+    found, page = await asyncio.gather(views.by_keys(EVERYBODY), views.list(ProfileQuery(limit=200)))
+    assert handles(page) == [each.handle for each in listed(PEOPLE, ProfileQuery())]
+    return len(found.found)
+
+
+async def test_a_partition_is_read_wherever_it_has_gone(cluster, views):
+    """Without an error, neither its own nor of those beside it; a node that is not concerned is left alone."""
+    before = await everybody(views)
+    batchers = {node: views._batcher.on(node) for node in views._batcher.nodes.tags}
+    await move(cluster, 0)
+
+    assert (before, await everybody(views)) == (60, 60)
+    assert [views._batcher.on(node) is each for node, each in batchers.items()].count(True) == 1
+
+
+async def test_what_is_announced_is_heard_wherever_a_partition_has_gone(cluster, views):
+    """Those who waited before it went are woken by what is said behind it."""
+    reader = asyncio.create_task(views.freshness.reach(9, lambda: standing(views)))
+    await until(lambda: views.freshness.waiting)
+    await move(cluster, 0)
+    with writing(cluster) as divided:
+        for each in (*divided.parts, *divided.entries):
+            each.save({}, position=9)
+
+    async with asyncio.timeout(PATIENCE):
+        assert (await reader).position == 9
+
+
+async def test_a_node_that_stands_still_holds_up_only_what_it_has(cluster, views):
+    """People on the others are found, and all once it goes on."""
+    await everybody(views)
+    still = cluster.owner(slot_of(SIX.tags[0]))
+    with still.frozen():
+        asked = await asyncio.gather(*(views.by_id(each) for each in EVERYBODY.ids), return_exceptions=True)
+        with pytest.raises(Unavailable):
+            await views.list(ProfileQuery())
+    cluster.settled()
+
+    away = {nth for nth, tag in enumerate(SIX.tags) if cluster.owner(slot_of(tag)) is still}
+    assert len(away) == 2
+    for each, answer in zip(PEOPLE, asked, strict=True):
+        if SIX.of(str(each.account_id)) in away:
+            assert isinstance(answer, Unavailable)
+        else:
+            assert served(answer) == each
+    assert await everybody(views) == 60
+
+
+async def test_where_one_node_may_evict_nobody_is_missing(cluster, directory):
+    """Whichever it is: its own partition may have lost records, and who asks for others cannot know."""
+    node = cluster.other()
+    node.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        freshness = Freshness("profiles", patience=PATIENCE)
+        nodes = Nodes(cluster.url, SIX.tags)
+        async with RedisProfileViews(connector(cluster.url), partitions=SIX, nodes=nodes, freshness=freshness) as views:
+            with pytest.raises(EvictionPossible, match="allkeys-lru"):
+                await views.by_id(EVERYBODY.ids[0])
+            node.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
+            await views._eviction._look()
+            assert await everybody(views) == 60
+    finally:
+        node.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+async def test_a_cluster_that_is_away_at_start_is_unavailable_until_it_is_there(cluster, directory):
+    """The read side starts without it."""
+    for node in cluster.nodes:
+        node.stop()
+    freshness, nodes = Freshness("profiles", patience=PATIENCE), Nodes(cluster.url, SIX.tags)
+    async with RedisProfileViews(connector(cluster.url), partitions=SIX, nodes=nodes, freshness=freshness) as views:
+        with pytest.raises(Unavailable):
+            await views.by_id(EVERYBODY.ids[0])
+        cluster.start()
+        with writing(cluster) as divided:
+            divided.save({PROFILE.key(each.account_id): each for each in PEOPLE}, position=7)
+
+        assert await everybody(views) == 60

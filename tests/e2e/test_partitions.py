@@ -1,0 +1,147 @@
+"""A directory that is divided answers as one that is not: both are made of one log, by processes of their own."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from redis import Redis
+
+from shared.read_model.keys import HOME
+from tests.support.cluster import valkey_cluster
+from tests.support.commands import muster
+from tests.support.load import EVERYTHING, Load, client_at
+from tests.support.stack import not_behind, service
+
+PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")
+GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
+
+
+@pytest.fixture
+def redis_url(request, valkey, server_home):
+    """A Redis that is empty: one server, or a cluster of three nodes."""
+    if request.param == "cluster":
+        with valkey_cluster(server_home / f"partitions-{request.node.callspec.params['partitions']}") as cluster:
+            yield cluster.url
+        return
+    with Redis.from_url(valkey.start().url) as client:
+        client.flushall()
+    yield valkey.url
+
+
+@asynccontextmanager
+async def divided(settings, folder):
+    """A read API on a read model of its own, which has so many partitions."""
+    async with AsyncExitStack() as processes:
+        await processes.enter_async_context(service("project", folder / "project.log", **settings))
+        read, _ = await processes.enter_async_context(service("read", folder / "read.log", **settings))
+        yield read
+
+
+class Both:
+    """Asks two read APIs the same, and wants the same answer."""
+
+    def __init__(self, *clients, position):
+        self._clients, self._position = clients, {"Muster-Min-Position": str(position)}
+
+    async def ask(self, path, **query):
+        one, other = [await self._answer(client, path, query) for client in self._clients]
+        assert told(other) == told(one), (path, query)
+        return one.json()
+
+    async def walk(self, path, **query):
+        """Ask for page after page; each cursor leads on at both."""
+        page = await self.ask(path, **query)
+        items = page["items"]
+        while page["next_cursor"]:
+            page = await self.ask(path, **query, cursor=page["next_cursor"])
+            items += page["items"]
+        return items
+
+    async def batch(self, **keys):
+        one, other = [await self._answer(client, "/profiles/batch-get", json=keys) for client in self._clients]
+        assert told(other) == told(one)
+
+    async def _answer(self, client, path, query=None, **body):
+        method = "POST" if body else "GET"
+        return await not_behind(lambda: client.request(method, path, params=query, headers=self._position, **body))
+
+
+def told(answer):
+    """What an answer says, but for what names the request."""
+    return answer.status_code, answer.headers.get("ETag"), {**answer.json(), "request_id": None}
+
+
+async def compare(both):
+    """Ask for everybody and everything there is, by all that leads there."""
+    people = await both.walk("/profiles", status="any", limit=60)
+    groups = await both.walk("/groups", limit=100)
+    assert len(people) > 20
+    assert len(groups) > 2
+    for sort in PROFILE_SORTS:
+        await both.walk("/profiles", status="any", sort=sort, limit=17)
+    for sort in GROUP_SORTS:
+        await both.walk("/groups", sort=sort, limit=3)
+    for each in people[:15]:
+        await both.ask(f"/profiles/{each['account_id']}")
+        await both.ask(f"/profiles/by-handle/{each['handle'].upper()}")
+        await both.ask(f"/profiles/{each['account_id']}/activity")
+    for each in groups[:5]:
+        await both.ask(f"/groups/{each['slug']}")
+        members = await both.walk(f"/groups/{each['group_id']}/members", limit=3)
+        for member in members[:3]:
+            await both.ask(f"/groups/{each['slug']}/members/{member['account_id']}")
+        await both.walk("/profiles", group=each["slug"], status="any", limit=5)
+    for word in {each["display_name"].split()[0][:3] for each in people[:10]}:
+        await both.ask("/profiles", q=word, limit=10)
+    await both.batch(
+        ids=[each["account_id"] for each in people[:40]],
+        handles=[*(each["handle"] for each in people[20:80]), "nobody-at-all"],
+        emails=[each["email"] for each in people[10:50]],
+    )
+    await both.ask("/profiles/by-handle/nobody-at-all")
+    await both.ask("/stats")
+    await both.ask("/changes", after="0", limit=200)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "partitions"),
+    [
+        pytest.param("server", 12),
+        pytest.param("cluster", 3),
+        pytest.param("server", 3, marks=pytest.mark.soak),
+        pytest.param("cluster", 12, marks=pytest.mark.soak),
+    ],
+    indirect=["redis_url"],
+)
+async def test_every_question_is_answered_alike(stack, redis_url, partitions, tmp_path):
+    """Of what was there when the partitions were filled, and of what has happened meanwhile and since."""
+    settings = {
+        "MUSTER_DATABASE_URL": stack.addresses.database_url,
+        "MUSTER_REDIS_URL": redis_url,
+        "MUSTER_PARTITIONS": str(partitions),
+    }
+    load = Load(stack.addresses.write, seed=36 + partitions, kinds=EVERYTHING, pause=0.02)
+    async with AsyncExitStack() as opened:
+        async with load.running():
+            await load.grown(by=120)
+            async with load.at_rest():
+                read = await opened.enter_async_context(divided(settings, tmp_path))
+            await load.grown(by=80)
+        one, other = [await opened.enter_async_context(client_at(url)) for url in (stack.addresses.read, read)]
+        await compare(Both(one, other, position=load.position))
+        verified = await asyncio.to_thread(muster, tmp_path, "verify", **settings)
+    assert (verified.returncode, "0 differences" in verified.stdout) == (0, True), verified
+
+
+@pytest.mark.parametrize("redis_url", ["server"], indirect=True)
+@pytest.mark.parametrize("command", ["read", "project"])
+def test_another_number_of_partitions_is_refused(redis_url, stack, command):
+    """In one line, before anything is written or served."""
+    with Redis.from_url(redis_url) as client:
+        client.set(HOME.partitions, 3)
+    urls = {"MUSTER_REDIS_URL": redis_url, "MUSTER_DATABASE_URL": stack.addresses.database_url}
+
+    refused = muster(stack.home, command, "--port", "0", MUSTER_PARTITIONS="12", **urls)
+
+    assert refused.returncode == 1
+    assert "MUSTER_PARTITIONS is 12, and the read models here have 3: set 3" in refused.stderr

@@ -1,0 +1,184 @@
+"""A projector that feeds all partitions from one reading of the log."""
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from projector.adapters.memory.checkpoints import MemoryCheckpoints
+from projector.adapters.memory.store import MemoryStore
+from projector.main import projector_app
+from projector.processing.moving_on import Routed
+from projector.projections.profiles import profiles
+from projector.projections.registry import PROJECTIONS, layout_of
+from projector.services import register_projector
+from shared.auth.setup import admit_everyone
+from shared.event_log import LogIdentity
+from shared.read_model.keys import HOME
+from shared.read_model.partitions import Partitions
+from shared.read_model.positions import Checkpoint, Pointer
+from tests.support.apps import app_client
+from tests.support.folding import at_once, cleanly_folded
+from tests.support.patience import until
+from tests.support.projectors import HASTE, Surroundings, store_in_memory
+from tests.support.reading import CountedMemoryLog
+from tests.unit.projector.test_one_reader import GatedModel
+from tests.unit.projector.test_partitions import united, without_divided_entries
+
+PARTITIONS = Partitions(3)
+
+
+class PartitionedProcess:
+    """A projector of all partitions."""
+
+    def __init__(self):
+        self.around = Surroundings(log=CountedMemoryLog())
+        self.around.history.register("ada")
+        self.around.append()
+        self.layout = layout_of(PROJECTIONS, PARTITIONS)
+        self.contents = {each.tag: MemoryStore(keyspace=each) for each in (HOME, *PARTITIONS.keyspaces)}
+        self.places = {part.label: self.contents[keyspace.tag] for keyspace, part in self.layout.parts}
+        self.stores = {part.label: store_in_memory(self.places[part.label], part) for _, part in self.layout.parts}
+
+    @asynccontextmanager
+    async def running(self):
+        async with app_client(projector_app, admit_everyone, self._register):
+            await self.reach()
+            yield
+
+    def _register(self, registry):
+        around, routed = self.around, Routed(self.layout.route, MemoryCheckpoints(self.places))
+        given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE, "routed": routed}
+        register_projector(registry, stores=list(self.stores.values()), **given)
+
+    async def reach(self, *, but=()):
+        """Wait until all partitions, but some, say that they have all of the log."""
+        head = self.around.history.events[-1].position
+        labels = self.places.keys() - set(but)
+
+        await until(lambda: all((found := self.checkpoint(each)) and found.position == head for each in labels))
+
+    def checkpoint(self, label):
+        """The checkpoint that readers see; none where there is nothing to be read."""
+        keys = self.places[label].keyspace.projection(label.partition(".")[0])
+        if (live := self.places[label].string(keys.live)) is None:
+            return None
+        generation = keys.generation(msgspec.json.decode(live, type=Pointer).generation)
+        return msgspec.json.decode(self.places[label].string(generation.checkpoint), type=Checkpoint)
+
+    def held(self, name):
+        """What the partitions of a projection hold, by the end of their keys."""
+        for label, store in self.places.items():
+            if label.startswith(f"{name}."):
+                live = f"{store.keyspace.projection(name).live}"
+                generation = msgspec.json.decode(store.string(live), type=Pointer).generation
+                prefix = store.keyspace.projection(name).generation(generation).prefix
+                yield {
+                    key.removeprefix(prefix): value
+                    for key, value in store.content.items()
+                    if key.startswith(prefix) and isinstance(value, dict | set) and value
+                }
+
+    def live_through(self, nth):
+        """Have something happen that concerns one partition, several, or all."""
+        history = self.around.history
+        person = history.register(f"h{nth}")
+        group = history.create_group(f"g{nth}")
+        history.add_member(group, person)
+        history.change_handle(person, f"k{nth}")
+        history.rename_group(group, f"Group {nth}")
+        if nth % 3 == 0:
+            history.delete_group(group)
+        self.around.tell()
+
+
+@pytest.fixture
+def process():
+    return PartitionedProcess()
+
+
+async def test_all_partitions_together_have_what_happened(process):
+    async with process.running():
+        for nth in range(10):
+            process.live_through(nth)
+        await process.reach()
+
+    events = process.around.history.events
+    whole = at_once(cleanly_folded(events, profiles))
+    assert united(process.held("profiles")) == without_divided_entries(whole, "profiles")
+
+
+async def test_every_checkpoint_counts_the_whole_log(process):
+    """Also one that nothing concerned: so that each notices when the log has become another one."""
+    async with process.running():
+        for nth in range(5):
+            process.live_through(nth)
+            await process.reach()
+
+    last, count = process.around.history.events[-1], len(process.around.history.events)
+    assert {
+        (found.position, LogIdentity(found.event_id, found.count)) for found in map(process.checkpoint, process.places)
+    } == {(last.position, LogIdentity(last.event_id, count))}
+
+
+async def test_an_event_is_read_once_for_all_partitions(process):
+    async with process.running():
+        process.live_through(0)  # at first, each makes sure by itself where the log is
+        await process.reach()
+        before, given = len(process.around.history.events), process.around.log.counted.given
+        for nth in range(1, 11):
+            process.live_through(nth)
+            await process.reach()
+
+    assert process.around.log.counted.given - given == len(process.around.history.events) - before
+
+
+async def test_a_slow_partition_holds_up_no_other(process):
+    """And has everything in the end."""
+    slow = process.stores["profiles.1"]
+    gate = GatedModel(slow.model)
+    process.stores["profiles.1"] = replace(slow, model=gate)
+    async with process.running():
+        gate.gate.clear()
+        for nth in range(10):
+            process.live_through(nth)
+            await process.reach(but=["profiles.1"])
+
+        gate.gate.set()
+        await process.reach()
+
+
+async def test_a_partition_that_was_written_by_another_goes_on_from_there(process):
+    """As another projector does, which moved its checkpoint first."""
+    async with process.running():
+        [key] = [key for key in process.places["groups.2"].content if "groups" in key and key.endswith(":checkpoint")]
+        found = process.checkpoint("groups.2")
+        process.places["groups.2"].content[key] = msgspec.json.encode(found.revised())
+        for nth in range(3):
+            process.live_through(nth)
+        await process.reach()
+
+
+async def test_a_projector_that_comes_back_goes_on_where_each_partition_is(process):
+    """Whatever happened meanwhile, an erasure too, of which no partition has anything left."""
+    async with process.running():
+        for nth in range(3):
+            process.live_through(nth)
+        person = process.around.history.register("eve", email="eve@secret.example")
+        process.around.tell()
+        await process.reach()
+
+    process.around.history.change_handle(person, "evelyn")
+    process.around.erase(person)
+    process.live_through(3)
+    async with process.running():
+        process.live_through(4)
+        await process.reach()
+
+    whole = at_once(cleanly_folded(process.around.log.events, profiles))
+    assert united(process.held("profiles")) == without_divided_entries(whole, "profiles")
+    everything = repr([each.content for each in process.contents.values()])
+    assert "h4" in everything
+    assert "evelyn" not in everything
+    assert "eve@secret" not in everything

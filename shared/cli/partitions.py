@@ -34,7 +34,7 @@ async def _recorded(client: Redis) -> int | None:
     """Where nothing was recorded and something was filled, that was by a release that knew one partition."""
     if found := await client.get(HOME.partitions):
         return int(found)
-    return 1 if await client.exists(HOME.projection("profiles").live) else None
+    return 1 if await client.get(HOME.projection("profiles").live) else None
 
 
 async def _record(client: Redis, count: int) -> int | None:

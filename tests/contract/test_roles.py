@@ -21,6 +21,8 @@ from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import READ, Principal
+from shared.cli.exit_codes import CommandFailed
+from shared.cli.partitions import require_partitions
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
@@ -29,6 +31,7 @@ from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
 from shared.read_model.ordering import STATUSES
 from shared.redis.client import connect, connector
+from shared.settings import Settings
 from tests.support import roles
 from tests.support.crowds import crowd
 from tests.support.random_commands import Writer
@@ -324,3 +327,13 @@ def test_every_process_may_count_requests(server, user):
 def assert_refused(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
+
+
+async def test_the_user_of_the_read_side_is_told_that_there_is_one_partition(server):
+    """Also by a directory that a release has filled which recorded no number."""
+    with Redis.from_url(roles.as_user(server, "project")) as project:
+        RedisProjection(project).commit(*PEOPLE, position=7)
+    reads = Settings.load({"MUSTER_REDIS_URL": roles.as_user(server, "read"), "MUSTER_PARTITIONS": "3"})
+
+    with pytest.raises(CommandFailed, match="the read models here have 1"):
+        await require_partitions(reads)

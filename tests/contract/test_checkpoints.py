@@ -6,6 +6,7 @@ from contextlib import aclosing
 import msgspec
 import pytest
 
+from projector.adapters.redis import checkpoints as checkpoints_in_redis
 from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.store.ports import Move
 from shared.read_model.keys import HOME
@@ -107,3 +108,28 @@ async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
     assert first == dict.fromkeys(keys, True)
     assert "profiles.1" not in beside
     assert again["profiles.1"]
+
+
+async def test_a_node_that_has_no_partition_any_more_holds_up_none(cluster, monkeypatch):
+    """Also where it was not asked for anything since: so it is after a failover while nothing happened."""
+    monkeypatch.setattr(checkpoints_in_redis, "LOOK_SECONDS", 0.0)
+    space, *_, beside = Partitions(12).keyspaces
+    keys = {"profiles.0": space.projection("profiles"), "profiles.1": beside.projection("profiles")}
+    before, then, last = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
+    cluster.start()
+    for each in (space, beside):
+        async with connect(cluster.url, tag=each.tag) as client:
+            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(before))
+
+    async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
+
+        async def moved_on(before, after):
+            moves = [Move(label, "g1", before, after) for label in keys]
+            return {move.label: is_moved async for move, is_moved in checkpoints.move(moves)}
+
+        first = await moved_on(before, then)
+        slot = slot_of(beside.tag)
+        await asyncio.to_thread(cluster.move, cluster.owner(slot_of(space.tag)), slot=slot)
+        second = await moved_on(then, last)
+
+    assert (first, second) == (dict.fromkeys(keys, True), dict.fromkeys(keys, True))

@@ -72,6 +72,8 @@ class RedisCheckpoints:
             with reachable():
                 if self._nodes:
                     await self._nodes.ask()
+                    for gone in self._connections.keys() - self._nodes.tags.keys():
+                        await self._connections.pop(gone).disconnect()
                 for connection in self._connections.values():
                     await connection.leave_replaced_master()
         except Unavailable as error:

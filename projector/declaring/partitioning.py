@@ -11,6 +11,7 @@ from projector.declaring.errors import EventNotFoldable
 from projector.declaring.plan import NOTHING_FETCHED, Plan, Touched
 from projector.declaring.projection import Holds, Projection
 from shared.event_log import RecordedEvent
+from shared.events import Redacted
 from shared.read_model.partitions import Partitions
 
 Route: TypeAlias = Callable[[RecordedEvent], Collection[int]]
@@ -56,8 +57,12 @@ class _Router:
         return by is None or self._of(by(key.id)) == nth
 
     def route(self, recorded: RecordedEvent) -> Collection[int]:
-        """Return the partitions of all that an event may change; all, if it is followed through lists or not known."""
-        if not self._projection.is_plain(recorded.event):
+        """
+        Return the partitions of all that an event may change; all, if it is followed through lists or not known.
+
+        What was redacted goes to all too: it may be parked in any, and says no more in which.
+        """
+        if not self._projection.is_plain(recorded.event) or isinstance(recorded.event, Redacted):
             return self._all
         try:
             saved, _, versioned = self._projection.plan.touched(recorded, NOTHING_FETCHED)

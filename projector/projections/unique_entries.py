@@ -115,9 +115,9 @@ def divided_unique_entries(partitions: Partitions) -> Divided:
         return partitions.of_entry(FIELDS[name].by, FIELDS[name].form(value))
 
     def route(recorded: RecordedEvent) -> Collection[int]:
-        """An erasure, which names no values, goes to all."""
+        """An erasure and what was redacted, which name no values, go to all."""
         event = recorded.event
-        if isinstance(event, events.AccountErased | UnknownEvent):
+        if isinstance(event, events.AccountErased | events.Redacted | UnknownEvent):
             return range(partitions.count)
         return {partition_of(*value) for value in _values(event)}
 

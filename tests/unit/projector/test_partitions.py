@@ -22,6 +22,7 @@ from shared.read_model.partitions import UNIQUE_ENTRIES, Partitions
 from tests.support.folding import at_once, begin, cleanly_folded, fold_all, held
 from tests.support.histories import History
 from tests.support.projections import derived
+from tests.support.projectors import Surroundings
 from tests.support.random_histories import group_histories, histories
 from tests.unit.projector.test_filling import Fill
 from tests.unit.projector.test_verify_fold import as_held, folded
@@ -121,3 +122,17 @@ def test_unique_entries_are_those_of_one_fold(log, count, size):
     union = united([entries_of(live(log, part, size=size)) for part in parts])
 
     assert union == entries_of(whole)
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_what_was_redacted_reaches_every_partition_that_had_it(count):
+    """It may be parked there; who looks for it finds that it is gone, and not that the log is another one."""
+    around, route = Surroundings(), LAYOUTS[count].route
+    person, group = around.history.register("ada", email="ada@example.org"), around.history.create_group("board")
+    around.history.add_member(group, person)
+    around.history.change_handle(person, "ida")
+    around.append()
+    before = [route(each) for each in around.log.events]
+    around.erase(person)
+
+    assert all(had <= route(each) for had, each in zip(before, around.log.events, strict=False))

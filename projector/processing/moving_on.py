@@ -54,6 +54,8 @@ class Resting:
         last, passed = self.reader.last, self.reader.passed
         if last is None or not passed or self.is_superseded or not self.may_go_on():
             return None
+        if self.reader.given != self.checkpoint.position:  # it looked elsewhere, and passed what lies there
+            return None
         self.settled.clear()
         count = self.checkpoint.count + passed
         after = self.checkpoint.revised(position=last.position, event_id=last.event_id, count=count)

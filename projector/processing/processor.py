@@ -294,7 +294,7 @@ class Processor:
         return standing.after(folded)
 
     async def _retry_parked(self, reader: EventFollower, standing: Standing) -> Standing:
-        limit = self._feed.limits.batch
+        limit, self._read = self._feed.limits.batch, ()  # the reader goes on from what is parked
         folded = await retry_next(reader, self._writer, standing, limit=limit)
         self._verified = perf_counter()
         return replace(standing, is_due=False) if folded is None else standing.after(folded)

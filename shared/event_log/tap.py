@@ -160,6 +160,7 @@ class TopicFollower(TapFollower):
 
     :ivar passed: how many events, from the last that it was given up to `reached`, do not concern it.
     :ivar last: the last of these.
+    :ivar given: the position of the last that it was given, or from which it went on.
     """
 
     def __init__(self, session: "_Session", topic: str, passed_over: asyncio.Event) -> None:
@@ -168,7 +169,7 @@ class TopicFollower(TapFollower):
         self.last: RecordedEvent | None = None
         self._topic = topic
         self._passed_over = passed_over
-        self._given = self.reached
+        self.given = self.reached
 
     async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
         """
@@ -177,9 +178,9 @@ class TopicFollower(TapFollower):
         :param after: the last that it was given, or `reached`, to go on from there.
         :param limit: of events that are looked at in one go.
         """
-        at = self.reached if after == self._given else after
-        if after != self._given:
-            self._given, self.passed = after, 0
+        at = self.reached if after == self.given else after
+        if after != self.given:
+            self.given, self.passed = after, 0
         while events := await super().read(after=at, limit=limit):
             if own := self._own(events):
                 return own
@@ -188,7 +189,7 @@ class TopicFollower(TapFollower):
 
     def pass_on(self, *, position: int, events: int) -> None:
         """Count from a position up to which so many events were passed."""
-        self._given, self.passed = position, self.passed - events
+        self.given, self.passed = position, self.passed - events
 
     def passes_over(self, events: Sequence[RecordedEvent], *, after: int, read: int) -> bool:
         if self.reached != after or any(self._topic in each.topics for each in events):
@@ -203,7 +204,7 @@ class TopicFollower(TapFollower):
         for nth, each in enumerate(events):
             if self._topic in each.topics:
                 own.append(msgspec.structs.replace(each, stands_for=self.passed + nth - since))
-                self.passed, self._given, since = 0, each.position, nth
+                self.passed, self.given, since = 0, each.position, nth
         self._pass(events[since + 1 :])
         return own
 

@@ -9,15 +9,17 @@ import pytest
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.store import MemoryStore
 from projector.main import projector_app
-from projector.processing.moving_on import Routed
+from projector.processing.moving_on import Resting, Routed
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS, layout_of
 from projector.services import register_projector
 from shared.auth.setup import admit_everyone
 from shared.event_log import LogIdentity
+from shared.event_log.tap import EventTap
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Checkpoint, Pointer
+from shared.runtime.retry import Backoff, poll
 from tests.support.apps import app_client
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.patience import until
@@ -182,3 +184,22 @@ async def test_a_projector_that_comes_back_goes_on_where_each_partition_is(proce
     assert "h4" in everything
     assert "evelyn" not in everything
     assert "eve@secret" not in everything
+
+
+async def test_a_checkpoint_is_not_moved_past_what_the_reader_has_passed_elsewhere():
+    """As where it was looked for what is parked, while an event that was read before waits for its commit."""
+    around = Surroundings()
+    tap = EventTap(around.log, idle=lambda: Backoff(poll(60.0)), route=lambda each: [each.aggregate])
+    async with tap.connect_to("group") as groups:
+        around.history.create_group("board")
+        around.append()
+        [first] = await groups.read(after=0, limit=100)
+        around.history.create_group("staff")
+        around.history.register("ada")
+        around.append()
+        await groups.read(after=0, limit=100)
+        stands = Checkpoint(position=first.position, event_id=first.event_id, count=1)
+        given = {"may_go_on": lambda: True, "moved": lambda _: None}
+
+        assert groups.passed
+        assert Resting(label="groups.0", generation="g1", reader=groups, checkpoint=stands, **given).begin() is None

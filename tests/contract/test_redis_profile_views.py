@@ -19,7 +19,7 @@ from shared.errors import Overloaded, Unavailable
 from shared.read_model.envelope import seal
 from shared.read_model.positions import Pointer
 from shared.redis.pipelined import pack
-from tests.support.patience import patient_connector, until
+from tests.support.patience import SECONDS, patient_connector, until
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -68,7 +68,7 @@ async def test_one_connection_hears_what_all_projections_announce(redis_server, 
     views = redis_views_of(patient_connector(redis_server.url), patience=PATIENCE)
     profiles, groups = views["profiles"], views["groups"]
 
-    async with profiles, groups, asyncio.timeout(30):
+    async with profiles, groups, asyncio.timeout(SECONDS):
         reader = await blocked_reader(profiles, minimum=8)
         await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
         redis_projection.commit(BOB, position=8)
@@ -296,7 +296,7 @@ async def test_a_switch_wakes_who_waits(redis_views, redis_projection):
     rebuilt.prepare(ADA, position=9)
     reader = await blocked_reader(redis_views, minimum=9)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         rebuilt.go_live()
         await redis_views.position()
 

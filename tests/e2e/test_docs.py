@@ -3,6 +3,7 @@
 import html
 import re
 import subprocess
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -110,12 +111,13 @@ async def test_a_read_is_tried_on_its_page(stack, browser, javascript):
 
 @pytest.mark.parametrize("api", OPERATIONS)
 async def test_an_operation_is_under_two_screens_and_can_be_read(stack, browser, readers, api):
-    """And nothing is wider than a phone; the longest pages are looked at, and all at night."""
-    too_long, url = {}, getattr(stack.addresses, api)
+    """And nothing is wider than a phone; the longest pages are looked at beside those of the day, and all at night."""
+    too_long, url, day = {}, getattr(stack.addresses, api), datetime.now(UTC).toordinal()
     pages = {f"/docs/{name}": readers[api].get(f"/docs/{name}", headers=AS_HTML).text for name in OPERATIONS[api]}
     paths = sorted(pages, key=lambda path: len(pages[path]))
     async with visited(browser, url, scopes=SCOPES) as page:
-        for path in ("/docs", *paths[-examples(3) :]):
+        of_the_day = {paths[(3 * day + nth) % len(paths)] for nth in range(3)}
+        for path in ("/docs", *sorted({*paths[-examples(3) :]} | of_the_day)):
             await page.set_viewport_size(DESK)
             await page.goto(f"{url}{path}")
             too_long[path] = await page.evaluate("document.documentElement.scrollHeight") - TWO_SCREENS

@@ -171,7 +171,7 @@ async def test_a_rebuild_is_ordered_looked_at_switched_and_taken_back_by_keyboar
         await press("Enter")
         switched = await until(lambda: is_live_generation(ops, held["generation"]))
         await page.locator("#profiles-rollback").wait_for()
-        assert await page.locator("#profiles .result").inner_text() == "Switch profiles: done."
+        await page.locator("#profiles .result").get_by_text("Switch profiles: done.", exact=True).wait_for()
 
         await tab_to(page, "profiles-rollback")
         await press("Enter")

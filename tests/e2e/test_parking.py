@@ -19,6 +19,7 @@ from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.settings import Settings
 from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.commands import muster
@@ -29,6 +30,7 @@ from write_side.http.app import write_api
 from write_side.services import register_postgres
 
 PEOPLE = 200
+IN_BATCHES = Settings.load({"MUSTER_LIMITS": "processor.batch=50"})
 OTHERS = (groups, activity, stats, feed)
 
 
@@ -57,7 +59,8 @@ class Servers:
 
         def register(registry):
             log = PostgresEventLog(self._database_url)
-            register_redis(registry, url=self._redis_url, log=log, projections=(profiles, *OTHERS))
+            given = (profiles, *OTHERS)
+            register_redis(registry, url=self._redis_url, log=log, settings=IN_BATCHES, projections=given)
 
         async with app_client(projector_app, admit_everyone, register) as ops:
             yield ops

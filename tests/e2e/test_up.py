@@ -20,7 +20,7 @@ from tests.support.access import headers_for, register_home
 from tests.support.commands import muster
 from tests.support.modes import open_to_others
 from tests.support.patience import SECONDS, wait_until
-from tests.support.stack import ANY_PORTS, MUSTER, environment
+from tests.support.stack import ANY_PORTS, MUSTER, environment, running_processes
 
 PROCESSES = ("muster write", "muster read", "muster project")
 SERVERS = ("valkey-server", "postgres -D")
@@ -60,9 +60,7 @@ class Up:
 
     def processes(self):
         """Everything that runs below it, by process id, with its command line."""
-        listing = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
-        split = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
-        rows = [(int(pid), int(parent), arguments) for pid, parent, arguments in split]
+        rows = running_processes()
         family = {self.process.pid: "muster up"}
         while children := {pid: args for pid, parent, args in rows if parent in family and pid not in family}:
             family.update(children)
@@ -70,14 +68,8 @@ class Up:
 
     def child(self, name):
         """The process of this name that was started by the supervisor itself."""
-        children = subprocess.run(
-            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        lines = [line for line in children.stdout.splitlines() if name in line and "exit_with_parent" not in line]
-        return int(lines[0].split()[0]) if lines else None
+        ours = (row for row in running_processes() if row[1] == self.process.pid)
+        return next((pid for pid, _, said in ours if name in said and "exit_with_parent" not in said), None)
 
     def end(self, with_signal=signal.SIGTERM):
         """End it; return its status."""

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from tests.support.oracle import assert_directory_is_what_the_log_tells
 from tests.support.people import registration
-from tests.support.stack import MUSTER, Stack, environment, until
+from tests.support.stack import MUSTER, Stack, environment, not_behind, until
 
 PROJECTIONS = ("profiles", "groups", "activity", "stats", "changes")
 
@@ -50,9 +50,8 @@ async def register(stack: Stack, *names: str) -> int:
     async with stack.client(stack.addresses.write) as client:
         for name in names:
             ask = {"json": registration(name), "headers": {"Idempotency-Key": name}}
-            answer = await client.post("/commands/register-account", **ask)
-            while answer.status_code == 503:  # the sessions of its pool were ended
-                answer = await client.post("/commands/register-account", **ask)
+            # The sessions of its pool were ended.
+            answer = await not_behind(lambda ask=ask: client.post("/commands/register-account", **ask))
             assert answer.status_code == 200, answer.text
     return int(answer.headers["Muster-Position"])
 

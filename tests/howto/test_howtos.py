@@ -36,7 +36,6 @@ MOST_FILES = {
     "add-an-outbound-adapter": 3,
 }
 """Files of the product that a page may touch, its tests and docs left out."""
-MYPY_CACHE = ".mypy_cache"
 STEP = re.compile(
     r"^(?P<how>New file|In) `(?P<path>[^`]+)`(?:, (?P<where>at the end|before|after|after each|instead of)"
     r"(?: `(?P<line>[^`]+)`)?)?:\n\n"
@@ -93,7 +92,7 @@ TESTS = sorted({step.path for name in PAGES for step in steps_of(name) if step.p
 TOOLS = {
     "ruff": ("ruff", "check", "."),
     "format": ("ruff", "format", "--check", "."),
-    "types": ("mypy", *PRODUCT, *TESTS),
+    "types": ("mypy", "--cache-dir", str(ROOT / ".mypy_cache"), *PRODUCT, *TESTS),
     "imports": ("lint-imports", "--no-cache"),
 }
 
@@ -151,8 +150,9 @@ def copy(tmp_path_factory):
         if (ROOT / name).exists():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, code / name)
-    if (ROOT / MYPY_CACHE).exists():
-        shutil.copytree(ROOT / MYPY_CACHE, code / MYPY_CACHE)
+    for compiled in ROOT.glob("[!.]*/**/__pycache__"):  # valid, as sources keep their times
+        to = code / compiled.relative_to(ROOT)
+        shutil.copytree(compiled, to, ignore=shutil.ignore_patterns("*.pyc.*"))  # others write meanwhile
     return Copy(code)
 
 

@@ -17,8 +17,9 @@ EMPTY = f"""
     {";".join(f"delete from {each}" for each in TABLES)};
     alter table event_log enable always trigger event_log_is_immutable"""
 """To truncate few rows costs far more than to delete them."""
+KEPT = ["alembic_version", "installation", "reaction_checkpoint"]
 FROM_THE_BEGINNING = """
-    select setval('event_log_position_seq', 1, false), setval('deliveries_number_seq', 1, false);
+    select setval(format('%I.%I', schemaname, sequencename), 1, false) from pg_sequences;
     update reaction_checkpoint set position = 0"""
 OTHERS_ENDED = """
     select pg_terminate_backend(pid, 10000) from pg_stat_activity
@@ -61,6 +62,8 @@ class Databases:
         migrate(database_at(server, TEMPLATE))
         with psycopg.connect(database_at(server, TEMPLATE)) as connection:
             self._schema = connection.execute(SCHEMA).fetchone()
+            tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        assert {name for (name,) in tables} == {*TABLES, *KEPT}, "each is emptied, or kept as it is"
 
     @contextmanager
     def lent(self) -> Iterator[str]:

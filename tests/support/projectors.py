@@ -54,7 +54,7 @@ HASTE = ProcessorLimits(
 
 EAGER = LeadershipLimits(renew=0.005)
 OBSERVED = Settings.load({"MUSTER_LIMITS": "monitoring.interval=0.01,monitoring.longest_rest=0.01"})
-"""What operators are shown is never old."""
+"""What operators are shown is 10 ms old at most."""
 
 
 @dataclass

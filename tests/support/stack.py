@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -39,7 +39,7 @@ ASKING = RetryPolicy(first=0.01, longest=0.1)
 WEBHOOKS_AHEAD = 20
 HASTY_WEBHOOKS = (
     f"webhook.ahead={WEBHOOKS_AHEAD},webhook.poll_seconds=0.2,webhook.answer_seconds=2,"
-    "webhook.first_seconds=0.2,webhook.longest_seconds=0.5,webhook.attempts=6"
+    "webhook.first_seconds=0.2,webhook.longest_seconds=0.5,webhook.attempts=9"
 )
 """Limits by which receivers that fail are given up within seconds."""
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class Child(StrEnum):
-    """What `muster up` runs, by what its command line in `ps` says."""
+    """What `muster up` runs, by what its command line says."""
 
     WRITE = "muster write"
     READ = "muster read"
@@ -94,7 +94,7 @@ class Stack:
 
     def pid(self, child: Child) -> int | None:
         """The process that the supervisor itself started; None while there is none."""
-        for pid, parent, arguments in _processes():
+        for pid, parent, arguments in running_processes():
             if parent == self._process.pid and child in arguments and "exit_with_parent.py" not in arguments:
                 return pid
         return None
@@ -102,7 +102,7 @@ class Stack:
     def family(self, pid: int) -> set[int]:
         """A process and all that descend from it."""
         found = {pid}
-        rows = _processes()
+        rows = running_processes()
         while children := {each for each, parent, _ in rows if parent in found} - found:
             found |= children
         return found
@@ -212,7 +212,7 @@ def stack() -> Iterator[Stack]:
 
     Each of its APIs has two workers, and what its projector rests for is no time to wait.
     """
-    with running_stack(MUSTER_WORKERS="2", MUSTER_LIMITS="drift_sampler.rest=2") as running:
+    with running_stack(MUSTER_WORKERS="2", MUSTER_LIMITS="drift_sampler.rest=10") as running:
         yield running
 
 
@@ -276,7 +276,7 @@ async def until(holds: Callable[[], Awaitable[T | None]], *, seconds: float = SE
 
 
 async def not_behind(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """The answer, asked for again as long as it is to come again: on a busy machine a projection may be behind."""
+    """The answer, asked for again as long as it is to come again: a projection may be behind, or a database away."""
 
     async def asked() -> httpx.Response | None:
         answer = await ask()
@@ -297,18 +297,20 @@ async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.
 def _require_gone(family: set[int]) -> None:
     """What was killed along with its parent may take a moment."""
     deadline = time.monotonic() + SECONDS
-    while left := [row for row in _processes() if row[0] in family]:
+    while left := [row for row in running_processes() if row[0] in family]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)  # what could notify was their parent
 
 
-def _processes() -> list[tuple[int, int, str]]:
+def running_processes() -> list[tuple[int, int, str]]:
     """Id, parent and command line of all that run; those that only wait to be reaped run no more."""
-    listing = subprocess.run(
-        ["ps", "-wweo", "pid=,ppid=,stat=,args="],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = (line.split(maxsplit=3) for line in listing.stdout.splitlines())
-    return [(int(pid), int(parent), arguments) for pid, parent, state, arguments in rows if not state.startswith("Z")]
+    return [row for each in Path("/proc").glob("[0-9]*") if (row := _running(each))]
+
+
+def _running(process: Path) -> tuple[int, int, str] | None:
+    """What `proc(5)` tells of one process; it may end meanwhile. Its name, in brackets, may hold anything."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        state, parent, *_ = (process / "stat").read_bytes().rpartition(b")")[2].split()
+        if state != b"Z":
+            return int(process.name), int(parent), os.fsdecode((process / "cmdline").read_bytes()).replace("\0", " ")
+    return None

@@ -33,7 +33,7 @@ _IN_A_NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
 def require_patroni() -> None:
     """Leave the test out, with the reason, where its programs are not to be had; install them elsewhere."""
     if why := _missing():
-        pytest.skip(why)
+        pytest.fail(why) if os.environ.get("PATRONI_REQUIRED") else pytest.skip(why)
     python_with(*_LOCKS, venv=_VENV)
 
 

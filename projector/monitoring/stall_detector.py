@@ -24,7 +24,8 @@ class StallDetector:
     Compare the store with the log, and not with what a processor reports: a dead one cannot report that it is dead.
 
     A projection that has nothing to do may stand, and one that has stopped, which says why itself; so may all of them
-    while a transaction holds the log up, or while a server is away.
+    while a transaction holds the log up, or while a server is away. Of those that reflect nothing yet few are filled at once:
+    the others may stand as long as one of them moves.
     """
 
     def __init__(self, *, now: Callable[[], float] = monotonic, limits: MonitoringLimits | None = None) -> None:
@@ -37,8 +38,9 @@ class StallDetector:
     def observe(self, status: Status) -> None:
         """Take note of how far every projection is; to be called every few seconds."""
         self._observed = self._now()
+        is_filling = any(each.checkpoint == 0 and self._has_moved(each) for each in status.projections)
         for projection in status.projections:
-            if self._may_stand(projection, status):
+            if self._may_stand(projection, status) or (is_filling and projection.checkpoint == 0):
                 self._progress[projection.name] = _Progress(projection.revision, self._now())
                 self._stalls.pop(projection.name, None)
             elif self._now() - self._progress[projection.name].since >= self._patience:
@@ -63,4 +65,7 @@ class StallDetector:
             or projection.state == ProjectionState.STOPPED
         ):
             return True
+        return self._has_moved(projection)
+
+    def _has_moved(self, projection: ProjectionStatus) -> bool:
         return projection.name not in self._progress or self._progress[projection.name].revision != projection.revision

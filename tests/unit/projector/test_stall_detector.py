@@ -19,9 +19,9 @@ def detector(clock):
     return StallDetector(now=clock, limits=MonitoringLimits(stall=15))
 
 
-def status(*, head=9, checkpoint=5, revision=5, held_by=None, state="running"):
-    profiles = {
-        "name": "profiles",
+def projection(name="profiles", *, checkpoint=5, revision=5, state="running"):
+    return {
+        "name": name,
         "version": 1,
         "checkpoint": checkpoint,
         "revision": revision,
@@ -29,9 +29,16 @@ def status(*, head=9, checkpoint=5, revision=5, held_by=None, state="running"):
         "error": None,
         "events_per_second": 0.0,
     }
-    given = msgspec.convert({"head": head, "projections": [profiles]}, Status)
-    given.held_by = held_by
-    return given
+
+
+def status(*, head=9, held_by=None, **given):
+    read = status_of(projection(**given), head=head)
+    read.held_by = held_by
+    return read
+
+
+def status_of(*projections, head=9):
+    return msgspec.convert({"head": head, "projections": projections}, Status)
 
 
 def observe_repeatedly(detector, clock, observed, *, seconds=30):
@@ -74,6 +81,29 @@ def test_steps_of_a_fan_out_are_movement(detector, clock):
         clock.now += 5
 
     detector.require_moving()
+
+
+def observe_filling(detector, clock, *, moves, beside=0):
+    """The first part is filled at first, the second one not yet."""
+    for nth in range(12):
+        filled = projection("profiles.0", checkpoint=0, revision=min(nth, moves), state="filling")
+        detector.observe(status_of(filled, projection("profiles.1", checkpoint=beside, revision=1)))
+        clock.now += 5
+
+
+def test_what_is_to_be_filled_may_wait_while_another_is_filled(detector, clock):
+    """Whichever projector fills it: few parts are filled at once."""
+    observe_filling(detector, clock, moves=12)
+
+    detector.require_moving()
+
+
+@pytest.mark.parametrize("given", [{"moves": 6}, {"moves": 12, "beside": 5}], ids=["none moves", "it can be read"])
+def test_what_waits_for_no_filling_is_unhealthy(detector, clock, given):
+    observe_filling(detector, clock, **given)
+
+    with pytest.raises(ProjectionStalled, match="profiles"):
+        detector.require_moving()
 
 
 def test_a_projection_that_moves_again_is_healthy(detector, clock):

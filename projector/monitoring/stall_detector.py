@@ -24,8 +24,8 @@ class StallDetector:
     Compare the store with the log, and not with what a processor reports: a dead one cannot report that it is dead.
 
     A projection that has nothing to do may stand, and one that has stopped, which says why itself; so may all of them
-    while a transaction holds the log up, or while a server is away. Of those that reflect nothing yet few are filled at once:
-    the others may stand as long as one of them moves.
+    while a transaction holds the log up, or while a server is away. Few of those that reflect nothing yet are filled at
+    once: the others may stand as long as one of them moves.
     """
 
     def __init__(self, *, now: Callable[[], float] = monotonic, limits: MonitoringLimits | None = None) -> None:

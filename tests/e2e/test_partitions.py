@@ -106,7 +106,7 @@ async def compare(both):
 @pytest.mark.parametrize(
     ("redis_url", "partitions"),
     [
-        pytest.param("server", 12),
+        pytest.param("server", 12, marks=pytest.mark.soak),
         pytest.param("cluster", 3),
         pytest.param("server", 3, marks=pytest.mark.soak),
         pytest.param("cluster", 12, marks=pytest.mark.soak),

@@ -280,7 +280,7 @@ def test_doctor_names_what_fails_and_its_hint(tmp_path):
         (["up", "--write-port", "70000"], {}, "write-port"),
         (["write", "--workers", "0"], {}, "workers"),
         (["config"], {"MUSTER_REDIS_URI": "x"}, "did you mean MUSTER_REDIS_URL?"),
-        (["up"], {"MUSTER_PARTITIONS": "2"}, "one partition"),
+        (["up"], {"MUSTER_PARTITIONS": "2"}, "choose 1, 3, 12"),
     ],
 )
 def test_wrong_usage_is_status_2(arguments, variables, said, tmp_path):

@@ -69,12 +69,18 @@ async def side_on(
         projection = PROJECTIONS[kind](client)
         projection.publish = connect().publish
         if partitions != ONE and kind not in AT_HOME:
+            owners: list[Redis] = []
 
             def client_of(tag: str) -> Redis:
-                own = clients.enter_context(Redis.from_url(located(url, tag=tag)))
-                own.flushall()
-                return own
+                owners.append(clients.enter_context(Redis.from_url(located(url, tag=tag))))
+                owners[-1].flushall()
+                return owners[-1]
 
+            def forget() -> None:
+                for each in owners:
+                    each.flushall()
+
+            projection.forget = forget
             projection.save = PartitionedCollections(
                 client_of, projection.of, partitions, publish=projection.publish
             ).save

@@ -17,6 +17,7 @@ from projector.projections.registry import PROJECTIONS, layout_of
 from shared.cli.api_client import ApiFailed
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, print_table
+from shared.cli.partitions import require_partitions
 from shared.errors import Unavailable, Unsound
 from shared.read_model.partitions import Partitions
 from shared.redis.client import connect
@@ -39,6 +40,7 @@ async def is_erasable(settings: Settings, account_id: UUID) -> bool:
 
 async def audit(settings: Settings, account_id: UUID, *, erase: Erase) -> ErasureReport:
     """:raises CommandFailed: the audit cannot be carried through."""
+    await require_partitions(settings)
     try:
         holders = await asyncio.to_thread(_holders, settings)
         report = await _audit_on(_stores(holders), settings, account_id, erase=erase)

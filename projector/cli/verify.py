@@ -19,6 +19,7 @@ from projector.projections.registry import layout_of
 from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
+from shared.cli.partitions import require_partitions
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.adapters.standby import Standby
 from shared.observability import logging as telemetry
@@ -59,6 +60,7 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
 
 async def _verify(settings: Settings, labels: Sequence[str], *, repair: bool) -> list[Verified]:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
+    await require_partitions(settings)
     layout = layout_of(projections_of(settings), Partitions(settings.partitions))
     async with aclosing(RedisPlaces(redis_url)) as redis:
         stores = [redis.store(part, keyspace=keyspace) for keyspace, part in layout.parts if part.label in labels]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from projector.processing.commit_order import CommitOrder
@@ -12,6 +13,7 @@ from shared.event_log.tap import EventTap, Route, TopicFollower
 from shared.read_model.positions import Checkpoint
 from shared.runtime.cancellation import to_the_end
 from shared.runtime.retry import repeat
+from shared.runtime.tasks import Tasks
 
 EVERY = 0.02
 """Seconds from one move to the next."""
@@ -49,10 +51,15 @@ class Resting:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while no move is under way."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the reader has passed anything, and no move is under way that goes past it."""
+        return self.reader.passed > 0 and not self.is_superseded and self.settled.is_set()
+
     def begin(self) -> Move | None:
         """Return the move that is due, which is under way from now on."""
         last, passed = self.reader.last, self.reader.passed
-        if last is None or not passed or self.is_superseded or not self.may_go_on():
+        if last is None or not self.is_due or not self.may_go_on():
             return None
         if self.reader.given != self.checkpoint.position:  # it looked elsewhere, and passed what lies there
             return None
@@ -96,13 +103,21 @@ class CheckpointMover:
             await resting.settled.wait()
 
     async def run(self) -> None:
-        """Move what is due, until cancelled; commits that readers wait for go first."""
-        await repeat(self._turn, every=EVERY)
+        """
+        Move what is due, until cancelled; commits that readers wait for go first.
 
-    async def _turn(self) -> None:
+        No round waits for the one before: a server that does not answer holds up only what it has.
+        """
+        async with Tasks() as rounds:
+            await repeat(partial(self._turn, rounds), every=EVERY)
+
+    async def _turn(self, rounds: Tasks) -> None:
         await self._tap.passed_over.wait()
         self._tap.passed_over.clear()
         await self._order.let_others_go_first(within=EVERY)
+        rounds.start(self._round(), name="move of checkpoints")
+
+    async def _round(self) -> None:
         await to_the_end(self._move_all())
 
     async def _move_all(self) -> None:
@@ -114,5 +129,5 @@ class CheckpointMover:
         finally:
             for each in due.values():
                 each.settled.set()
-        if any(each.reader.passed for each in self._resting):
+        if any(each.is_due for each in self._resting):
             self._tap.passed_over.set()

@@ -109,7 +109,7 @@ class Checkpoints(Protocol):
         """
         Put each checkpoint in the place of the former one, where that stands, and announce it; say whether it did.
 
-        Of a server that is away nothing is said.
+        Of a server that is away nothing is said, nor of one that has not answered yet to what it was asked before.
         """
 
 

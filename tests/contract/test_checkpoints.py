@@ -16,6 +16,7 @@ from shared.redis.client import connect
 from shared.redis.cluster import slot_of
 from tests.support.folding import POINTER, PROFILES, begin, fold_all, go_live
 from tests.support.histories import History
+from tests.support.patience import until
 from tests.support.read_models import StoreInMemory, on_a_server
 
 
@@ -133,3 +134,34 @@ async def test_a_node_that_has_no_partition_any_more_holds_up_none(cluster, monk
         second = await moved_on(then, last)
 
     assert (first, second) == (dict.fromkeys(keys, True), dict.fromkeys(keys, True))
+
+
+async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster):
+    """It is not asked again before it has answered."""
+    spaces = Partitions(3).keyspaces
+    keys = {f"profiles.{nth}": space.projection("profiles") for nth, space in enumerate(spaces)}
+    steps = [Checkpoint(position=nth, count=nth, revision=nth) for nth in range(1, 5)]
+    cluster.start()
+    for each in spaces:
+        async with connect(cluster.url, tag=each.tag) as client:
+            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(steps[0]))
+
+    async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
+
+        async def moved_on(before, after):
+            moves = [Move(label, "g1", before, after) for label in keys]
+            return [move.label async for move, is_moved in checkpoints.move(moves) if is_moved]
+
+        await moved_on(steps[0], steps[1])
+        owners = {f"profiles.{nth}": cluster.owner(slot_of(each.tag)) for nth, each in enumerate(spaces)}
+        still = owners["profiles.1"]
+        with still.frozen():
+            first = asyncio.create_task(moved_on(steps[1], steps[2]))
+            await until(lambda: checkpoints._under_way == {checkpoints._nodes.node_of(spaces[1].tag)})
+            beside = await moved_on(steps[2], steps[3])
+            is_held_up = not first.done()
+        cluster.settled()
+        await first
+
+    assert beside
+    assert (is_held_up, {*beside}) == (True, {label for label, owner in owners.items() if owner is not still})

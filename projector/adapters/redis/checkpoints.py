@@ -50,6 +50,9 @@ class RedisCheckpoints:
         self._nodes = nodes_with(list(dict.fromkeys(each.keyspace.tag for each in keys.values())), url)
         self._connect = connector(url)
         self._connections: dict[Address | None, PipelinedConnection] = {}
+        self._under_way: set[Address | None] = set()
+        """The servers that have not answered yet."""
+        self._looking = asyncio.Lock()
         self._looked = float("-inf")
 
     async def aclose(self) -> None:
@@ -66,41 +69,53 @@ class RedisCheckpoints:
 
     async def _looks(self) -> bool:
         """Find out where the servers are, now and then; return whether that is known."""
-        if monotonic() - self._looked < LOOK_SECONDS:
+        async with self._looking:
+            if monotonic() - self._looked < LOOK_SECONDS:
+                return True
+            try:
+                with reachable():
+                    await self._look()
+            except Unavailable as error:
+                log.debug("checkpoints cannot be moved", error=str(error))
+                return False
+            self._looked = monotonic()
             return True
-        try:
-            with reachable():
-                if self._nodes:
-                    await self._nodes.ask()
-                    for gone in self._connections.keys() - self._nodes.tags.keys():
-                        await self._connections.pop(gone).disconnect()
-                for connection in self._connections.values():
-                    await connection.leave_replaced_master()
-        except Unavailable as error:
-            log.debug("checkpoints cannot be moved", error=str(error))
-            return False
-        self._looked = monotonic()
-        return True
+
+    async def _look(self) -> None:
+        if self._nodes:
+            await self._nodes.ask()
+            for gone in self._connections.keys() - self._nodes.tags.keys() - self._under_way:
+                await self._connections.pop(gone).disconnect()
+        for connection in [*self._connections.values()]:
+            await connection.leave_replaced_master()
 
     def _server_of(self, move: Move) -> Address | None:
         """None where there is a single one."""
         return self._nodes.node_of(self._keys[move.label].keyspace.tag) if self._nodes else None
 
     async def _move(self, server: Address | None, moves: Sequence[Move]) -> Iterable[tuple[Move, bool]]:
-        redis = self._connections.get(server)
-        if redis is None:
-            redis = (self._nodes.connector(server) if self._nodes and server else self._connect)()
-            self._connections[server] = redis
-        packed = b"".join([_LOAD, *(self._packed(redis, each) for each in moves)])
+        if server in self._under_way:
+            return ()
+        self._under_way.add(server)
         try:
             with reachable():
-                _, *replies = await redis.fetch(packed, replies=1 + len(moves))
+                return zip(moves, await self._replies(server, moves), strict=True)
         except (Unavailable, TimeoutError) as error:
             log.debug("checkpoints cannot be moved", error=str(error))
             await self._connections.pop(server).disconnect()
             self._looked = float("-inf")
             return ()
-        return zip(moves, map(bool, replies), strict=True)
+        finally:
+            self._under_way.remove(server)
+
+    async def _replies(self, server: Address | None, moves: Sequence[Move]) -> Iterable[bool]:
+        redis = self._connections.get(server)
+        if redis is None:
+            redis = (self._nodes.connector(server) if self._nodes and server else self._connect)()
+            self._connections[server] = redis
+        packed = b"".join([_LOAD, *(self._packed(redis, each) for each in moves)])
+        _, *replies = await redis.fetch(packed, replies=1 + len(moves))
+        return map(bool, replies)
 
     def _packed(self, redis: PipelinedConnection, move: Move) -> bytes:
         projection = self._keys[move.label]

@@ -1,6 +1,7 @@
 """A projector that feeds all partitions from one reading of the log."""
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import msgspec
@@ -31,6 +32,33 @@ from tests.unit.projector.test_partitions import united, without_divided_entries
 PARTITIONS = Partitions(3)
 
 
+class HeldCheckpoints:
+    """Checkpoints of which those of one partition lie on a server that does not answer while its gate is closed."""
+
+    def __init__(self, places, *, nth):
+        self._checkpoints = MemoryCheckpoints(places)
+        self._nth = f".{nth}"
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    @contextmanager
+    def held(self):
+        self.gate.clear()
+        try:
+            yield
+        finally:
+            self.gate.set()
+
+    async def move(self, moves):
+        held = [each for each in moves if each.label.endswith(self._nth)]
+        async for each in self._checkpoints.move([each for each in moves if each not in held]):
+            yield each
+        if held:
+            await self.gate.wait()
+        async for each in self._checkpoints.move(held):
+            yield each
+
+
 class PartitionedProcess:
     """A projector of all partitions."""
 
@@ -42,6 +70,7 @@ class PartitionedProcess:
         self.contents = {each.tag: MemoryStore(keyspace=each) for each in (HOME, *PARTITIONS.keyspaces)}
         self.places = {part.label: self.contents[keyspace.tag] for keyspace, part in self.layout.parts}
         self.stores = {part.label: store_in_memory(self.places[part.label], part) for _, part in self.layout.parts}
+        self.checkpoints = HeldCheckpoints(self.places, nth=1)
 
     @asynccontextmanager
     async def running(self):
@@ -50,7 +79,7 @@ class PartitionedProcess:
             yield
 
     def _register(self, registry):
-        around, routed = self.around, Routed(self.layout.route, MemoryCheckpoints(self.places))
+        around, routed = self.around, Routed(self.layout.route, self.checkpoints)
         given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE, "routed": routed}
         register_projector(registry, stores=list(self.stores.values()), **given)
 
@@ -148,6 +177,17 @@ async def test_a_slow_partition_holds_up_no_other(process):
             await process.reach(but=["profiles.1"])
 
         gate.gate.set()
+        await process.reach()
+
+
+async def test_a_server_that_does_not_answer_holds_up_no_move_on_another(process):
+    """Its own partitions go on where they are once it answers."""
+    elsewhere = [each for each in process.places if each.endswith(".1")]
+    async with process.running():
+        with process.checkpoints.held():
+            for nth in range(3):
+                process.live_through(nth)
+                await process.reach(but=elsewhere)
         await process.reach()
 
 

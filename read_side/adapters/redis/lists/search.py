@@ -205,10 +205,9 @@ class Search:
     async def _ids_once(self, scan: RangeScan) -> tuple[Sequence[bytes], bool]:
         """All records that a scan meets once, and whether anything has moved meanwhile."""
         limits, ids = self._limits, dict[bytes, None]()
-        read, after, goes_on, moves = 0, None, True, None
+        read, after, goes_on, moves = 0, None, True, self._read.moves
         while goes_on:
             reply = await self._read.ask(reads=scan.ranges(after=after, limit=limits.chunk, descending=False))
-            moves = self._read.moves if moves is None else moves
             chunk = scan.chunk(reply.results, limit=limits.chunk, descending=False)
             ids.update(dict.fromkeys(map(id_at, chunk.places)))
             read, after, goes_on = read + chunk.read, chunk.end, chunk.end is not None

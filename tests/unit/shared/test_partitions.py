@@ -35,7 +35,8 @@ def test_partitions_of_two_layouts_share_no_key():
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_partitions_have_about_as_many_ids(count):
-    found = Counter(Partitions(count).of(str(TimeOrderedIds().new())) for _ in range(count * 200))
+    partitions, ids = Partitions(count), TimeOrderedIds()
+    found = Counter(partitions.of(str(ids.new())) for _ in range(count * 200))
 
     assert found.keys() == set(range(count))
     assert max(found.values()) < 2 * 200

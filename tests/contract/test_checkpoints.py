@@ -1,7 +1,7 @@
 """Checkpoints that are moved past what does not concern their partitions, on every store."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import msgspec
 import pytest
@@ -85,15 +85,17 @@ async def test_the_checkpoint_of_a_damaged_generation_stays(store):
     assert await checkpoint_in(store) == before
 
 
-async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
-    """Of a slot that has gone to another node nothing is said once, and then that they are moved."""
-    spaces = Partitions(3).keyspaces
+BEFORE, THEN, LAST = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
+
+
+@asynccontextmanager
+async def moving_in(cluster, *spaces):
+    """Yield what moves the checkpoints of all these partitions, and says of which it heard whether they are moved."""
     keys = {f"profiles.{nth}": space.projection("profiles") for nth, space in enumerate(spaces)}
-    before, then, last = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
     cluster.start()
     for each in spaces:
         async with connect(cluster.url, tag=each.tag) as client:
-            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(before))
+            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(BEFORE))
 
     async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
 
@@ -101,12 +103,19 @@ async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
             moves = [Move(label, "g1", before, after) for label in keys]
             return {move.label: is_moved async for move, is_moved in checkpoints.move(moves)}
 
-        first = await moved_on(before, then)
+        yield moved_on
+
+
+async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
+    """Of a slot that has gone to another node nothing is said once, and then that they are moved."""
+    spaces = Partitions(3).keyspaces
+    async with moving_in(cluster, *spaces) as moved_on:
+        first = await moved_on(BEFORE, THEN)
         slot = slot_of(spaces[1].tag)
         await asyncio.to_thread(cluster.move, cluster.other(slot), slot=slot)
-        beside, again = await moved_on(then, last), await moved_on(then, last)
+        beside, again = await moved_on(THEN, LAST), await moved_on(THEN, LAST)
 
-    assert first == dict.fromkeys(keys, True)
+    assert first == {f"profiles.{nth}": True for nth in range(3)}
     assert "profiles.1" not in beside
     assert again["profiles.1"]
 
@@ -115,25 +124,13 @@ async def test_a_node_that_has_no_partition_any_more_holds_up_none(cluster, monk
     """Also where it was not asked for anything since: so it is after a failover while nothing happened."""
     monkeypatch.setattr(checkpoints_in_redis, "LOOK_SECONDS", 0.0)
     space, *_, beside = Partitions(12).keyspaces
-    keys = {"profiles.0": space.projection("profiles"), "profiles.1": beside.projection("profiles")}
-    before, then, last = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
-    cluster.start()
-    for each in (space, beside):
-        async with connect(cluster.url, tag=each.tag) as client:
-            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(before))
-
-    async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
-
-        async def moved_on(before, after):
-            moves = [Move(label, "g1", before, after) for label in keys]
-            return {move.label: is_moved async for move, is_moved in checkpoints.move(moves)}
-
-        first = await moved_on(before, then)
+    async with moving_in(cluster, space, beside) as moved_on:
+        first = await moved_on(BEFORE, THEN)
         slot = slot_of(beside.tag)
         await asyncio.to_thread(cluster.move, cluster.owner(slot_of(space.tag)), slot=slot)
-        second = await moved_on(then, last)
+        second = await moved_on(THEN, LAST)
 
-    assert (first, second) == (dict.fromkeys(keys, True), dict.fromkeys(keys, True))
+    assert first == second == {"profiles.0": True, "profiles.1": True}
 
 
 async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster):

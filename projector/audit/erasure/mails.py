@@ -36,11 +36,16 @@ class KeptMail(NamedTuple):
 
 
 def kept_mails(folder: Path) -> Iterator[KeptMail]:
-    """Read the mails of a folder, unfinished ones too; there need be none; what is removed meanwhile is left out."""
-    names = Path("*.eml"), unfinished_of(Path("*.eml"))
-    for path in sorted(path for name in names for path in folder.glob(str(name))):
-        with suppress(FileNotFoundError):
-            yield KeptMail(path, _texts(path.read_bytes()))
+    """
+    Read the mails of a folder; there need be none, and what is removed meanwhile is left out.
+
+    Unfinished ones come first: one that gets its name meanwhile is found under it.
+    """
+    finished = Path("*.eml")
+    for name in (unfinished_of(finished), finished):
+        for path in sorted(folder.glob(str(name))):
+            with suppress(FileNotFoundError):
+                yield KeptMail(path, _texts(path.read_bytes()))
 
 
 def _texts(content: bytes) -> Sequence[str]:

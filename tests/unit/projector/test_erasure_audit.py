@@ -224,6 +224,19 @@ def test_a_mail_is_read_wherever_it_was_cut_off(tmp_path):
         assert mail.is_about(uuid4(), search(email=str(address))) or cut < known
 
 
+def test_a_mail_that_is_finished_meanwhile_is_read(tmp_path):
+    """It has another name then."""
+    letter = letter_to(EmailAddress.parse("ursula@example.org"), text="Hello")
+    for name in ("1.eml.unfinished", "2.eml.unfinished"):
+        (tmp_path / name).write_bytes(letter)
+
+    mails = kept_mails(tmp_path)
+    names = {next(mails).path.name}
+    (tmp_path / "2.eml.unfinished").rename(tmp_path / "2.eml")
+
+    assert names | {each.path.name for each in mails} == {"1.eml.unfinished", "2.eml"}
+
+
 def test_a_mail_is_known_by_its_token_where_no_value_is_known_any_more(tmp_path):
     account, other = uuid4(), uuid4()
     token = EmailToken.issue(account, EmailAddress("a@b.example"), 1, key=b"k", until=datetime(2026, 12, 1, tzinfo=UTC))

@@ -55,8 +55,12 @@ class DatabaseTraces(Protocol):
     def events_about_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
         """Give all other events, as JSON, in portions."""
 
-    def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
-        """Give every text in every column of every table, with its place, in portions; ids are not among them."""
+    def texts(self) -> AsyncIterator[tuple[str, Sequence[str | bytes]]]:
+        """
+        Give every text in every column of every table, with its place, in portions; ids are not among them.
+
+        What is stored as bytes is given as such where it is no text.
+        """
 
     def mentions(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
         """Give every column of ids, but for those where an id stays, and how often the account's stands in it."""

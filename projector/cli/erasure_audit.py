@@ -1,11 +1,14 @@
 """The erasure audit on the servers of the settings."""
 
 import asyncio
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
+
+import msgspec
 
 from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.store import RedisPlaces
@@ -27,6 +30,9 @@ from shared.runtime.progress import Progress
 from shared.settings import Settings
 from shared.text import printable
 from shared.wording import counted
+
+_PARTITION = re.compile(r"\{(\d+)\.\d+\.\d+\}")
+"""The hash tag of one of several."""
 
 
 async def is_erasable(settings: Settings, account_id: UUID) -> bool:
@@ -72,11 +78,21 @@ async def _audit_on(servers: Mapping[str, str], settings: Settings, account_id: 
 
 
 def show(report: ErasureReport) -> None:
-    print_table(("place", "checked", "found", "of"), map(_cells, report.places))
+    print_table(("place", "checked", "found", "of"), map(_cells, _shown(report.places)))
     for line in _remarks(report):
         print_line(line)
     verdict = "nothing of the person was found" if report.is_proven else "not proven"
     print_line(f"{report.account_id}, erased at position {report.position}: {verdict}")
+
+
+def _shown(places: Iterable[SearchedPlace]) -> Iterable[SearchedPlace]:
+    """Put the same place of several partitions, in which nothing was found, together."""
+    shown: dict[str, SearchedPlace] = {}
+    for each in places:
+        name = each.place if each.found else _PARTITION.sub(r"{\1.*}", each.place)
+        checked = each.checked + (shown[name].checked if name in shown else 0)
+        shown[name] = msgspec.structs.replace(each, place=name, checked=checked)
+    return shown.values()
 
 
 def _cells(each: SearchedPlace) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from projector.adapters.postgres.directory import PostgresDirectory
+from projector.adapters.postgres.traces import PostgresTraces
 from projector.adapters.redis.traces import RedisTraces
 from projector.projections.registry import PROJECTIONS
 from shared.errors import Unavailable
@@ -194,6 +195,19 @@ async def test_a_proof_looks_into_whatever_there_is_in_redis(client):
     }
 
     assert found == {"string", "hash", "zset", "set", "list", "stream"}
+
+
+async def test_bytes_in_a_table_are_read_as_text_where_they_are_one(database_url):
+    """Letters beyond ASCII too; what is none, such as a hash, is given as it is: its escapes have numbers."""
+    packed = b"\xc1\xff\xfe"
+    with psycopg.connect(database_url) as connection:
+        connection.execute("create table copies (note bytea)")
+        connection.execute("insert into copies values (%s), (%s)", ["Grüße".encode(), packed])
+
+    traces = PostgresTraces(database_url).texts()
+    found = {text async for place, texts in traces if place == "copies.note" for text in texts}
+
+    assert found == {"Grüße", packed}
 
 
 async def test_what_cannot_be_read_proves_nothing(client, monkeypatch):

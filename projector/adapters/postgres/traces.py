@@ -67,7 +67,7 @@ class PostgresTraces:
         async for rows in self._portions(_OTHERS, {"account": account_id}):
             yield [text for row in rows for text in row]
 
-    async def texts(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
+    async def texts(self) -> AsyncIterator[tuple[str, Sequence[str | bytes]]]:
         for schema, table, column, type_ in await self._columns():
             if type_ != "uuid":
                 async for texts in self._texts(schema, table, column, type_):
@@ -85,14 +85,14 @@ class PostgresTraces:
     async def _columns(self) -> list[tuple[str, str, str, str]]:
         return await self._all(_COLUMNS)
 
-    async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[Sequence[str]]:
-        form = sql.SQL("encode({}, 'escape')") if type_ == "bytea" else sql.SQL("{}::text")
+    async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[Sequence[str | bytes]]:
+        form = sql.SQL("{}") if type_ == "bytea" else sql.SQL("{}::text")
         value = sql.Identifier(column)
         query = sql.SQL("select {} from {} where {} is not null").format(
             form.format(value), sql.Identifier(schema, table), value
         )
         async for rows in self._portions(query):
-            yield [text for (text,) in rows]
+            yield [_decoded(text) for (text,) in rows]
 
     async def _count(self, schema: str, table: str, column: str, account_id: UUID) -> int:
         query = sql.SQL("select count(*) from {} where {} = %(account)s").format(
@@ -117,3 +117,11 @@ class PostgresTraces:
             await connection.set_read_only(True)
             with reachable():
                 yield connection
+
+
+def _decoded(stored: str | bytes) -> str | bytes:
+    """Return a text, of bytes too if they are one."""
+    try:
+        return stored if isinstance(stored, str) else stored.decode()
+    except UnicodeDecodeError:
+        return stored

@@ -62,7 +62,7 @@ class SearchedPlaces:
         """Return all places by their names."""
         return [self._places[name] for name in sorted(self._places)]
 
-    def search(self, place: str, texts: Sequence[str], *, naming: Collection[int] = ()) -> None:
+    def search(self, place: str, texts: Sequence[str | bytes], *, naming: Collection[int] = ()) -> None:
         """
         Search what stands in a place, or a part of it.
 

@@ -17,7 +17,8 @@ ANYWHERE = 8
 BETWEEN = "\0"
 """Stands in no value, since PostgreSQL takes none that has it: what is found in texts joined by it is found in one."""
 
-TOO_SHORT, OTHERS_HAVE_IT = "too short", "others have it too"
+TOO_SHORT, SHORT_NUMBER, OTHERS_HAVE_IT = "too short", "as short as other numbers", "others have it too"
+"""Why a value is left out; a number of a few digits stands in positions, versions and times."""
 
 _NO_VALUES = frozenset({"type", "account_id", "group_id", "membership_id", "groups", "status"})
 """Fields of events that say nothing of a person but ids, and words of Muster's own."""
@@ -85,15 +86,19 @@ class PersonalSearch:
     def left_out(self) -> list[ValuesLeftOut]:
         return sorted(ValuesLeftOut(field, why, count) for (field, why), count in self._left_out.items())
 
-    def is_in_any(self, texts: Iterable[str]) -> bool:
-        """Whether a value stands in any of the texts; if none does, much faster than looking at each."""
-        together = BETWEEN.join(map(folded, texts))
+    def is_in_any(self, texts: Iterable[str | bytes]) -> bool:
+        """Whether a value may stand in any of the texts; if none does, much faster than looking at each."""
+        together = BETWEEN.join(map(_plain, texts))
         return any(each.is_in(together) for each in self._terms.values())
 
-    def found_in(self, text: str) -> list[str]:
-        """The fields whose values stand in a text."""
-        plain = folded(text)
-        return [each.field for each in self._terms.values() if each.is_in(plain)]
+    def found_in(self, text: str | bytes) -> list[str]:
+        """
+        The fields whose values stand in a text.
+
+        :param text: bytes where it is none, such as a hash: a short value would stand there by chance.
+        """
+        plain, is_text = _plain(text), isinstance(text, str)
+        return [each.field for each in self._terms.values() if (is_text or not each.whole) and each.is_in(plain)]
 
     async def leave_out_what_is_in(self, others: AsyncIterator[Sequence[str]]) -> None:
         """Look no more for what the log has of others as well: it would be found, and be theirs."""
@@ -103,8 +108,8 @@ class PersonalSearch:
                 self._leave_out(self._terms.pop(forms).field, OTHERS_HAVE_IT)
 
     def _take(self, field: str, text: str) -> None:
-        if len(text) < SHORTEST:
-            self._leave_out(field, TOO_SHORT)
+        if why := _why_left_out(text):
+            self._leave_out(field, why)
             return
         escaped = msgspec.json.encode(text).decode()[1:-1]
         forms = tuple(dict.fromkeys((text, escaped)))
@@ -112,6 +117,17 @@ class PersonalSearch:
 
     def _leave_out(self, field: str, why: str) -> None:
         self._left_out[field, why] = self._left_out.get((field, why), 0) + 1
+
+
+def _why_left_out(text: str) -> str | None:
+    """:param text: folded."""
+    if len(text) < SHORTEST:
+        return TOO_SHORT
+    return SHORT_NUMBER if len(text) < ANYWHERE and not any(map(str.isalpha, text)) else None
+
+
+def _plain(text: str | bytes) -> str:
+    return folded(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
 def _leaves(field: str, content: Any) -> Iterator[PersonalValue]:

@@ -86,6 +86,25 @@ def test_what_is_too_short_is_left_out_and_named():
     assert looked_for.size == 1
 
 
+def test_a_short_number_is_left_out():
+    """Positions, versions, times and ports have the same; a word of letters, or a longer number, is looked for."""
+    looked_for = search(desk="836", started="2026-12", extension="4711-b", phone="555-0199-1")
+
+    assert looked_for.left_out == [
+        ValuesLeftOut("desk", "as short as other numbers", 1),
+        ValuesLeftOut("started", "as short as other numbers", 1),
+    ]
+    assert looked_for.found_in("4711-b, 555-0199-1") == ["extension", "phone"]
+
+
+def test_in_what_is_no_text_only_a_long_value_is_found():
+    """A hash has every short word sooner or later; something that was packed may have a long one."""
+    looked_for = search(given_name="Ann", email="ann.lee@example.org")
+
+    assert looked_for.found_in(b"\xff\x80Ann\xfe") == []
+    assert looked_for.found_in(b"\xff\x80ANN.lee@example.org\xfe") == ["email"]
+
+
 def test_what_is_found_is_counted_and_named_once_however_much_is_looked_at_together():
     """A value stands in one text: not half in one, half in the next."""
     places = SearchedPlaces(search(given_name="Ann", email="kim.lee@example.org"))
@@ -182,6 +201,22 @@ def test_the_name_of_a_place_is_shown_as_it_is(capsys):
     show(report)
 
     assert "x[/y]\\u001b" in capsys.readouterr().out
+
+
+def test_where_nothing_was_found_partitions_are_shown_together(capsys):
+    """There may be 96 of them; where something was, it is said in which."""
+    listed = [SearchedPlace(place=f"redis muster:{{3.{nth}.1}}:groups:live", checked=2) for nth in range(3)]
+    listed[1] = SearchedPlace(place=listed[1].place, checked=2, found=1, what=["email"])
+    report = ErasureReport(account_id="0198", position=7, erased="now", sought=1, left_out=[], behind=[], places=listed)
+
+    show(report)
+
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if "groups:live" in line]
+    assert rows == [
+        ["redis", "muster:{3.*}:groups:live", "4", "0"],
+        ["redis", "muster:{3.1.1}:groups:live", "2", "1", "email"],
+    ]
 
 
 async def test_what_others_have_too_is_left_out_and_named():

@@ -13,6 +13,7 @@ from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.announcements import Announcements
 from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.transport.recorded import RecordedLayout
 from read_side.commands import CommandSender
 from read_side.freshness import Freshness, FreshnessLimits
 from read_side.http.resource import Resource
@@ -32,7 +33,7 @@ from shared.http_clients import http_client
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import ONE, Partitions
 from shared.redis.client import Connect, connector
-from shared.redis.nodes import Nodes, nodes_with
+from shared.redis.nodes import Nodes
 from shared.settings import Settings
 
 LimitsOf: TypeAlias = Callable[[type[Any]], Any]
@@ -63,14 +64,10 @@ def register_services(registry: svcs.Registry) -> None:
     registry.register_value(ChangeStreams, ChangeStreams(settings.limits_of(ChangeStreamLimits)))
     registry.register_value(Exports, Exports(settings.limits_of(ExportLimits)))
     register_commands(registry, settings)
-    url, partitions = settings.required("redis_url"), Partitions(settings.partitions)
-    views = redis_views(
-        connector(url),
-        partitions,
-        nodes=nodes_with(partitions.tags, url),
-        patience=settings.read_wait,
-        limits_of=settings.limits_of,
-    )
+    url = settings.required("redis_url")
+    recorded = RecordedLayout.at(url)
+    registry.register_value(RecordedLayout, recorded, on_registry_close=recorded.aclose)
+    views = redis_views(connector(url), recorded=recorded, patience=settings.read_wait, limits_of=settings.limits_of)
     register_views(registry, views)
 
 
@@ -88,6 +85,7 @@ def redis_views(
     partitions: Partitions = ONE,
     *,
     nodes: Nodes | None = None,
+    recorded: RecordedLayout | None = None,
     patience: float,
     limits_of: LimitsOf = _defaults,
 ) -> Mapping[str, Any]:
@@ -95,18 +93,19 @@ def redis_views(
     The views of all resources in Redis, by the names of these; not yet open.
 
     :param nodes: those of a cluster that have the partitions, if there are several.
-
+    :param recorded: the layout that they follow, instead of these partitions.
     :param patience: how long a reader may wait, in seconds.
     :param limits_of: the limits of a component.
     """
     limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
     eviction = EvictionWatch(connect, nodes=nodes, limits=limits)
     announcements = Announcements(connect, nodes=nodes, limits=limits)
-    return {
+    views = {
         each.name: _adapter(REDIS, each)(
             connect,
             partitions=partitions,
             nodes=nodes,
+            recorded=recorded,
             freshness=Freshness(each.name, patience=patience, limits=limits_of(FreshnessLimits)),
             eviction=eviction,
             announcements=announcements,
@@ -115,6 +114,10 @@ def redis_views(
         )
         for each in RESOURCES
     }
+    if recorded:
+        for shared in (eviction, announcements):
+            recorded.follow(shared.go_over)
+    return views
 
 
 def memory_views(*, patience: float, limits_of: LimitsOf = _defaults) -> Mapping[str, Any]:

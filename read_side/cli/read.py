@@ -1,17 +1,16 @@
 """The read side's command."""
 
 import asyncio
+from contextlib import aclosing, suppress
 
 from read_side.adapters.redis.transport.eviction import EvictionWatch
+from read_side.adapters.redis.transport.recorded import RecordedLayout
 from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.options import Workers
-from shared.cli.partitions import require_partitions
-from shared.errors import EvictionPossible
+from shared.errors import EvictionPossible, Unavailable
 from shared.observability import logging as telemetry
-from shared.read_model.partitions import Partitions
 from shared.redis.client import connector
-from shared.redis.nodes import nodes_with
 from shared.server.serving import serve
 from shared.settings import Settings
 
@@ -28,8 +27,7 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     host, port = host or settings.read_host, port or settings.read_port
     require_access(settings, host=host)
     telemetry.configure(settings.log_format)
-    asyncio.run(require_partitions(settings))
-    asyncio.run(_refuse_eviction(settings.required("redis_url"), Partitions(settings.partitions)))
+    asyncio.run(_refuse_eviction(settings.required("redis_url")))
     serve(
         "read_side.services:create_app",
         settings,
@@ -40,9 +38,13 @@ def read(*, host: str | None = None, port: int | None = None, workers: Workers |
     )
 
 
-async def _refuse_eviction(url: str, partitions: Partitions) -> None:
+async def _refuse_eviction(url: str) -> None:
     """A Redis that is away is no reason not to start; one that may lose records is."""
-    async with EvictionWatch(connector(url), nodes=nodes_with(partitions.tags, url)) as watch:
+    recorded = RecordedLayout.at(url)
+    async with EvictionWatch(connector(url)) as watch, aclosing(recorded):
+        recorded.follow(watch.go_over)
+        with suppress(Unavailable):
+            await recorded.ask()
         try:
             watch.require_none()
         except EvictionPossible as error:

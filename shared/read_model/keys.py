@@ -42,7 +42,7 @@ class Keyspace:
 
     @property
     def partitions(self) -> str:
-        """How many partitions there are, as the projector that came first has them."""
+        """How many partitions there are, and are to be: see `shared.read_model.layouts`."""
         return self._key("partitions")
 
     def session(self, digest: str) -> str:
@@ -80,7 +80,7 @@ class ProjectionKeys:
 
     @property
     def live(self) -> str:
-        """Names the generation that readers use: a `positions.Pointer`. Absent until the first fill is complete."""
+        """Names the generation that readers use: a `positions.Live`. Absent until the first fill is complete."""
         return self._key("live")
 
     @property

@@ -1,6 +1,6 @@
 """Where a generation stands in the event log, and which generation is live."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,27 @@ class Pointer(msgspec.Struct, frozen=True):
 
     generation: str
     version: int
+
+
+Access: TypeAlias = Literal["open", "closed", "left", "gone"]
+"""
+Who may use a part of a layout.
+
+`open` to readers and writers; `closed` to writers, while readers go to another layout; `left` by readers, who look
+which layout they are to use; `gone`: nothing of it is kept or made.
+"""
+
+
+class Live(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A pointer as it is stored, and who may use what it names; without a generation where there is none."""
+
+    generation: str
+    version: int
+    access: Access = "open"
+
+    @property
+    def pointer(self) -> Pointer | None:
+        return Pointer(self.generation, self.version) if self.generation else None
 
 
 class FanOutProgress(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -144,8 +144,8 @@ class Heard:
 def listening_at(url, heard):
     """Hear what is announced there, of another projection too."""
     announcements = Announcements(connector(url))
-    announcements.wake(heard, by=CHANNEL)
-    announcements.wake(Heard(), by=HOME.projection("groups").announce)
+    announcements.wake(heard, by=[CHANNEL])
+    announcements.wake(Heard(), by=[HOME.projection("groups").announce])
     return announcements
 
 

@@ -8,12 +8,16 @@ from read_side.adapters.redis.lists.range_scan import RangeScan
 from read_side.adapters.redis.lists.search import Search
 from read_side.adapters.redis.transport.batcher import Reply, Seen
 from read_side.adapters.redis.transport.consistent_read import ConsistentRead
+from read_side.adapters.redis.transport.generation import Partition
+from read_side.freshness import Freshness
+from shared.read_model.keys import HOME
 
 ADA, BOB = b"a" * 16, b"b" * 16
 
 
 def reply(*ids, checkpoints):
-    seen = [Seen("the partition", "g1", 1, 7, each) for each in checkpoints]
+    partition = Partition(HOME.projection("profiles"), names=lambda _: {}, freshness=Freshness("profiles", patience=0))
+    seen = [Seen(partition, "g1", 1, 7, each) for each in checkpoints]
     return Reply(7, [], [[b"p" + b"name\0" + each for each in ids]], seen)
 
 

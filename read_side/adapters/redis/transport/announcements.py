@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.nodes import PerNode
 from read_side.freshness import Freshness
+from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Announcement
 from shared.redis.client import Connect, describe
 from shared.redis.cluster import tag_in
@@ -37,23 +38,34 @@ class Announcements:
         self._connect = connect
         self._nodes = nodes
         self._limits = limits or RedisReadLimits()
-        self._woken = defaultdict[str, list[Freshness]](list)
+        self._channels: dict[Freshness, Collection[str]] = {}
         self._inside = 0
         self._open = AsyncExitStack()
 
-    def wake(self, freshness: Freshness, *, by: str) -> None:
-        """Have readers woken by what is said on a channel; to be called before any view enters."""
-        self._woken[by].append(freshness)
+    def wake(self, freshness: Freshness, *, by: Collection[str]) -> None:
+        """Have readers woken by what is said on these channels; to be called before anything is listened to."""
+        self._channels[freshness] = by
+
+    async def go_over(self, _: Partitions | None, nodes: Nodes | None) -> None:
+        """Listen on the channels of another layout; all readers read again then."""
+        self._nodes = nodes
+        if self._inside:
+            await self._open.aclose()
+            await self._listen()
 
     async def __aenter__(self) -> Self:
         self._inside += 1
         if self._inside == 1:
-            apart = self._nodes.slots if self._nodes else {}
-            if at_home := [tag for tag in map(tag_in, self._woken) if tag not in apart]:
-                await self._open.enter_async_context(self._listener(self._connect, at_home))
-            if self._nodes:
-                await self._open.enter_async_context(PerNode(self._nodes, self._listener))
+            await self._listen()
         return self
+
+    async def _listen(self) -> None:
+        apart = self._nodes.slots if self._nodes else {}
+        channels = {channel for own in self._channels.values() for channel in own}
+        if at_home := {tag for tag in map(tag_in, channels) if tag not in apart}:
+            await self._open.enter_async_context(self._listener(self._connect, at_home))
+        if self._nodes:
+            await self._open.enter_async_context(PerNode(self._nodes, self._listener))
 
     async def __aexit__(self, *_: object) -> None:
         self._inside -= 1
@@ -62,7 +74,11 @@ class Announcements:
 
     def _listener(self, connect: Connect, tags: Collection[str]) -> "_Listener":
         """Listen to a server on the channels with some hash tags."""
-        woken = {channel.encode(): woken for channel, woken in self._woken.items() if tag_in(channel) in tags}
+        woken = defaultdict[bytes, list[Freshness]](list)
+        for freshness, channels in self._channels.items():
+            for channel in channels:
+                if tag_in(channel) in tags:
+                    woken[channel.encode()].append(freshness)
         return _Listener(connect, woken, self._limits)
 
 

@@ -27,7 +27,7 @@ class Attempt(NamedTuple, Generic[A]):
 
 
 class GenerationMoved(Exception):
-    """Another generation went live between two round trips; what the first ones saw counts for nothing."""
+    """Another generation or layout went live between two round trips; what the first ones saw counts for nothing."""
 
 
 class ConsistentRead:
@@ -40,6 +40,7 @@ class ConsistentRead:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._last: dict[Partition, Seen] = {}
+        self._of: int | None = None
         self._position: int | None = None
         self.moves = 0
 
@@ -59,7 +60,7 @@ class ConsistentRead:
         """
         Make another round trip.
 
-        :raises GenerationMoved: it saw another generation than those before.
+        :raises GenerationMoved: it saw another generation, or another layout, than those before.
         """
         reply = await self._ask(*fields, reads=reads)
         if self._position is None or reply.position < self._position:
@@ -72,6 +73,9 @@ class ConsistentRead:
         """Whether anything was written in a partition since it was last seen."""
         before, self._last[seen.partition] = self._last.get(seen.partition), seen
         if before is None:
+            if self._of not in {None, seen.partition.of}:
+                raise GenerationMoved
+            self._of = seen.partition.of
             return False
         if seen.generation != before.generation:
             raise GenerationMoved

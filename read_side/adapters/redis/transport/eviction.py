@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from read_side.adapters.redis.limits import RedisReadLimits
 from shared.errors import EvictionPossible
+from shared.read_model.partitions import Partitions
 from shared.redis.client import Connect, describe
 from shared.redis.nodes import Nodes
 from shared.redis.pipelined import PipelinedConnection, pack
@@ -54,6 +55,12 @@ class EvictionWatch:
             for connection in self._connections.values():
                 await connection.disconnect()
 
+    async def go_over(self, _: Partitions | None, nodes: Nodes | None) -> None:
+        """Ask the nodes of another layout."""
+        self._nodes = nodes
+        if self._inside:
+            await self._look()
+
     def require_none(self) -> None:
         """
         Return if records stay.
@@ -66,9 +73,8 @@ class EvictionWatch:
 
     async def _look(self) -> None:
         """Without an answer the last one stands: the next read will find out that Redis is away."""
-        if self._nodes is not None:
-            await self._find_nodes(self._nodes)
-        for server, connection in self._connections.items():
+        await self._find_nodes(self._nodes)
+        for server, connection in list(self._connections.items()):
             try:
                 await connection.leave_replaced_master()
                 self._note(server, await evicting_policy(connection))
@@ -76,14 +82,17 @@ class EvictionWatch:
                 await connection.disconnect()
                 log.warning("Redis does not tell its maxmemory-policy", error=describe(error))
 
-    async def _find_nodes(self, nodes: Nodes) -> None:
-        with suppress(RedisError, OSError):
-            await nodes.ask()
-        for gone in self._connections.keys() - {None, *nodes.tags}:
+    async def _find_nodes(self, nodes: Nodes | None) -> None:
+        if nodes is not None:
+            with suppress(RedisError, OSError):
+                await nodes.ask()
+        tags = nodes.tags if nodes else {}
+        for gone in self._connections.keys() - {None, *tags}:
             self._policies.pop(gone, None)
             await self._connections.pop(gone).disconnect()
-        for node in nodes.tags.keys() - self._connections.keys():
-            self._connections[node] = nodes.connector(node)()
+        if nodes is not None:
+            for node in tags.keys() - self._connections.keys():
+                self._connections[node] = nodes.connector(node)()
 
     def _note(self, server: Address | None, policy: str | None) -> None:
         if policy != self._policies.get(server):

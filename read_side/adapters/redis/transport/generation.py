@@ -9,26 +9,30 @@ from read_side.freshness import Freshness
 from read_side.views import NeverFilled
 from shared.errors import Unavailable
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.positions import Pointer
+from shared.read_model.positions import Live
 from shared.redis.pipelined import pack
 
 Names = Callable[[GenerationKeys], Mapping[str, str]]
 """Names the hashes and sorted sets that a view reads, for short, and says which keys they have in a generation."""
 
-_decode_pointer = msgspec.json.Decoder(Pointer).decode
+_decode_pointer = msgspec.json.Decoder(Live).decode
 _EXECUTE = pack("EXEC")
+
+
+class LayoutLeft(Unavailable):
+    """Readers are to use another layout, which is recorded at home."""
 
 
 class LiveGeneration:
     """
     The generation that a stored pointer names.
 
-    :param pointer: the pointer as it is stored, a `positions.Pointer`.
+    :param pointer: the pointer as it is stored, a `positions.Live`.
     """
 
     def __init__(self, pointer: bytes, *, keys: ProjectionKeys, names: Names) -> None:
         self.pointer = pointer
-        self.name, self.version = msgspec.structs.astuple(_decode_pointer(pointer))
+        self.name, self.version, self.access = msgspec.structs.astuple(_decode_pointer(pointer))
         own = keys.generation(self.name)
         self._keys = {name: key.encode() for name, key in names(own).items()}
         self._opening = pack("MULTI") + pack("GET", keys.live) + pack("GET", own.checkpoint)
@@ -51,11 +55,15 @@ class Partition:
     :param names: what can be asked for.
     :param freshness: is to read again when another generation goes live.
     :param oldest_version: of the projection, whose generations can be read.
+    :param of: how many partitions the layout has.
     :ivar live: the generation that was live when the partition was last read; None if there was none.
     """
 
-    def __init__(self, keys: ProjectionKeys, *, names: Names, freshness: Freshness, oldest_version: int = 1) -> None:
+    def __init__(
+        self, keys: ProjectionKeys, *, names: Names, freshness: Freshness, oldest_version: int = 1, of: int = 1
+    ) -> None:
         self.keys = keys
+        self.of = of
         self.live: LiveGeneration | None = None
         self._names = names
         self._freshness = freshness
@@ -65,12 +73,15 @@ class Partition:
         """
         Read the generation the pointer names from now on; all that wait have to look at it.
 
+        :raises LayoutLeft: it is not to be read any more.
         :raises Unavailable: it cannot be read.
         """
         name, self.live = self.keys.projection, None
         if pointer is None:
             raise NeverFilled(f"The read model {name} was not filled yet")
         generation = LiveGeneration(pointer, keys=self.keys, names=self._names)
+        if generation.access in {"left", "gone"}:
+            raise LayoutLeft(f"The read model {name} is read from another layout")
         if generation.version < self._oldest_version:
             raise Unavailable(
                 f"The read model {name} was made by version {generation.version}, which this release does not read:"

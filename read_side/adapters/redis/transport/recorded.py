@@ -1,0 +1,87 @@
+"""The layout that readers are to use, as it is recorded at home."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeAlias
+
+import structlog
+
+from read_side.views import NeverFilled
+from shared.read_model.layouts import WHERE, recorded
+from shared.read_model.partitions import Partitions
+from shared.redis.client import Connect, connector
+from shared.redis.failures import reachable
+from shared.redis.nodes import Nodes, nodes_with
+from shared.redis.pipelined import pack
+from shared.runtime.cancellation import to_the_end
+
+log = structlog.get_logger()
+_ASK = pack("MGET", *WHERE)
+UNKNOWN = "It is not known how the read models are divided: no projector has started yet"
+
+Follow: TypeAlias = Callable[[Partitions | None, Nodes | None], Awaitable[None]]
+"""Goes over to another layout, on these nodes if it lies on several; None where it is not known."""
+
+
+class RecordedLayout:
+    """
+    Shared by all views of a process, which go over to another layout together.
+
+    It is asked for at the start, and whenever a view finds that the layout which it reads was left, or is not there.
+
+    :param nodes_of: gives the nodes of a cluster that have a layout.
+    """
+
+    def __init__(self, connect: Connect, *, nodes_of: Callable[[Partitions], Nodes | None]) -> None:
+        self._connection = connect()
+        self._nodes_of = nodes_of
+        self._known: Partitions | None = None
+        self._followers: list[Follow] = []
+        self._lock = asyncio.Lock()
+        self._begun = self._ended = 0
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """That of a server, or of a cluster."""
+        return cls(connector(url), nodes_of=lambda partitions: nodes_with(partitions.tags, url))
+
+    def follow(self, follow: Follow) -> None:
+        """Call this with each layout that takes the place of another."""
+        self._followers.append(follow)
+
+    async def ask(self) -> None:
+        """
+        Go over to the layout that is recorded now; those who come while others are asking share the next answer.
+
+        :raises NeverFilled: none is.
+        :raises Unavailable: Redis is away.
+        """
+        came = self._begun
+        async with self._lock:
+            if self._ended <= came:  # none has begun since
+                self._begun += 1
+                await to_the_end(self._look())  # or a caller who goes away might leave some views behind
+                self._ended = self._begun
+        if self._known is None:
+            raise NeverFilled(UNKNOWN)
+
+    async def aclose(self) -> None:
+        await self._connection.disconnect()
+
+    async def _look(self) -> None:
+        try:
+            with reachable():
+                ((record, live_at_home),) = await self._connection.fetch(_ASK, replies=1)
+        except BaseException:
+            await self._connection.disconnect()
+            raise
+        layouts = recorded(record, live_at_home)
+        await self._go_over(Partitions(layouts.live) if layouts else None)
+
+    async def _go_over(self, partitions: Partitions | None) -> None:
+        if partitions == self._known:
+            return
+        log.info("reads go to another layout", partitions=partitions and partitions.count)
+        self._known, nodes = partitions, self._nodes_of(partitions) if partitions else None
+        for follow in self._followers:
+            await follow(partitions, nodes)

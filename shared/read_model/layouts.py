@@ -1,0 +1,97 @@
+"""
+Which layouts there are: into how many partitions the read models are divided, and will be, and were.
+
+Recorded at home (`Keyspace.partitions`), where one step lets readers go from one to another. The names of a layout's
+keys tell in how many partitions it is, so that two share none. Each change is a pure function, made true by a
+compare-and-set.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from shared.read_model.keys import HOME
+
+WHERE = (HOME.partitions, HOME.projection("profiles").live)
+"""The keys whose values `recorded` takes."""
+
+
+class LayoutRefused(Exception):
+    """A change of layouts is not possible now; the message says why, and what would be."""
+
+
+class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    The numbers of partitions.
+
+    :ivar live: of the layout that readers use.
+    :ivar building: of one that is to take its place.
+    :ivar kept: of the one before, which is still fed.
+    :ivar until: when that is dropped.
+    :ivar leaving: of one whose keys are to go.
+    """
+
+    live: int
+    building: int | None = None
+    kept: int | None = None
+    until: datetime | None = None
+    leaving: int | None = None
+
+    @property
+    def beside(self) -> Sequence[int]:
+        """Those that are fed beside the live one."""
+        return [each for each in (self.building, self.kept) if each]
+
+    @property
+    def encoded(self) -> bytes:
+        """As it is stored; the number alone, which other releases know, where there is nothing beside it."""
+        return msgspec.json.encode(self.live if self == Layouts(live=self.live) else self)
+
+    def begun(self, count: int) -> "Layouts":
+        """
+        Build another layout, or have the one that is kept become live again.
+
+        :raises LayoutRefused: another one is being built, or this one is there or going.
+        """
+        if count == self.live:
+            raise LayoutRefused(f"the read models have {count} already")
+        if self.building:
+            raise LayoutRefused(f"a layout of {self.building} is being built: drop it, or wait until it is live")
+        if self.leaving:
+            raise LayoutRefused(f"the layout of {self.leaving} is being dropped: wait until it is gone")
+        if self.kept and self.kept != count:
+            raise LayoutRefused(f"the layout of {self.kept} is still kept: drop it first")
+        return Layouts(live=self.live, building=count)
+
+    def switched(self, *, until: datetime) -> "Layouts":
+        """Have readers use the layout that was built, and keep the other one until then."""
+        return Layouts(live=self.building or self.live, kept=self.building and self.live, until=until)
+
+    def dropped(self) -> "Layouts":
+        """
+        Give up the layout beside the live one.
+
+        :raises LayoutRefused: there is none.
+        """
+        if not self.beside:
+            raise LayoutRefused("there is no layout beside the one that readers use")
+        return Layouts(live=self.live, leaving=self.beside[0])
+
+    def gone(self) -> "Layouts":
+        """Forget a layout whose keys are gone."""
+        return Layouts(live=self.live)
+
+
+def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None:
+    """
+    Return what is recorded; None where nothing is known.
+
+    Where nothing was recorded and something was filled, that was by a release that knew one partition.
+
+    :param record: the values of `WHERE`.
+    """
+    if record is None:
+        return Layouts(live=1) if live_at_home else None
+    found: int | Layouts = msgspec.json.decode(record, type=int | Layouts)
+    return Layouts(live=found) if isinstance(found, int) else found

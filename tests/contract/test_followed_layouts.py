@@ -1,0 +1,194 @@
+"""Readers, while the read models are divided otherwise than before."""
+
+import asyncio
+from functools import partial
+from itertools import count
+
+import msgspec
+import pytest
+from redis import Redis
+
+from projector.projections.profiles import PROFILE, profiles
+from read_side.adapters.redis.transport.recorded import RecordedLayout
+from read_side.services import redis_views
+from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery, standing
+from shared.read_model.keys import HOME
+from shared.read_model.layouts import Layouts
+from shared.read_model.partitions import Partitions
+from shared.read_model.positions import Live
+from tests.support.collections import Collections
+from tests.support.crowds import handles
+from tests.support.partitions import PartitionedCollections
+from tests.support.patience import patient_connector
+from tests.support.read_side import ADA, BOB, PATIENCE, blocked_reader, every_question, served
+
+THREE = Partitions(3)
+PEOPLE = {PROFILE.key(each.account_id): each for each in (ADA, BOB)}
+
+
+class Directory:
+    """People in two layouts, of which readers are to use one."""
+
+    def __init__(self, client):
+        self._client = client
+        divided = PartitionedCollections(lambda _: client, profiles, THREE, publish="PUBLISH")
+        self.layouts = {1: Collections(client, profiles), 3: divided}
+        self._parts = {1: [self.layouts[1]], 3: [*divided.parts, *divided.entries]}
+
+    def save(self, count, *, position, records=PEOPLE):
+        self.layouts[count].save(records, position=position)
+
+    def record(self, layouts):
+        self._client.set(HOME.partitions, layouts.encoded)
+
+    def mark(self, count, access):
+        """Say of each part who may use it, and have those who wait look at it."""
+        for each in self._parts[count]:
+            if found := self._client.get(each.projection.live):
+                live = msgspec.structs.replace(msgspec.json.decode(found, type=Live), access=access)
+                self._client.set(each.projection.live, msgspec.json.encode(live))
+                each.announce(0)
+
+    def switch(self, old, new):
+        self.record(Layouts(live=new, kept=old))
+        self.mark(old, "left")
+
+
+@pytest.fixture
+def directory(valkey):
+    with Redis.from_url(valkey.start().url) as client:
+        client.flushall()
+        yield Directory(client)
+
+
+@pytest.fixture
+async def views(valkey, directory):
+    """Of a process that was started before anything was recorded."""
+    connect = patient_connector(valkey.url)
+    recorded = RecordedLayout(connect, nodes_of=lambda _: None)
+    async with redis_views(connect, recorded=recorded, patience=PATIENCE)["profiles"] as opened:
+        yield opened
+    await recorded.aclose()
+
+
+async def test_nothing_is_guessed_before_it_is_recorded(views, directory):
+    """Nor after Redis was emptied; what is recorded then may be another number."""
+    directory.save(3, position=7)
+    nowhere = await every_question(views)
+    directory.record(Layouts(live=3))
+    found = await views.by_handle("ada")
+    directory._client.flushall()
+    emptied = await every_question(views)
+    directory.save(1, position=9)
+    directory.record(Layouts(live=1))
+
+    assert {type(each) for each in (*nowhere, *emptied)} == {NeverFilled}
+    assert (found.position, served(found)) == (7, ADA)
+    assert await views.position() == 9
+
+
+async def test_what_was_filled_before_numbers_were_recorded_is_one_partition(views, directory):
+    directory.save(1, position=7)
+
+    assert await views.position() == 7
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 3), (3, 1)])
+async def test_who_reads_a_layout_that_is_left_goes_on_in_the_other(views, directory, old, new):
+    """Whatever is asked; what is still being closed is read as before."""
+    directory.record(Layouts(live=old, building=new))
+    directory.save(old, position=7)
+    directory.save(new, position=9)
+    directory.mark(new, "left")
+    before = await every_question(views)
+    directory.mark(old, "closed")
+    closed = await views.position()
+    directory.mark(new, "open")
+    directory.switch(old, new)
+    after = await every_question(views)
+
+    assert {each if isinstance(each, int) else each.position for each in before} == {7}
+    assert closed == 7
+    assert {each if isinstance(each, int) else each.position for each in after} == {9}
+    assert [each.document for each in before if isinstance(each, Match)] == [
+        each.document and each.document._replace(position=7) for each in after if isinstance(each, Match)
+    ]
+
+
+def before_the_second_trip(views, action):
+    """Do something there, after which the views ask another layout."""
+    trips = count(1)
+
+    def in_between(ask):
+        async def ask_in_between(*fields, reads=()):
+            if next(trips) == 2:
+                action()
+            return await ask(*fields, reads=reads)
+
+        return ask_in_between
+
+    views._look_up, views._look_list_up = map(in_between, (views._look_up, views._look_list_up))
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 3), (3, 1)])
+async def test_no_answer_is_made_of_two_layouts(views, directory, old, new):
+    directory.record(Layouts(live=old))
+    directory.save(old, position=7)
+    directory.save(new, position=9)
+    asked = (
+        partial(views.by_handle, "ada"),
+        partial(views.by_keys, ProfileKeys(handles=("ada", "bob"))),
+        partial(views.list, ProfileQuery()),
+    )
+    for ask in asked:
+        directory.record(Layouts(live=old))
+        directory.mark(old, "open")
+        directory.mark(new, "left")
+        await views.position()
+
+        def switch():
+            directory.mark(new, "open")
+            directory.switch(old, new)
+
+        before_the_second_trip(views, switch)
+        assert (await ask()).position == 9
+
+
+async def test_who_waits_goes_on_waiting_in_the_other_layout(views, directory):
+    directory.record(Layouts(live=1))
+    directory.save(1, position=7)
+    reader = await blocked_reader(views, minimum=9, ask=partial(standing, views))
+    directory.save(3, position=8)
+    directory.switch(1, 3)
+    async with asyncio.timeout(PATIENCE):
+        while await views.position() < 8:  # noqa: ASYNC110 - it is told to who waits alone
+            await asyncio.sleep(0.001)
+    directory.save(3, position=9, records={})
+
+    async with asyncio.timeout(PATIENCE):
+        assert (await reader).position == 9
+
+
+async def test_a_page_goes_on_where_the_page_before_ended_in_the_other_layout(views, directory):
+    directory.record(Layouts(live=1))
+    directory.save(1, position=7)
+    directory.save(3, position=7)
+    first = await views.list(ProfileQuery(limit=1))
+    directory.switch(1, 3)
+    second = await views.list(ProfileQuery(limit=1, after=first.after))
+
+    assert [handles(each) for each in (first, second)] == [["bob"], ["Ada"]]
+
+
+async def test_readers_who_are_told_of_it_at_once_ask_home_together(views, directory):
+    directory.record(Layouts(live=1))
+    directory.save(1, position=7)
+    directory.save(3, position=8)
+    await views.position()
+    directory.switch(1, 3)
+    before = directory._client.info("commandstats")["cmdstat_mget"]["calls"]
+
+    answers = await asyncio.gather(*(views.by_id(str(ADA.account_id)) for _ in range(100)))
+
+    assert {each.position for each in answers} == {8}
+    assert directory._client.info("commandstats")["cmdstat_mget"]["calls"] - before <= 2

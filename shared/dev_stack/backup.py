@@ -14,8 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.cli.exit_codes import CommandFailed
 from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.home import HomeInUse, locked
+from shared.dev_stack.home_redis import empty_redis_at, nodes_at
 from shared.dev_stack.programs import postgres_binaries
 from shared.postgres.arguments import connect_arguments
 from shared.private_files import UMASK, created_with, make_private_directory
@@ -65,15 +65,15 @@ def restore(settings: Settings, file: Path, *, fresh: bool) -> int:
     _require_embedded(settings)
     with _opened(file) as source, locked(settings.home):
         os.umask(UMASK)
-        postgres, redis = _postgres(settings), EmbeddedRedis(settings.home / "data" / "redis")
-        if not fresh and (postgres.directory.exists() or redis.directory.exists()):
+        postgres = _postgres(settings)
+        if not fresh and (postgres.directory.exists() or nodes_at(settings.home)):
             raise BackupError(f"{settings.home} is not empty: name another --home, or replace what it has with --fresh")
         unfinished, former = (_postgres(settings, name=f"postgres.{each}") for each in ("unfinished", "former"))
         unfinished.empty()
         try:
             with unfinished:
                 position = _restored(unfinished.url, source, settings)
-            redis.empty()  # what it has was made of another log
+            empty_redis_at(settings.home)  # what it has was made of another log
             former.empty()
             if postgres.directory.exists():
                 postgres.directory.rename(former.directory)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from cyclopts import Parameter, validators
@@ -29,6 +29,7 @@ def up(
     workers: Workers | None = None,
     fresh: bool = False,
     demo: bool = False,
+    nodes: Literal[1, 3, 6] | None = None,
 ) -> None:
     """
     Start PostgreSQL, Valkey, the migrations and the four processes, and keep them running until Ctrl-C.
@@ -41,6 +42,8 @@ def up(
     :param workers: processes of the write API, and of the read API, instead of MUSTER_WORKERS; one a core is enough.
     :param fresh: empty the embedded servers first; never touches your own.
     :param demo: fill a new home with sample people and groups, to look at.
+    :param nodes: servers for the read models of a new home: 3 are a Valkey Cluster, 6 one with replicas. A home that
+        has them is started with as many again.
     """
     given = {
         "write_port": write_port,
@@ -55,7 +58,7 @@ def up(
 
     from shared.dev_stack.up import run  # noqa: PLC0415 - likewise
 
-    asyncio.run(run(settings, fresh=fresh, demo=demo))
+    asyncio.run(run(settings, fresh=fresh, demo=demo, nodes=nodes))
 
 
 def doctor(*, json: bool = False) -> int:

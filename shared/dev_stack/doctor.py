@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -39,11 +39,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _access(settings)
     yield from _programs(settings)
     yield from _postgres(settings)
-    if settings.bus_url is None:
-        yield from _redis(settings.redis_url, held=("the read models", "the bus"))
-    else:
-        yield from _redis(settings.redis_url, held=("the read models",))
-        yield from _redis(settings.bus_url, held=("the bus",), setting="MUSTER_BUS_URL")
+    yield from _redis(settings)
 
 
 def _workers(workers: int) -> Check:
@@ -71,13 +67,13 @@ def _sessions(settings: Settings) -> int:
     return settings.workers * of_a_worker
 
 
-def _redis(url: str | None, *, held: Sequence[str], setting: str = "MUSTER_REDIS_URL") -> Iterator[Check]:
-    if url is None:
+def _redis(settings: Settings) -> Iterator[Check]:
+    if settings.redis_url is None:
         yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
-        return
-    from shared.dev_stack.doctor_of_redis import examine_redis  # noqa: PLC0415 - likewise
+    if settings.redis_url or settings.bus_url:
+        from shared.dev_stack.doctor_of_redis import examine_servers  # noqa: PLC0415 - likewise
 
-    yield from examine_redis(url, held=held, setting=setting)
+        yield from examine_servers(settings)
 
 
 def _state_directory(path: Path) -> Iterator[Check]:

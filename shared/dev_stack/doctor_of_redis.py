@@ -1,27 +1,41 @@
 """Check a Redis or Valkey, or every node of a cluster, for `muster doctor`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
 
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
+from shared.dev_stack.home_redis import nodes_at
+from shared.read_model.partitions import Partitions
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.redis.cluster import BUS_TAG, HOME_TAG, Topology, slot_of, topology_of
-from shared.settings import masked
+from shared.settings import ENVIRONMENT, Settings, masked
 from shared.urls.servers import ClusterUrl, is_cluster_url
 
 OLDEST_REDIS = (7, 0)
 OLDEST_VALKEY_WITH_ATOMIC_MOVES = 9
 
 
-TAGS = {"the read models": HOME_TAG, "the bus": BUS_TAG}
-"""The hash tags of what Redis holds."""
+def examine_servers(settings: Settings) -> Iterator[Check]:
+    """Check that of the read models, and that of the bus where it has one of its own."""
+    bus = {"the bus": [BUS_TAG]}
+    held = {"the read models": [HOME_TAG, *Partitions(settings.partitions).tags], **({} if settings.bus_url else bus)}
+    if settings.redis_url:
+        own = _is_ours(settings)  # whose replicas would be lost with it
+        yield from examine_redis(settings.redis_url, held={} if own else held, setting="MUSTER_REDIS_URL")
+    if settings.bus_url:
+        yield from examine_redis(settings.bus_url, held=bus, setting="MUSTER_BUS_URL")
 
 
-def examine_redis(url: str, *, held: Sequence[str], setting: str) -> Iterator[Check]:
+def _is_ours(settings: Settings) -> bool:
+    """Return whether the nodes are those that `muster up` has started at this home."""
+    return settings.sources["redis_url"] != ENVIRONMENT and nodes_at(settings.home) is not None
+
+
+def examine_redis(url: str, *, held: Mapping[str, Sequence[str]], setting: str) -> Iterator[Check]:
     """
-    :param held: what it holds, see `TAGS`.
+    :param held: what is away if it is lost, by the hash tags.
     :param setting: that names the server.
     """
     try:
@@ -40,12 +54,13 @@ def _server(url: str) -> Iterator[Check]:
         yield from _settings(client)
 
 
-def _cluster(url: str, held: Sequence[str]) -> Iterator[Check]:
+def _cluster(url: str, held: Mapping[str, Sequence[str]]) -> Iterator[Check]:
     """Check each node: any of them may be the owner tomorrow."""
     cluster = ClusterUrl.parse(url)
     topology = topology_of(cluster)
     yield Check(OK, f"Redis answers at {masked(url)}")
-    yield from (_replicated(topology, each) for each in held)
+    for what, tags in held.items():
+        yield from _replicated(topology, what, {slot_of(each) for each in tags})
     for node in topology.nodes:
         try:
             with _client(cluster.server(node)) as client:
@@ -54,10 +69,10 @@ def _cluster(url: str, held: Sequence[str]) -> Iterator[Check]:
             yield Check(FAILED, f"node {node}", f"{error}; start it, or have the cluster forget it")
 
 
-def _replicated(topology: Topology, held: str) -> Check:
-    around = topology.around(slot_of(TAGS[held]))
+def _replicated(topology: Topology, held: str, slots: Collection[int]) -> Iterator[Check]:
     hint = f"if it is lost {held} will be away until it is back: give it a replica"
-    return check(bool(around.replicas), f"{around.owner} has {held} and a replica", hint, otherwise=WARNING)
+    for owner, replicas in {around.owner: around.replicas for around in map(topology.around, slots)}.items():
+        yield check(bool(replicas), f"{owner} has {held} and a replica", hint, otherwise=WARNING)
 
 
 def _in_short(node: str, checks: list[Check]) -> Iterator[Check]:

@@ -53,12 +53,24 @@ class EmbeddedRedis(EmbeddedServer):
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     @property
+    def nodes(self) -> Sequence["EmbeddedRedis"]:
+        """Return the servers that are to run: this one, where a cluster has several."""
+        return [self]
+
+    def form(self) -> None:
+        """Return at once: it is ready when it runs, where nodes of a cluster are not."""
+
+    @property
     def data(self) -> Path:
         return self.directory / "data"
 
     @property
     def _password(self) -> str:
-        return (self.directory / "password").read_text()
+        return self._password_file.read_text()
+
+    @property
+    def _password_file(self) -> Path:
+        return self.directory / "password"
 
     @property
     def _configuration(self) -> Path:
@@ -66,12 +78,14 @@ class EmbeddedRedis(EmbeddedServer):
 
     def _make(self) -> None:
         self.data.mkdir(exist_ok=True)
-        password = self.directory / "password"
-        if not password.exists():
-            write_private(password, secrets.token_urlsafe(24))
+        if not self._password_file.exists():
+            write_private(self._password_file, secrets.token_urlsafe(24))
         # In a file, not on the command line: every account can read a command line.
-        settings = {**self._options, "requirepass": self._password, "port": str(self.port), "dir": _quoted(self.data)}
-        write_private(self._configuration, "".join(f"{key} {value}\n" for key, value in settings.items()))
+        write_private(self._configuration, "".join(f"{key} {value}\n" for key, value in self._settings().items()))
+
+    def _settings(self) -> Mapping[str, str]:
+        """Return what the server is started with."""
+        return {**self._options, "requirepass": self._password, "port": str(self.port), "dir": _quoted(self.data)}
 
     def _command(self) -> Sequence[str]:
         try:

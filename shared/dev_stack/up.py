@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import msgspec
@@ -22,6 +22,7 @@ from shared.dev_stack.embedded_postgres import EmbeddedPostgres
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.dev_stack.embedded_server import EmbeddedServer, free_port, last_words
 from shared.dev_stack.home import locked
+from shared.dev_stack.home_redis import PRIMARIES, Nodes, empty_redis_at, redis_at
 from shared.dev_stack.launched_program import LaunchedProgram
 from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import MusterProcess, Supervisor
@@ -31,6 +32,9 @@ from shared.runtime.retry import poll
 from shared.server.serving import PortTakenError, require_free
 from shared.settings import ADDRESSES, ENVIRONMENT, Addresses, Settings, variable
 from shared.wording import counted
+
+if TYPE_CHECKING:
+    from shared.dev_stack.embedded_cluster import ClusterNode, EmbeddedCluster
 
 READINESS = poll(0.05, within=10.0)
 """How a process is waited for until the terminal shows what it waits for."""
@@ -45,18 +49,19 @@ class Stack(NamedTuple):
 
     settings: Settings
     postgres: EmbeddedPostgres | None
-    redis: EmbeddedRedis | None
+    redis: "EmbeddedRedis | EmbeddedCluster[ClusterNode] | None"
 
     @property
     def servers(self) -> Sequence[EmbeddedServer]:
-        return [server for server in (self.postgres, self.redis) if server is not None]
+        return [*((self.postgres,) if self.postgres else ()), *(self.redis.nodes if self.redis else ())]
 
 
-async def run(settings: Settings, *, fresh: bool, demo: bool = False) -> None:
+async def run(settings: Settings, *, fresh: bool, demo: bool = False, nodes: Nodes | None = None) -> None:
     """
     Run everything until SIGINT or SIGTERM.
 
     :param demo: fill a home in which nobody is yet.
+    :param nodes: of Valkey; see `redis_at`.
     :raises ExtraMissing: there is no program of a server that is to run.
     :raises HomeError: the state directory cannot be used.
     :raises UpError: it cannot be started.
@@ -65,12 +70,14 @@ async def run(settings: Settings, *, fresh: bool, demo: bool = False) -> None:
     if settings.auth == "off":
         for name in ("write", "read", "ops"):
             require_access(settings, host=getattr(settings, f"{name}_host"))
+    if nodes and settings.redis_url:
+        raise UpError("--nodes is about servers of ours, and MUSTER_REDIS_URL names yours: leave one of them out")
     _require_programs(settings)
     _end_on_signals()
     os.umask(UMASK)  # of what the servers and processes write, too
     with contextlib.suppress(asyncio.CancelledError), locked(settings.home):
         _close(settings.home)
-        await _run(with_free_ports(settings), fresh=fresh, demo=demo)
+        await _run(with_free_ports(settings), fresh=fresh, demo=demo, nodes=nodes)
 
 
 def _require_programs(settings: Settings) -> None:
@@ -120,16 +127,17 @@ def with_free_ports(settings: Settings) -> Settings:
     return chosen
 
 
-async def _run(settings: Settings, *, fresh: bool, demo: bool) -> None:
-    stack = _stack(settings)
+async def _run(settings: Settings, *, fresh: bool, demo: bool, nodes: Nodes | None) -> None:
     if fresh:
-        for server in stack.servers:  # those that the settings name are none of them
-            server.empty()
+        _empty(settings)
+    stack = _stack(settings, nodes)
     (logs := settings.home / "logs").mkdir(exist_ok=True)
     supervisor = Supervisor(say=say)
     async with contextlib.AsyncExitStack() as cleanup:
         for server in stack.servers:
             await cleanup.enter_async_context(_started(server))
+        if stack.redis:
+            await asyncio.to_thread(stack.redis.form)
         addresses = _addresses(stack)
         environ = _environment(settings, addresses)
         cleanup.enter_context(_written(addresses, settings.home))
@@ -149,11 +157,22 @@ async def _run(settings: Settings, *, fresh: bool, demo: bool) -> None:
         await _supervise(supervisor, programs, addresses, ready=ready)
 
 
-def _stack(settings: Settings) -> Stack:
-    data, logs = settings.home / "data", settings.home / "logs"
-    postgres = EmbeddedPostgres(data / "postgres", log=logs / "postgres.log", binaries=settings.postgres_bin)
-    redis = EmbeddedRedis(data / "redis", log=logs / "redis.log", binary=settings.redis_bin)
-    return Stack(settings, None if settings.database_url else postgres, None if settings.redis_url else redis)
+def _stack(settings: Settings, nodes: Nodes | None) -> Stack:
+    redis = None if settings.redis_url else redis_at(settings.home, nodes=nodes, binary=settings.redis_bin)
+    return Stack(settings, None if settings.database_url else _postgres(settings), redis)
+
+
+def _postgres(settings: Settings) -> EmbeddedPostgres:
+    data, log = settings.home / "data" / "postgres", settings.home / "logs" / "postgres.log"
+    return EmbeddedPostgres(data, log=log, binaries=settings.postgres_bin)
+
+
+def _empty(settings: Settings) -> None:
+    """Remove what our servers have stored; those that the settings name are none of them."""
+    if not settings.database_url:
+        _postgres(settings).empty()
+    if not settings.redis_url:
+        empty_redis_at(settings.home)
 
 
 @contextlib.asynccontextmanager
@@ -248,7 +267,15 @@ def _addresses(stack: Stack) -> Addresses:
         write=_url(settings.write_host, settings.write_port),
         read=_url(settings.read_host, settings.read_port),
         ops=_url(settings.ops_host, settings.ops_port),
+        partitions=_partitions(stack),
     )
+
+
+def _partitions(stack: Stack) -> int:
+    """Return as many as the settings say, or else what the nodes of a cluster can share."""
+    is_cluster = stack.redis is not None and len(stack.redis.nodes) > 1
+    is_chosen = stack.settings.sources["partitions"] == ENVIRONMENT
+    return PRIMARIES if is_cluster and not is_chosen else stack.settings.partitions
 
 
 def _url(host: str, port: int) -> str:
@@ -262,6 +289,7 @@ def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
         "home": settings.home,
         "database_url": addresses.database_url,
         "redis_url": addresses.redis_url,
+        "partitions": addresses.partitions,
         "write_port": settings.write_port,
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,

@@ -87,6 +87,8 @@ class Addresses(WithSecrets, frozen=True, kw_only=True):
     write: str
     read: str
     ops: str
+    partitions: int = 1
+    """Into how many the read models are divided."""
 
 
 def absolute_path(text: str) -> Path:
@@ -228,7 +230,7 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
 
     def with_addresses(self) -> Self:
         """
-        Fill the URLs that are not set with what the `muster up` of this state directory wrote.
+        Fill the URLs that are not set with what the `muster up` of this state directory wrote, partitions with them.
 
         :raises SettingsError: the file is there but cannot be read.
         """
@@ -242,7 +244,9 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
             "read_url": addresses.read,
             "ops_url": addresses.ops,
         }
-        missing = {field: url for field, url in running.items() if getattr(self, field) is None}
+        missing: dict[str, Any] = {field: url for field, url in running.items() if getattr(self, field) is None}
+        if self.sources["partitions"] == DEFAULT and "redis_url" in missing:
+            missing["partitions"] = addresses.partitions
         sources = {**self.sources, **dict.fromkeys(missing, str(self.home / ADDRESSES))}
         return msgspec.structs.replace(self, **missing, sources=sources)
 

@@ -95,9 +95,16 @@ def test_what_a_home_has_goes_only_for_a_backup_that_is_whole(backup, restored, 
 
 
 def test_a_restored_home_is_what_was_backed_up(stack, restored, home):
-    """The same records, ids, versions and times; what came later is missing, and new people take the next positions."""
-    other = Stack(home)
+    """
+    The same records, ids, versions and times; what came later is missing, and new people take the next positions.
+
+    Whatever the read models are filled on: here three nodes of a cluster, with which all is well.
+    """
+    other = Stack(home, "--nodes", "3")
     try:
+        doctor = muster(home, "doctor")
+        assert [line for line in doctor.stdout.splitlines() if not line.startswith("✓")] == []
+        assert doctor.stdout.count("✓ node ") == 3
         with _client(other, other.addresses.read) as ours, _client(stack, stack.addresses.read) as theirs:
             for path in LISTS:
                 there = _records(theirs, path, at_least=0)

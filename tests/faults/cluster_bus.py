@@ -8,14 +8,14 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.cluster import ClusterNode, ValkeyCluster
+from tests.support.cluster import FragileNode, ValkeyCluster
 from tests.support.proxy import Proxy
 
 
 class BusLine(Proxy):
     """Leads to one node; refuses those who come from some addresses."""
 
-    def __init__(self, node: ClusterNode) -> None:
+    def __init__(self, node: FragileNode) -> None:
         super().__init__(f"redis://127.0.0.1:{node.bus_port}")
         self._refused: Collection[str] = ()
 
@@ -43,7 +43,7 @@ class SeparableCluster(ValkeyCluster):
     loop: asyncio.AbstractEventLoop
 
     @contextmanager
-    def cut_off(self, node: ClusterNode) -> Iterator[None]:
+    def cut_off(self, node: FragileNode) -> Iterator[None]:
         self._refuse({each.host: {node.host} for each in self.nodes} | {node.host: {each.host for each in self.nodes}})
         try:
             yield
@@ -60,8 +60,8 @@ def separable_cluster(home: Path) -> Iterator[SeparableCluster]:
     """Give three primaries with a replica each, whose lines are looked after by a thread: a test may block."""
     with ExitStack() as stack:
         loop = stack.enter_context(_running_loop())
-        nodes = [ClusterNode(home / f"node-{nth}", host=f"127.0.0.{10 + nth}") for nth in range(6)]
-        cluster = SeparableCluster(nodes, primaries=3)
+        nodes = [FragileNode(home / f"node-{nth}", host=f"127.0.0.{10 + nth}") for nth in range(6)]
+        cluster = SeparableCluster(home, nodes, primaries=3)
         cluster.lines, cluster.loop = {each.host: BusLine(each) for each in nodes}, loop
         opened = asyncio.run_coroutine_threadsafe(_open(list(cluster.lines.values())), loop).result()
         stack.callback(lambda: asyncio.run_coroutine_threadsafe(opened.aclose(), loop).result())

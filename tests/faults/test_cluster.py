@@ -14,7 +14,7 @@ from uuid_utils import uuid7
 
 from shared.redis.cluster import slot_of
 from tests.faults.cluster_bus import separable_cluster
-from tests.support.cluster import ClusterNode, ValkeyCluster, valkey_cluster
+from tests.support.cluster import FragileNode, ValkeyCluster, valkey_cluster
 from tests.support.commands import muster
 from tests.support.operator import Operator
 from tests.support.replicas import PASSWORD, checkpoint_on
@@ -180,9 +180,9 @@ async def test_what_a_primary_took_that_was_cut_off_is_projected_again(server_ho
         assert muster(stack.home, "verify").returncode == 0
 
 
-async def is_further(node: ClusterNode, position: int) -> bool:
+async def is_further(node: FragileNode, position: int) -> bool:
     return checkpoint_on(node) > position
 
 
-async def is_owned_by_another(nodes: ValkeyCluster, former: ClusterNode) -> bool:
+async def is_owned_by_another(nodes: ValkeyCluster, former: FragileNode) -> bool:
     return nodes.owner() is not former

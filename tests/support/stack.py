@@ -29,6 +29,7 @@ from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import Backoff, RetryPolicy
 from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
+from shared.urls.servers import ClusterUrl, is_cluster_url
 from tests.support.access import forget_home, headers_for, register_home
 from tests.support.patience import SECONDS
 from write_side.adapters.postgres.migrate import migrate
@@ -187,8 +188,15 @@ class Stack:
         """Those it has taken; what it was given is not its own."""
         served = (self.addresses.write, self.addresses.read, self.addresses.ops)
         for url in (*served, self.addresses.database_url, self.addresses.redis_url):
-            if url not in self._given and (port := httpx.URL(url).port) is not None:
-                yield port
+            if url not in self._given:
+                yield from ports_in(url)
+
+
+def ports_in(url: str) -> Iterator[int]:
+    if is_cluster_url(url):
+        yield from (node.port for node in ClusterUrl.parse(url).nodes)
+    elif (port := httpx.URL(url).port) is not None:
+        yield port
 
 
 @contextmanager

@@ -16,3 +16,23 @@ def test_what_a_former_release_has_made_is_replaced_without_an_order(monkeypatch
         monkeypatch.setenv("MUSTER_REBUILD", chosen)
 
     assert up._environment(Settings.load({}), ADDRESSES)["MUSTER_REBUILD"] == expected
+
+
+async def test_nodes_are_refused_beside_a_redis_that_is_named(tmp_path):
+    """Before anything is made: one of the two would not be what the caller meant."""
+    settings = Settings.load({"MUSTER_HOME": str(tmp_path / "home"), "MUSTER_REDIS_URL": "redis://r/0"})
+
+    with pytest.raises(up.UpError, match="--nodes is about servers of ours, and MUSTER_REDIS_URL names yours"):
+        await up.run(settings, fresh=False, nodes=3)
+
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "environ", "expected"), [(1, {}, 1), (3, {}, 3), (3, {"MUSTER_PARTITIONS": "12"}, 12)]
+)
+def test_a_cluster_has_partitions_for_its_nodes_to_share(tmp_path, nodes, environ, expected):
+    """As many as the settings say, if they do."""
+    settings = Settings.load({"MUSTER_HOME": str(tmp_path), **environ})
+
+    assert up._partitions(up._stack(settings, nodes)) == expected

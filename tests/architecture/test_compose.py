@@ -7,22 +7,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from shared.cli.commands import COMMANDS
 from shared.settings import Settings
+from tests.support.composed import PASSWORDS, composed, on_a_cluster
 
 ROOT = Path(__file__).parents[2]
 OURS = ("migrate", "write", "consume", "project", "react", "read")
 KEYS = "keys"
-PASSWORDS = {"POSTGRES_PASSWORD": "secret", "VALKEY_PASSWORD": "secret"}
+NODES = [f"valkey-{nth}" for nth in range(1, 7)]
 
 
 @pytest.fixture(scope="module")
 def services():
     """The services as written, with passwords and defaults filled in."""
-    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "compose.yaml").read_text())
-    return yaml.safe_load(re.sub(r"\$\{(\w+):\?[^}]*\}", lambda name: PASSWORDS[name[1]], text))["services"]
+    return composed()
 
 
 def test_docker_compose_accepts_it():
@@ -46,7 +45,7 @@ def test_docker_compose_accepts_it():
 
 def test_every_process_is_there_and_runs_its_command(services):
     """Every process, the migrations, and the two servers."""
-    assert {*OURS, KEYS, "postgres", "valkey"} == set(services)
+    assert {*OURS, KEYS, "postgres", "valkey", "cluster", *NODES} == set(services)
     assert [[name] for name in OURS] == [services[name]["command"] for name in OURS]
     assert set(OURS) < set(COMMANDS)
 
@@ -65,14 +64,14 @@ def test_every_setting_is_one(services, name):
 
 def test_what_runs_for_long_says_whether_it_is_well(services):
     """And the migrations run once, before those who need the tables."""
-    assert {"migrate", KEYS} == {name for name, service in services.items() if "healthcheck" not in service}
+    assert {"migrate", KEYS, "cluster"} == {name for name, service in services.items() if "healthcheck" not in service}
     for name in ("write", "project", "react"):
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
 def test_the_read_side_needs_no_postgres(services):
     """It starts and serves with PostgreSQL down."""
-    assert set(services["read"]["depends_on"]) == {"keys", "valkey"}
+    assert set(services["read"]["depends_on"]) == {"keys", "valkey", "cluster"}
 
 
 def test_a_process_that_listens_to_all_asks_for_tokens(services):
@@ -97,10 +96,28 @@ def test_the_servers_keep_what_they_are_told(services):
     assert "maxmemory-policy noeviction" in services["valkey"]["command"][-1]
 
 
+def test_nodes_run_only_where_the_profile_is_asked_for(services):
+    """What needs Redis waits for those that there are."""
+    assert {name for name, each in services.items() if each.get("profiles") == ["cluster"]} == {"cluster", *NODES}
+    assert set(services["cluster"]["depends_on"]) == set(NODES)
+    for name in ("consume", "project", "read"):
+        cluster = services[name]["depends_on"]["cluster"]
+        assert cluster == {"condition": "service_completed_successfully", "required": False}
+
+
+def test_every_process_is_led_to_the_nodes_by_what_the_page_says():
+    """Into twelve partitions, by a password that has no default."""
+    services = composed(**on_a_cluster())
+
+    for name in (*OURS, KEYS):
+        settings = Settings.load(services[name]["environment"])
+        assert (settings.redis_url, settings.partitions) == ("redis+cluster://:secret@valkey-1,valkey-2,valkey-3", 12)
+
+
 def test_nothing_of_ours_runs_as_root_or_may_become_it(services):
     """Nor can it write anywhere but to its temporary files."""
     assert re.search(r"^USER muster$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    for name in (*OURS, KEYS):
+    for name in (*OURS, KEYS, "cluster"):
         assert services[name]["cap_drop"] == ["ALL"]
         assert services[name]["read_only"]
 

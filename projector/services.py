@@ -21,7 +21,6 @@ from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.log_pages import PostgresLogPages
 from projector.adapters.processes.filler import RangeFillerInChild
-from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import RedisPlaces, store_in_redis
 from projector.adapters.redis.timeline import RedisTimelineStore
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
@@ -45,12 +44,13 @@ from projector.processing.moving_on import CheckpointMover, Routed
 from projector.processing.parked_events import ParkedEvents
 from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
+from projector.projections.stats import stats
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
 from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
 from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
-from projector.store.ports import Candidate, Lease, ProjectionStore
+from projector.store.ports import Candidate, Lease, LeaseName, ProjectionStore
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.local_access import TO_OPS_PAGE
@@ -134,10 +134,10 @@ def register_redis(
     """Register a projector that keeps everything in one Redis, or in one cluster; see `register_projector`."""
     settings = settings or Settings.load({})
     redis = RedisPlaces(url, valid=settings.limits_of(ProcessorLimits).attest / 2)
-    lease = RedisLease(redis.home, keyspace=HOME, limits=settings.limits_of(LeadershipLimits))
+    layout = layout_of(projections, Partitions(settings.partitions))
+    lease = redis.lease(layout.parts, limits=settings.limits_of(LeadershipLimits))
     registry.register_value(Lease, lease, on_registry_close=redis.aclose, ping=_answers)
     registry.register_value(TimelineStore, RedisTimelineStore(redis.home, keyspace=HOME))
-    layout = layout_of(projections, Partitions(settings.partitions))
     register_projector(
         registry,
         log=log,
@@ -174,7 +174,7 @@ def register_projector(
     :param filler: makes what fills generations, instead of what does it in this process.
     """
     settings, candidate = settings or Settings.load({}), _candidate(clock)
-    leaderships = {each.name: Leadership(each.name, each.version) for each in (store.projection for store in stores)}
+    leaderships = {each.projection.label: Leadership(_lease_of(each)) for each in stores}
     election = LeaderElection(lease, candidate, list(leaderships.values()), limits=settings.limits_of(LeadershipLimits))
     feeds, mover = _feeds(
         stores,
@@ -238,7 +238,7 @@ def _feeds(
                 log=log,
                 tap=tap,
                 order=order,
-                leadership=leaderships[store.projection.name],
+                leadership=leaderships[store.projection.label],
                 filler=TakingTurnsFiller(filler, turns=turns) if is_part else filler,
                 clock=clock,
                 limits=limits or limits_of(store.projection, settings),
@@ -323,5 +323,9 @@ def _generation_name() -> str:
     return uuid_utils.uuid7().hex
 
 
+def _lease_of(store: ProjectionStore) -> LeaseName:
+    return LeaseName(store.projection.name, store.projection.version, store.keyspace.tag)
+
+
 async def _answers(lease: Lease) -> None:
-    await lease.candidates([])
+    await lease.candidates([LeaseName(stats.name, stats.version)])

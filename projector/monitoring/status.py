@@ -20,7 +20,7 @@ from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.rebuilding.reconciler import Reconciler
 from projector.store.collections import collections_of
 from projector.store.generations import Building, Survey
-from projector.store.ports import Lease, LeaseName
+from projector.store.ports import Lease
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader, Holder
@@ -112,8 +112,7 @@ class StatusBoard:
             generation.documents, generation.bytes = size
 
     async def _projectors(self) -> list[ProjectorStatus]:
-        names = {LeaseName(each.projection.name, each.projection.version) for each in self._reconcilers}
-        candidates = await self._lease.candidates(sorted(names))
+        candidates = await self._lease.candidates([each.lease for each in self._reconcilers])
         holders = {each.id: each for each in candidates.holders.values()}
         known = {each.id: each for each in candidates.all} | holders
         return [

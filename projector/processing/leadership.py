@@ -1,30 +1,47 @@
-"""Leader election by lease: one projector at a time feeds what one version of a projection has made."""
+"""Leader election by lease: one projector at a time feeds what one version of a projection has made in a partition."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from time import monotonic
 
+import msgspec
 import structlog
 
+from projector.folding.grouping import grouped
 from projector.processing.limits import LeadershipLimits
-from projector.store.ports import Candidate, Lease, LeaseName
+from projector.processing.sharing import Share, shared_out
+from projector.store.ports import Candidate, Candidates, Lease, LeaseName
 from shared.errors import Unavailable
 from shared.runtime.retry import repeat
+from shared.runtime.tasks import Tasks
 
 log = structlog.get_logger()
 
 
 class Leadership:
-    """Whether this projector leads one version of a projection, and so feeds the generations which that has made."""
+    """Whether this projector holds a lease, and so feeds the generations which it is about."""
 
-    def __init__(self, projection: str, version: int) -> None:
-        self.lease = LeaseName(projection, version)
+    def __init__(self, lease: LeaseName) -> None:
+        self.lease = lease
         self.trouble: str | None = None
         """Why no projector can hold the lease now."""
+        self.unused = asyncio.Event()
+        """Set while nothing is fed by it."""
+        self.unused.set()
         self._held = asyncio.Event()
+        self._followers: list[Callable[[], None]] = []
 
     @property
     def is_held(self) -> bool:
         return self._held.is_set()
+
+    def follow(self, told: Callable[[], None]) -> None:
+        """Call this whenever the lease is taken or lost."""
+        self._followers.append(told)
 
     async def begun(self) -> None:
         """Wait until the lease is held."""
@@ -32,14 +49,22 @@ class Leadership:
 
     def hold(self, *, held: bool, trouble: str | None = None) -> None:
         self.trouble = trouble
+        if held is self.is_held:
+            return
         if held:
             self._held.set()
         else:
             self._held.clear()
+        for told in self._followers:
+            told()
 
 
 class LeaderElection:
-    """Take part in the elections of all projections, and stay the leader for as long as possible."""
+    """
+    Take part in the elections of all partitions, and stay the leader for as long as possible.
+
+    Nothing is taken from a projector that is there: one that has more than its part gives up what another is to have.
+    """
 
     def __init__(
         self,
@@ -48,41 +73,114 @@ class LeaderElection:
         leaderships: Sequence[Leadership],
         *,
         limits: LeadershipLimits | None = None,
+        time: Callable[[], float] = monotonic,
     ) -> None:
         self._lease = lease
-        self._candidate = candidate
-        self._leaderships = leaderships
+        self._leaderships = {each.lease: each for each in leaderships}
+        self._candidate = msgspec.structs.replace(candidate, feeds=_digest(self._leaderships))
         self._limits = limits or LeadershipLimits()
-        self._names = [each.lease for each in leaderships]
-        self._held: frozenset[LeaseName] = frozenset()
-        self._until = 0.0
+        self._time = time
+        self._until: dict[LeaseName, float] = {}
+        """Up to when each lease is held."""
+        self._shares: dict[str, Share] = {}
+        """Of the partitions of which anything is known."""
+        self._under_way: set[LeaseName] = set()
 
     async def run(self) -> None:
         """Take the leases or wait for them, renew them, and give them up when cancelled."""
         try:
-            await repeat(self._renew, every=self._limits.renew)
+            async with Tasks() as rounds:
+                await repeat(partial(self._turn, rounds), every=self._limits.renew)
         finally:
-            self._note(frozenset())
-            await self._release()
+            self._until.clear()
+            self._note(self._leaderships)
+            await self._leave()
 
-    async def _renew(self) -> None:
-        loop = asyncio.get_running_loop()
-        now, trouble = loop.time(), None  # the answer may be long in coming: the lease runs from before the question
+    async def _turn(self, rounds: Tasks) -> None:
+        """Begin a round with each server that has answered: one that does not holds up only what it has."""
+        self._expire()
         try:
-            self._held = await self._lease.hold(self._candidate, self._names)
-            self._until = now + self._limits.lease
+            servers = await self._lease.by_server(list(self._leaderships))
         except Unavailable as error:
-            log.debug("the lease cannot be renewed", error=str(error))
-            trouble = str(error)
-        self._note(self._held if self._until > loop.time() else frozenset(), trouble)
+            self._note(self._leaderships, trouble=error)
+            return
+        for names in servers:
+            if not self._under_way.intersection(names):
+                self._under_way.update(names)
+                rounds.start(self._round(names), name="renewal of leases")
 
-    def _note(self, held: frozenset[LeaseName], trouble: str | None = None) -> None:
-        for leadership in self._leaderships:
-            leadership.hold(held=leadership.lease in held, trouble=trouble)
+    async def _round(self, names: Sequence[LeaseName]) -> None:
+        try:
+            await self._renew(names)
+        except Unavailable as error:
+            log.debug("leases cannot be renewed", error=str(error))
+            for each in names:
+                self._shares.pop(each.partition, None)
+            self._note(names, trouble=error)
+        finally:
+            self._under_way.difference_update(names)
 
-    async def _release(self) -> None:
+    async def _renew(self, names: Sequence[LeaseName]) -> None:
+        until = self._time() + self._limits.lease  # the answer may be long in coming: from before the question
+        found = await self._lease.renew(self._candidate, names)
+        held = {each for each, holder in found.holders.items() if holder.id == self._candidate.id}
+        own = self._part_of(names, found)
+        held |= await self._lease.take(self._candidate, [each for each in own if each not in found.holders])
+        for each in names:
+            self._until.pop(each, None)
+        self._until |= dict.fromkeys(held.intersection(own), until)
+        self._note(names)
+        await self._give_up(held.difference(own))
+
+    def _part_of(self, names: Sequence[LeaseName], found: Candidates) -> Sequence[LeaseName]:
+        """Return the leases that this projector is to have."""
+        by_partition = grouped((each.partition, each) for each in names)
+        self._shares |= {tag: self._share(tag, found, leases) for tag, leases in by_partition.items()}
+        plan = shared_out(self._shares)
+        return [each for each in names if plan.get(each.partition) == self._candidate.id]
+
+    def _share(self, tag: str, found: Candidates, leases: Collection[LeaseName]) -> Share:
+        """Say who has a partition: of those who take part for the same leases the one with the most of them."""
+        present = {each.id for each in found.present[tag] if each.feeds == self._candidate.feeds}
+        holders = Counter(found.holders[each].id for each in leases if each in found.holders)
+        ranked = sorted(present.intersection(holders), key=lambda each: (-holders[each], each))
+        return Share(next(iter(ranked), None), present)
+
+    async def _give_up(self, names: Collection[LeaseName]) -> None:
+        """Give leases up, each once nothing is fed by it any more; of what goes on for longer the next round does."""
+        leaderships = [self._leaderships[each] for each in names]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.renew / 2):
+                await asyncio.gather(*(each.unused.wait() for each in leaderships))
+        await self._lease.release(self._candidate, [each.lease for each in leaderships if each.unused.is_set()])
+
+    def _expire(self) -> None:
+        """Lose what was not renewed in time."""
+        for name, leadership in self._leaderships.items():
+            leadership.hold(held=self._is_held(name), trouble=leadership.trouble)
+
+    def _note(self, names: Iterable[LeaseName], trouble: Unavailable | None = None) -> None:
+        for each in names:
+            self._leaderships[each].hold(held=self._is_held(each), trouble=str(trouble) if trouble else None)
+
+    def _is_held(self, name: LeaseName) -> bool:
+        return name in self._until and self._time() < self._until[name]
+
+    async def _leave(self) -> None:
+        try:
+            servers = await self._lease.by_server(list(self._leaderships))
+        except Unavailable as error:
+            log.info("the leases are left to run out", error=str(error))
+            return
+        await asyncio.gather(*map(self._leave_server, servers))
+
+    async def _leave_server(self, names: Sequence[LeaseName]) -> None:
         try:
             async with asyncio.timeout(self._limits.renew):
-                await self._lease.release(self._candidate, self._names)
+                await self._lease.leave(self._candidate, names)
         except (Unavailable, TimeoutError) as error:
-            log.info("the lease is left to run out", error=str(error))
+            log.info("leases are left to run out", error=str(error))
+
+
+def _digest(names: Iterable[LeaseName]) -> str:
+    return sha256(repr(sorted(names)).encode()).hexdigest()[:8]

@@ -210,7 +210,7 @@ class Processor:
             generation=self._pointer.generation,
             reader=reader,
             checkpoint=standing.checkpoint,
-            may_go_on=self._may_go_on.is_set,
+            may_go_on=lambda: self._may_go_on.is_set() and self._feed.leadership.is_held,
             moved=self._moved,
         )
         async with self._feed.mover.moving(resting):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from time import monotonic
 
-from projector.declaring.projection import Projection
 from projector.processing.processors import roles
 from projector.store.generations import Survey
 from projector.store.ports import Lease, LeaseName
@@ -16,11 +15,12 @@ class OrphanedGenerations:
     """
     Find the generations of a projection whose version no process runs.
 
+    :param own: the lease by which this process feeds those of its version.
     :param interval: seconds from one read of the log to the next; it is only read while another version's are there.
     """
 
-    def __init__(self, projection: Projection, *, lease: Lease, log: EventLog, interval: float) -> None:
-        self._projection = projection
+    def __init__(self, own: LeaseName, *, lease: Lease, log: EventLog, interval: float) -> None:
+        self._own = own
         self._lease = lease
         self._log = log
         self._interval = interval
@@ -28,14 +28,14 @@ class OrphanedGenerations:
 
     async def missing_an_erasure(self, survey: Survey) -> Sequence[Pointer]:
         """Return those that miss an erasure which the log has, and will for ever; none while the log is away."""
-        others = [pointer for pointer in roles(survey) if pointer.version != self._projection.version]
+        others = [pointer for pointer in roles(survey) if pointer.version != self._own.version]
         if not others or monotonic() - self._checked < self._interval:
             return []
         self._checked = monotonic()
         return [each for each in others if await self._misses_an_erasure(each, survey) and not await self._is_fed(each)]
 
     async def _is_fed(self, pointer: Pointer) -> bool:
-        name = LeaseName(self._projection.name, pointer.version)
+        name = self._own._replace(version=pointer.version)
         return bool((await self._lease.candidates([name])).holders)
 
     async def _misses_an_erasure(self, pointer: Pointer, survey: Survey) -> bool:

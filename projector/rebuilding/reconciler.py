@@ -60,19 +60,27 @@ class Reconciler:
         self._ids = ids
         self._name = name
         self._rebuilds_by_itself = rebuilds_by_itself
-        self._orphaned = OrphanedGenerations(projection, lease=lease, log=feed.log, interval=feed.limits.recheck)
+        self._orphaned = OrphanedGenerations(
+            feed.leadership.lease, lease=lease, log=feed.log, interval=feed.limits.recheck
+        )
         self._own = ProjectionProgress(projection.label, GenerationRole.RECONCILER)
         self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
         self._target = 0
         self._news = asyncio.Event()
         self._idle = feed.limits.idle(times=3)
+        feed.leadership.follow(self.look_again)
         self._comparison = OneComparison(compare, when_done=self.look_again)
 
     @property
     def progress(self) -> ProjectionProgress:
         """Of the generation that readers use; of the reconciler itself, if there is none or something is amiss."""
         return self._own if self._own.error else self._processors.progress_of(self._main) or self._own
+
+    @property
+    def lease(self) -> LeaseName:
+        """The lease by which the projection is fed."""
+        return self._feed.leadership.lease
 
     def progress_of(self, pointer: Pointer) -> ProjectionProgress | None:
         """Of a generation, if it is fed here."""
@@ -117,12 +125,14 @@ class Reconciler:
         return await self._transition(_of("kept", generation, change))
 
     async def _turn(self) -> None:
+        self._news.clear()
         if not self._feed.leadership.is_held:
             self._comparison.stop()
             await self._processors.run_for({})
+            self._feed.leadership.unused.set()
             await self._stand_by()
             return
-        self._news.clear()
+        self._feed.leadership.unused.clear()
         since = perf_counter()
         survey = await self.store.model.survey()
         await self._processors.run_for(roles(survey, version=self.projection.version))
@@ -145,7 +155,7 @@ class Reconciler:
         self._target = survey.roster.building.target if survey.roster.building else 0
         if main is None or main.version == self.projection.version:
             self._own.start()
-        elif (await self._lease.candidates([LeaseName(self.projection.name, main.version)])).holders:
+        elif (await self._lease.candidates([self.lease._replace(version=main.version)])).holders:
             self._own.stand_by()
         else:
             self._own.freeze(VersionDiffers(frozen(self.projection.name, main, self.projection.version)))

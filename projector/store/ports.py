@@ -14,6 +14,7 @@ from projector.folding.batch import Batch
 from projector.store.generations import Survey
 from projector.store.inspection import GenerationInspector
 from projector.store.transitions import Transition
+from shared.read_model.keys import HOME, Keyspace
 from shared.read_model.positions import Checkpoint, Pointer
 
 
@@ -115,47 +116,88 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProjectionStore:
-    """A projection, and the adapters on which what it makes is kept."""
+    """A projection, the adapters on which what it makes is kept, and the names of its keys there."""
 
     projection: Projection
     model: ReadModel
     inspector: GenerationInspector
+    keyspace: Keyspace = HOME
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A projector that feeds or stands by: who it is (host, process id) and since when it runs (RFC 3339)."""
+    """
+    A projector that feeds or stands by.
+
+    :param id: its host, its process id, and some letters that no other has.
+    :param since: when it began to run (RFC 3339).
+    :param feeds: a digest of the leases that it takes part for: those who take part for the same ones share them.
+    """
 
     id: str
     since: str
+    feeds: str = ""
 
 
 class LeaseName(NamedTuple):
-    """The purpose of a lease: feeding what one version of a projection has made."""
+    """
+    The purpose of a lease: feeding what one version of a projection has made in a partition.
+
+    :param partition: its hash tag.
+    """
 
     projection: str
     version: int
+    partition: str = HOME.tag
 
 
 class Candidates(NamedTuple):
-    """The projectors of the last seconds, and which of them feeds what."""
+    """
+    The projectors of the last seconds, and which of them feeds what.
+
+    :param holders: of each lease that one of them holds.
+    :param present: those that have given a sign of life in a partition, by its hash tag.
+    """
 
     holders: Mapping[LeaseName, Candidate]
-    all: Sequence[Candidate]
+    present: Mapping[str, Sequence[Candidate]]
+
+    @property
+    def all(self) -> Sequence[Candidate]:
+        """Those with a sign of life in any partition; who has been there the longest comes first."""
+        found = {each.id: each for present in self.present.values() for each in present}
+        return sorted(found.values(), key=lambda each: (each.since, each.id))
 
 
 class Lease(Protocol):
     """
-    A claim of one of several projectors to feed, which saves the others the work.
+    Claims of projectors to feed, which save the others the work; each lies in its partition, beside what is fed.
 
     Projectors of different versions feed side by side. It is for economy only: a holder that misses its loss
     does no harm, as every commit compares checkpoints. Every method raises `Unavailable`.
     """
 
-    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-        """Take leases or renew them, and be listed, for a few seconds; says which of them the candidate has."""
+    async def by_server(self, names: Sequence[LeaseName]) -> Sequence[Sequence[LeaseName]]:
+        """Divide leases by where they are kept: one server may be away, and another not."""
+
+    async def renew(self, candidate: Candidate, names: Sequence[LeaseName]) -> Candidates:
+        """
+        Be listed in the partitions of these leases, and keep those that the candidate has, for a few seconds.
+
+        :param names: those on one server, see `by_server`.
+        """
+
+    async def take(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+        """Take leases that nobody held when they were last renewed; says which of them the candidate has now."""
 
     async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
+        """Give up those leases that the candidate has."""
+
+    async def leave(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         """Give up those leases that the candidate has, and be listed no more."""
 
     async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
-        """Return the projectors that are there, and the holders of these leases."""
+        """
+        Return the projectors that are there, and the holders of these leases, on the servers that answer.
+
+        :raises Unavailable: none does.
+        """

@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 import msgspec
 import pytest
 
-from projector.adapters.redis import checkpoints as checkpoints_in_redis
+from projector.adapters.redis import servers
 from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.store.ports import Move
 from shared.read_model.keys import HOME
@@ -122,7 +122,7 @@ async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
 
 async def test_a_node_that_has_no_partition_any_more_holds_up_none(cluster, monkeypatch):
     """Also where it was not asked for anything since: so it is after a failover while nothing happened."""
-    monkeypatch.setattr(checkpoints_in_redis, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(servers, "LOOK_SECONDS", 0.0)
     space, *_, beside = Partitions(12).keyspaces
     async with moving_in(cluster, space, beside) as moved_on:
         first = await moved_on(BEFORE, THEN)
@@ -154,7 +154,7 @@ async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster):
         still = owners["profiles.1"]
         with still.frozen():
             first = asyncio.create_task(moved_on(steps[1], steps[2]))
-            await until(lambda: checkpoints._under_way == {checkpoints._nodes.node_of(spaces[1].tag)})
+            await until(lambda: checkpoints._servers.is_busy(checkpoints._servers.of(spaces[1].tag)))
             beside = await moved_on(steps[2], steps[3])
             is_held_up = not first.done()
         cluster.settled()

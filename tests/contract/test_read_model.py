@@ -16,7 +16,6 @@ from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
-from projector.store.ports import Candidate, LeaseName
 from projector.store.transitions import RebuildUnderWay, begun, switched
 from shared.dev_stack.embedded_server import free_port
 from shared.errors import EvictionPossible, Unavailable
@@ -38,9 +37,6 @@ from tests.support.folding import (
 from tests.support.histories import History
 from tests.support.proxy import Proxy
 from tests.support.read_models import StoreInRedis, on_a_server
-
-NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1), LeaseName("profiles", 2)]
-ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
 
 
 @pytest.fixture
@@ -299,40 +295,6 @@ async def test_a_store_that_may_evict_is_refused(store, request):
         await model.attest()
 
 
-async def test_one_projector_holds_the_lease(store):
-    """The other is listed beside it, and gets the lease once it is released."""
-    lease = store.lease()
-
-    held = [await lease.hold(each, NAMES[:1]) for each in (ONE, OTHER, ONE)]
-    candidates = await lease.candidates(NAMES)
-    await lease.release(ONE, NAMES)
-    await lease.release(ONE, NAMES)
-
-    assert held == [{NAMES[0]}, set(), {NAMES[0]}]
-    assert ({NAMES[0]: ONE}, {ONE.id, OTHER.id}) == (candidates.holders, {each.id for each in candidates.all})
-    assert await lease.hold(OTHER, NAMES) == set(NAMES)
-    assert list((await lease.candidates(NAMES)).all) == [OTHER]
-
-
-async def test_projectors_of_two_versions_hold_a_lease_each(store):
-    """The old one goes on feeding while the new one rebuilds; what both can feed, one of them does."""
-    lease, (groups, old, new) = store.lease(), NAMES
-
-    held = [await lease.hold(ONE, [groups, old]), await lease.hold(OTHER, [groups, new])]
-
-    assert held == [{groups, old}, {new}]
-    assert (await lease.candidates(NAMES)).holders == {groups: ONE, old: ONE, new: OTHER}
-
-
-async def test_who_does_not_hold_the_lease_cannot_release_it(store):
-    lease = store.lease()
-    await lease.hold(ONE, NAMES)
-
-    await lease.release(OTHER, NAMES)
-
-    assert (await lease.candidates(NAMES)).holders == dict.fromkeys(NAMES, ONE)
-
-
 async def rebuilt(model, history, *, generation="g2"):
     """A live generation, and another that is being built from the same events; nobody fed it yet."""
     await begin(model)
@@ -510,7 +472,7 @@ async def test_a_server_that_is_away_is_unavailable():
     async with connect(f"redis://127.0.0.1:{free_port()}") as client:
         store = StoreInRedis(client, spy=client)
 
-        for attempt in (store.model().survey(), store.model().attest(), store.lease().hold(ONE, NAMES)):
+        for attempt in (store.model().survey(), store.model().attest()):
             with pytest.raises(Unavailable, match="Redis"):
                 await attempt
 

@@ -3,41 +3,37 @@
 import time
 from hashlib import sha256
 
-from projector.adapters.redis.leases import RedisLease
-from projector.store.ports import Candidate, LeaseName
+from projector.store.ports import LeaseName
 from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate
-from tests.support.read_models import LASTING
+from tests.contract.test_leases import ONE, OTHER, hold, leases_at
 
 HOUR = 3_600
 NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]
-ONE, OTHER = Candidate("one", "2026-11-25T08:00:00+00:00"), Candidate("other", "2026-11-25T09:00:00+00:00")
 
 
 async def test_leases_do_not_outlast_who_holds_them(redis_server):
     """Nor is a projector seen for long that has died."""
-    async with connect(redis_server.url) as client:
-        lease = RedisLease(client, keyspace=HOME, limits=LASTING)
-        await lease.hold(ONE, NAMES)
+    async with connect(redis_server.url) as client, leases_at(redis_server.url, partitions=[HOME.tag]) as lease:
+        await hold(lease, ONE, NAMES)
         await client.pexpire(HOME.projector(ONE.id), HOUR * 1_000)
 
-        held = await lease.hold(OTHER, NAMES)
-        candidates = await lease.candidates(NAMES)
+        held = await hold(lease, OTHER, NAMES)
+        found = await lease.candidates(NAMES)
 
     assert held == set(NAMES)
-    assert candidates == (dict.fromkeys(NAMES, OTHER), [OTHER])
+    assert (found.holders, found.all) == (dict.fromkeys(NAMES, OTHER), [OTHER])
 
 
 async def test_who_lost_a_lease_notices_though_it_is_alive(redis_server):
     """Redis came back without it, say, and another projector was faster."""
-    async with connect(redis_server.url) as client:
-        lease = RedisLease(client, keyspace=HOME, limits=LASTING)
-        await lease.hold(ONE, NAMES)
+    async with connect(redis_server.url) as client, leases_at(redis_server.url, partitions=[HOME.tag]) as lease:
+        await hold(lease, ONE, NAMES)
         await client.delete(*(HOME.projection(each.projection).lease(each.version) for each in NAMES))
 
-        held = [await lease.hold(each, NAMES) for each in (OTHER, ONE)]
+        held = [await hold(lease, each, NAMES) for each in (OTHER, ONE)]
 
     assert held == [set(NAMES), set()]
 

@@ -32,7 +32,7 @@ from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import register_projector
 from projector.store.generations import Roster
-from projector.store.ports import Candidate, Lease, ProjectionStore, ReadModel
+from projector.store.ports import Candidate, Lease, LeaseName, ProjectionStore, ReadModel
 from shared.auth.setup import admit_everyone
 from shared.clock import Clock
 from shared.event_log import EventLog, MemoryEventLog
@@ -148,7 +148,7 @@ def projector_with(
 ) -> Projector:
     candidate, leadership = (
         Candidate(name, "2026-11-25T08:00:00+00:00"),
-        Leadership(projection.name, projection.version),
+        Leadership(LeaseName(projection.name, projection.version)),
     )
     lease = lease or MemoryLease()
     reconciler = Reconciler(
@@ -189,7 +189,8 @@ def with_people(*handles: str) -> Surroundings:
 
 def store_in_memory(store: MemoryStore, projection: Projection) -> ProjectionStore:
     model = MemoryReadModel(store, projection=projection)
-    return ProjectionStore(projection, model, MemoryGenerationInspector(store, projection=projection.name))
+    inspector = MemoryGenerationInspector(store, projection=projection.name)
+    return ProjectionStore(projection, model, inspector, store.keyspace)
 
 
 def register_on(

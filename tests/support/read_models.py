@@ -9,15 +9,13 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
-from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.checkpoints import RedisCheckpoints
-from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.store import store_in_redis
 from projector.declaring.projection import Projection
 from projector.processing.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
-from projector.store.ports import Checkpoints, Lease, ReadModel
+from projector.store.ports import Checkpoints, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
@@ -37,16 +35,12 @@ class StoreInMemory:
     def __init__(self, *, projection: Projection = PROFILES) -> None:
         self._projection = projection
         self._store = MemoryStore()
-        self._lease = MemoryLease()
 
     def model(self) -> ReadModel:
         return store_in_memory(self._store, self._projection).model
 
     def inspector(self) -> GenerationInspector:
         return store_in_memory(self._store, self._projection).inspector
-
-    def lease(self) -> Lease:
-        return self._lease
 
     def checkpoints(self) -> Checkpoints:
         return MemoryCheckpoints({self._projection.label: self._store})
@@ -99,9 +93,6 @@ class StoreInRedis:
 
     def inspector(self) -> GenerationInspector:
         return store_in_redis(self._client, self._projection).inspector
-
-    def lease(self) -> Lease:
-        return RedisLease(self._client, keyspace=HOME, limits=LASTING)
 
     def checkpoints(self) -> Checkpoints:
         assert self.url, "there is no server"

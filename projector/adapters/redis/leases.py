@@ -1,93 +1,189 @@
 """The projectors' leases in Redis."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha1
+from typing import NamedTuple
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import WatchError
 
+from projector.adapters.redis.servers import Servers
+from projector.folding.grouping import grouped
 from projector.processing.limits import LeadershipLimits
 from projector.store.ports import Candidate, Candidates, LeaseName
-from shared.read_model.keys import Keyspace
-from shared.redis.failures import reachable
-from shared.redis.pipelined import PipelinedConnection, pipelined
+from shared.errors import Unavailable
+from shared.read_model.keys import HOME, Keyspace
+from shared.redis.pipelined import pack
+from shared.urls.servers import Address
+
+_CHANGE = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+return 1"""
+"""Put one holder in the place of another, where that stands; nobody is an empty string."""
+
+_LOAD = pack("SCRIPT", "LOAD", _CHANGE)
+_DIGEST = sha1(_CHANGE.encode(), usedforsecurity=False).hexdigest()
+
+_NOBODY = b""
 
 
 class RedisLease:
     """
     Each lease names a projector, and each projector has a sign of life, which runs out unless it is renewed.
 
-    A lease is held as long as there is a sign of life of who it names: at rest a projector renews that alone.
+    A lease is held as long as there is a sign of life, in its partition, of who it names. At rest a projector that has
+    all that there is in the only partition renews that alone.
     """
 
-    def __init__(self, client: Redis, *, keyspace: Keyspace, limits: LeadershipLimits | None = None) -> None:
-        self._client = client
-        self._keyspace = keyspace
+    def __init__(
+        self, url: str, *, partitions: Iterable[str] = (HOME.tag,), limits: LeadershipLimits | None = None
+    ) -> None:
+        """:param partitions: the hash tags of those that have leases."""
+        tags = list(dict.fromkeys(partitions))
+        self._servers = Servers(url, tags)
+        self._is_shared = len(tags) > 1
         self._milliseconds = int((limits or LeadershipLimits()).lease * 1000)
+        self._named: dict[LeaseName, bytes] = {}
+        """Who each lease named when it was last renewed."""
 
-    async def hold(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
-        member, sign = msgspec.json.encode(candidate), self._keyspace.projector(candidate.id)
-        with reachable():
-            async with pipelined(self._client) as redis:
-                renewed, holders = await redis.execute(
-                    ("PEXPIRE", sign, self._milliseconds), ("MGET", sign, *map(self._key, names))
-                )
-                if renewed and set(holders[1:]) == {member}:
-                    return frozenset(names)
-                await redis.execute(
-                    ("SADD", self._keyspace.projectors, member), ("SET", sign, b"", "PX", self._milliseconds)
-                )
-                return await self._take(redis, member, names)
+    async def aclose(self) -> None:
+        await self._servers.aclose()
+
+    async def by_server(self, names: Sequence[LeaseName]) -> Sequence[Sequence[LeaseName]]:
+        await self._servers.look()
+        return list(grouped((self._server_of(each), each) for each in names).values())
+
+    async def renew(self, candidate: Candidate, names: Sequence[LeaseName]) -> Candidates:
+        member, server = msgspec.json.encode(candidate), self._server_of(names[0])
+        if not self._is_shared and await self._has_all(candidate, member, names):
+            return Candidates(dict.fromkeys(names, candidate), {HOME.tag: [candidate]})
+        signs = [
+            each
+            for keyspace in _keyspaces(names)
+            for each in (
+                pack("SADD", keyspace.projectors, member),
+                pack("SET", keyspace.projector(candidate.id), b"", "PX", self._milliseconds),
+            )
+        ]
+        seen = await self._look(names, *signs)
+        self._named |= seen.named
+        alive = await self._alive(server, seen.listed)
+        dead = {tag: members - alive[tag].keys() for tag, members in seen.listed.items()}
+        await self._servers.exchange(
+            server, *(pack("SREM", Keyspace(tag).projectors, *members) for tag, members in dead.items() if members)
+        )
+        return seen.candidates(alive)
+
+    async def take(self, candidate: Candidate, names: Sequence[LeaseName]) -> frozenset[LeaseName]:
+        member = msgspec.json.encode(candidate)
+        return await self._changed({each: (self._named.get(each, _NOBODY), member) for each in names})
 
     async def release(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
+        await self._changed(dict.fromkeys(names, (msgspec.json.encode(candidate), _NOBODY)))
+
+    async def leave(self, candidate: Candidate, names: Sequence[LeaseName]) -> None:
         member = msgspec.json.encode(candidate)
-        with reachable():
-            async with pipelined(self._client) as redis:
-                sign = self._keyspace.projector(candidate.id)
-                await redis.execute(("SREM", self._keyspace.projectors, member), ("DEL", sign))
-                own = [name for name, holder in (await self._watched(redis, names)).items() if holder == member]
-                await redis.transact(*(("DEL", self._key(name)) for name in own))
+        gone = [
+            each
+            for keyspace in _keyspaces(names)
+            for each in (pack("SREM", keyspace.projectors, member), pack("DEL", keyspace.projector(candidate.id)))
+        ]
+        await self._servers.exchange(self._server_of(names[0]), *gone)
+        await self.release(candidate, names)
 
     async def candidates(self, names: Sequence[LeaseName]) -> Candidates:
-        with reachable():
-            async with pipelined(self._client) as redis:
-                listed, (_, *members) = await redis.execute(
-                    ("SMEMBERS", self._keyspace.projectors), ("MGET", self._keyspace.tended, *map(self._key, names))
-                )
-                alive = await self._alive(redis, {*listed, *filter(None, members)})
-        holders = {name: alive[member] for name, member in zip(names, members, strict=True) if member in alive}
-        return Candidates(holders, sorted(alive.values(), key=lambda each: each.since))
+        answers = await asyncio.gather(*map(self._candidates, await self.by_server(names)))
+        found = [each for each in answers if isinstance(each, Candidates)]
+        if not found:
+            raise next(each for each in answers if isinstance(each, Unavailable))
+        return Candidates(
+            {name: each for one in found for name, each in one.holders.items()},
+            {tag: each for one in found for tag, each in one.present.items()},
+        )
 
-    async def _take(
-        self, redis: PipelinedConnection, member: bytes, names: Sequence[LeaseName]
-    ) -> frozenset[LeaseName]:
-        """Take the leases of those that have died, and list these no more."""
-        (listed,) = await redis.execute(("SMEMBERS", self._keyspace.projectors))
-        holders = await self._watched(redis, names)
-        alive = await self._alive(redis, {*listed, *filter(None, holders.values())})
-        free = [name for name, holder in holders.items() if holder == member or holder not in alive]
-        dead = set(listed) - alive.keys()
+    async def _candidates(self, names: Sequence[LeaseName]) -> Candidates | Unavailable:
         try:
-            await redis.transact(
-                *(("SET", self._key(name), member) for name in free),
-                *(("SREM", self._keyspace.projectors, each) for each in dead),
-            )
-        except WatchError:
-            return frozenset()
-        return frozenset(free)
+            seen = await self._look(names)
+            return seen.candidates(await self._alive(self._server_of(names[0]), seen.listed))
+        except Unavailable as error:
+            return error
 
-    async def _watched(self, redis: PipelinedConnection, names: Sequence[LeaseName]) -> dict[LeaseName, bytes | None]:
-        """Return who holds the leases; none of them may change until they are written."""
-        keys = [self._keyspace.projectors, *map(self._key, names)]
-        _, (_, *members) = await redis.execute(("WATCH", *keys), ("MGET", *keys))
-        return dict(zip(names, members, strict=True))
+    async def _has_all(self, candidate: Candidate, member: bytes, names: Sequence[LeaseName]) -> bool:
+        """Renew the sign of life; return whether there was one, and all leases name the candidate."""
+        renewed = pack("PEXPIRE", HOME.projector(candidate.id), self._milliseconds)
+        is_there, holders = await self._servers.exchange(
+            self._server_of(names[0]), renewed, pack("MGET", *map(_key, names))
+        )
+        return bool(is_there) and set(holders) == {member}
 
-    async def _alive(self, redis: PipelinedConnection, members: Collection[bytes]) -> dict[bytes, Candidate]:
+    async def _look(self, names: Sequence[LeaseName], *first: bytes) -> "_Listing":
+        """Send some commands first."""
+        places = grouped((each.partition, each) for each in names)
+        looks = [
+            each
+            for tag, own in places.items()
+            for each in (pack("MGET", *map(_key, own)), pack("SMEMBERS", Keyspace(tag).projectors))
+        ]
+        replies = (await self._servers.exchange(self._server_of(names[0]), *first, *looks))[len(first) :]
+        seen = _Listing({}, {})
+        for (tag, own), members, listed in zip(places.items(), replies[::2], replies[1::2], strict=True):
+            seen.named.update(zip(own, (each or _NOBODY for each in members), strict=True))
+            seen.listed[tag] = {*listed, *filter(None, members)}
+        return seen
+
+    async def _alive(
+        self, server: Address | None, listed: Mapping[str, set[bytes]]
+    ) -> Mapping[str, Mapping[bytes, Candidate]]:
         """Return those with a sign of life: none lasts longer than when given, but by a server's clock that was set."""
-        candidates = {member: msgspec.json.decode(member, type=Candidate) for member in members}
-        left = await redis.execute(*(("PTTL", self._keyspace.projector(each.id)) for each in candidates.values()))
-        ages = zip(candidates.items(), left, strict=True)
-        return {member: each for (member, each), milliseconds in ages if 0 < milliseconds <= self._milliseconds}
+        asked = [
+            (tag, member, msgspec.json.decode(member, type=Candidate))
+            for tag, members in listed.items()
+            for member in members
+        ]
+        left = await self._servers.exchange(
+            server, *(pack("PTTL", Keyspace(tag).projector(each.id)) for tag, _, each in asked)
+        )
+        alive: dict[str, dict[bytes, Candidate]] = {tag: {} for tag in listed}
+        for (tag, member, each), milliseconds in zip(asked, left, strict=True):
+            if 0 < milliseconds <= self._milliseconds:
+                alive[tag][member] = each
+        return alive
 
-    def _key(self, name: LeaseName) -> str:
-        return self._keyspace.projection(name.projection).lease(name.version)
+    async def _changed(self, changes: Mapping[LeaseName, tuple[bytes, bytes]]) -> frozenset[LeaseName]:
+        """Put one holder in the place of another; return the leases of which that was so."""
+        if not (names := list(changes)):
+            return frozenset()
+        packed = [pack("EVALSHA", _DIGEST, 1, _key(each), *changes[each]) for each in names]
+        _, *done = await self._servers.exchange(self._server_of(names[0]), _LOAD, *packed)
+        return frozenset(each for each, is_done in zip(names, done, strict=True) if is_done)
+
+    def _server_of(self, name: LeaseName) -> Address | None:
+        return self._servers.of(name.partition)
+
+
+class _Listing(NamedTuple):
+    """
+    The state of some leases.
+
+    :ivar named: who each of them names.
+    :ivar listed: all that are listed or named in a partition.
+    """
+
+    named: dict[LeaseName, bytes]
+    listed: dict[str, set[bytes]]
+
+    def candidates(self, alive: Mapping[str, Mapping[bytes, Candidate]]) -> Candidates:
+        holders = {name: alive[name.partition].get(member) for name, member in self.named.items()}
+        return Candidates(
+            {name: each for name, each in holders.items() if each},
+            {tag: list(each.values()) for tag, each in alive.items()},
+        )
+
+
+def _keyspaces(names: Sequence[LeaseName]) -> Sequence[Keyspace]:
+    return [Keyspace(tag) for tag in dict.fromkeys(each.partition for each in names)]
+
+
+def _key(name: LeaseName) -> str:
+    return Keyspace(name.partition).projection(name.projection).lease(name.version)

@@ -6,9 +6,11 @@ from redis.asyncio import Redis
 
 from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.inspector import RedisGenerationInspector
+from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.server_check import ServerCheck
 from projector.declaring.projection import Projection
+from projector.processing.limits import LeadershipLimits
 from projector.store.ports import ProjectionStore
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
@@ -22,6 +24,7 @@ def store_in_redis(
         projection,
         RedisReadModel(client, projection=projection, keyspace=keyspace, server=server),
         RedisGenerationInspector(client, projection=projection.name, keyspace=keyspace),
+        keyspace,
     )
 
 
@@ -33,7 +36,7 @@ class RedisPlaces:
         self._url = url
         self._valid = valid
         self._checks: dict[str, tuple[Redis, ServerCheck]] = {}
-        self._checkpoints: list[RedisCheckpoints] = []
+        self._closed: list[RedisCheckpoints | RedisLease] = []
         self.home = self._of(HOME)[0]
 
     def store(self, projection: Projection, *, keyspace: Keyspace) -> ProjectionStore:
@@ -43,12 +46,18 @@ class RedisPlaces:
     def checkpoints(self, parts: Iterable[tuple[Keyspace, Projection]]) -> RedisCheckpoints:
         """Return those of the parts of projections."""
         keys = {part.label: keyspace.projection(part.name) for keyspace, part in parts if part.concerns}
-        self._checkpoints.append(checkpoints := RedisCheckpoints(self._url, keys))
+        self._closed.append(checkpoints := RedisCheckpoints(self._url, keys))
         return checkpoints
 
+    def lease(self, parts: Iterable[tuple[Keyspace, Projection]], *, limits: LeadershipLimits) -> RedisLease:
+        """Return the leases of projections and of their parts."""
+        tags = [keyspace.tag for keyspace, _ in parts]
+        self._closed.append(lease := RedisLease(self._url, partitions=tags, limits=limits))
+        return lease
+
     async def aclose(self) -> None:
-        for checkpoints in self._checkpoints:
-            await checkpoints.aclose()
+        for each in self._closed:
+            await each.aclose()
         for client, _ in self._checks.values():
             await client.aclose()
 

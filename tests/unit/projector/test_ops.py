@@ -12,7 +12,7 @@ from projector.cli import status as cli
 from projector.monitoring.answers import Status
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
-from projector.store.ports import Candidate
+from projector.store.ports import Candidate, LeaseName
 from shared.cli.api_client import ApiUnavailable
 from shared.event_log import Holder, MemoryEventLog
 from shared.event_log.adapters.memory import MemoryEventReader
@@ -89,7 +89,7 @@ async def test_lag_is_shown_in_events_and_in_the_age_of_the_oldest(client, aroun
 
 
 async def test_a_standby_is_shown_beside_the_holder(client, around):
-    await around.lease.hold(Candidate("spare", "2026-11-25T09:00:00+00:00"), [])
+    await around.lease.renew(Candidate("spare", "2026-11-25T09:00:00+00:00"), [LeaseName("profiles", profiles.version)])
 
     shown = (await client.get("/status")).json()
 

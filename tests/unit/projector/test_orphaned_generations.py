@@ -71,7 +71,9 @@ async def test_one_that_another_process_feeds_is_left_to_that(around):
     await by_the_release_before(around)
     async with running(projector_on(around, projection=newer(profiles))) as projector:
         await rebuilt(projector, around)
-        around.lease.holders[LeaseName("profiles", profiles.version)] = Candidate("the one before", "")
+        name, before = LeaseName("profiles", profiles.version), Candidate("the one before", "")
+        await around.lease.renew(before, [name])
+        await around.lease.take(before, [name])
 
         around.erase(nth_id(1))
         await until(lambda: projector.progress.reached == 5)

@@ -377,7 +377,8 @@ async def test_a_second_projector_stands_by(around):
 async def test_a_projector_that_stops_gives_the_lease_up(around):
     await run_until(projector_on(around), ProjectionState.RUNNING)
 
-    assert tuple(await around.lease.candidates([NAME])) == ({}, [])
+    left = await around.lease.candidates([NAME])
+    assert (left.holders, left.all) == ({}, [])
 
 
 async def test_a_projector_stops_even_if_its_cancellation_is_swallowed(around):

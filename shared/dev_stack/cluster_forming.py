@@ -121,7 +121,7 @@ def form(members: Sequence[ClusterMember], *, primaries: int) -> None:
     """
     Return once the nodes are one cluster.
 
-    What an earlier call has made is left as it is, whoever owns what by now, and however far that came.
+    What an earlier call has made is left as it is, whichever node owns what by now, and however far that call came.
 
     :param members: first those that share the slots, then those that follow them, in the same order.
     :raises ServerError: it does not become one.

@@ -47,6 +47,7 @@ from projector.projections.registry import PROJECTIONS, layout_of, projections_k
 from projector.projections.stats import stats
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
 from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
+from projector.rebuilding.parts import Parts
 from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
@@ -186,6 +187,7 @@ def register_projector(
         limits=limits,
         make_filler=filler or _filler_here,
     )
+    parts = {each.projection.name: Parts(each.projection.name, clock=clock) for each in stores}
     reconcilers = Reconcilers(
         [
             Reconciler(
@@ -194,6 +196,7 @@ def register_projector(
                 lease=lease,
                 ids=_generation_name,
                 name=candidate.id,
+                parts=parts[feed.store.projection.name],
                 rebuilds_by_itself=settings.rebuild == "auto",
             )
             for feed in feeds

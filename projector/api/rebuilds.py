@@ -1,5 +1,6 @@
 """Rebuild, abort and roll back over HTTP."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from projector.api import orders
-from projector.monitoring.answers import Arrangement
+from projector.monitoring.answers import Arrangement, Arrangements
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
 from shared.clock import Clock
@@ -71,40 +72,55 @@ async def rebuild_projection(request: AnyRequest, services: Services, name: From
         by=wanted.by, at=services.get(Clock).now(), hold=wanted.hold, force=wanted.force, keep_old=wanted.keep_old
     )
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).find(name).begin(order, generation=wanted.generation))
+        return json(
+            _of_one(name, await services.get(Reconcilers).find(name).begin(order, generation=wanted.generation))
+        )
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort_rebuild(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_abort)
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).find(name).abort(**msgspec.structs.asdict(wanted)))
+        return _answer(name, await services.get(Reconcilers).abort(name, **msgspec.structs.asdict(wanted)))
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def roll_back_projection(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_rollback)
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).find(name).roll_back(**msgspec.structs.asdict(wanted)))
+        return _answer(name, await services.get(Reconcilers).roll_back(name, **msgspec.structs.asdict(wanted)))
 
 
 HANDLERS = (rebuild_projection, abort_rebuild, roll_back_projection)
 
-_ONE = (Parameter(name="name", place="path", type=orders.PROJECTION, text="The projection."),)
+_ONE = (
+    Parameter(name="name", place="path", type=orders.PROJECTION, text="The projection, or a part such as profiles.3."),
+)
+_TOGETHER = (
+    "Of a projection that is divided: all parts together, and the answer has the generations of each in `parts`."
+)
 _PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.REBUILD_UNDER_WAY, orders.REFUSED, orders.UNAVAILABLE)
-_operation = partial(orders.operation, answer=Arrangement, parameters=_ONE, problems=_PROBLEMS)
+_operation = partial(orders.operation, parameters=_ONE, problems=_PROBLEMS)
 OPERATIONS = (
     _operation(
         rebuild_projection,
         "Rebuild a projection beside the live generation",
+        Arrangement,
         description="Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on.",
         body=Rebuild,
     ),
-    _operation(abort_rebuild, "Give up a rebuild", description="The live generation is untouched.", body=Abort),
+    _operation(
+        abort_rebuild,
+        "Give up a rebuild",
+        Arrangements,
+        description=f"The live generation is untouched. {_TOGETHER}",
+        body=Abort,
+    ),
     _operation(
         roll_back_projection,
         "Switch back to the generation that was live before",
-        description="In one step, and back again.",
+        Arrangements,
+        description=f"In one step, and back again. {_TOGETHER}",
         body=RollBack,
     ),
 )
@@ -112,12 +128,16 @@ OPERATIONS = (
 _decode_rebuild, _decode_abort, _decode_rollback = decoder(Rebuild), decoder(Abort), decoder(RollBack)
 
 
-def _answer(projection: str, survey: Survey) -> Response[bytes]:
+def _answer(name: str, surveys: Mapping[str, Survey]) -> Response[bytes]:
+    parts = tuple(_of_one(each, survey) for each, survey in surveys.items())
+    return json(parts[0] if name in surveys else Arrangements(name, None, None, None, parts))
+
+
+def _of_one(name: str, survey: Survey) -> Arrangement:
     building, kept = survey.roster.building, survey.roster.kept
-    arrangement = Arrangement(
-        projection=projection,
+    return Arrangement(
+        projection=name,
         live=survey.live.generation if survey.live else None,
         building=building.pointer.generation if building else None,
         kept=kept.pointer.generation if kept else None,
     )
-    return json(arrangement)

@@ -8,6 +8,16 @@ from shared.read_model.partitions import Partitions
 from shared.wording import suggestion
 
 
+def wholes_named(name: str | None, *, partitions: int = 1) -> Sequence[str]:
+    """
+    Return the same by the names of whole projections, but for a single part.
+
+    :raises WrongUsage: likewise.
+    """
+    parts = projections_named(name, partitions=partitions)
+    return parts if name in parts else list(dict.fromkeys(each.partition(".")[0] for each in parts))
+
+
 def projections_named(name: str | None, *, partitions: int = 1) -> Sequence[str]:
     """
     Return the projections that a name stands for, by their labels: all of them, all parts of one, or a single part.

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from projector.cli.names import projections_named
-from projector.monitoring.answers import Arrangement, ProjectionStatus, RebuildStatus, Status
+from projector.cli.names import projections_named, wholes_named
+from projector.monitoring.answers import READY, Arrangements, ProjectionStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
@@ -68,7 +68,8 @@ def rebuild(
     :param rollback: switch back to the records that were live before.
     :param json: print one JSON document at the end.
     """
-    chosen = projections_named(projection, partitions=Settings.here().partitions)
+    named = wholes_named if abort or rollback else projections_named
+    chosen = named(projection, partitions=Settings.here().partitions)
     if sum((all, projection is not None)) != 1 and not abort:
         names = ", ".join(each.name for each in PROJECTIONS)
         raise WrongUsage(f"name a projection ({names}), or say --all")
@@ -99,21 +100,37 @@ async def rebuild_all(
     :param every: seconds from one look at how far it is to the next.
     """
     outcomes: list[Rebuilt] = []
-    for name in names:
-        try:
-            outcomes.append(await _Rebuild(projector, name, every=every).follow(body))
-        except CommandFailed as error:
-            say(f"{name}: {error}")
-            return error.exit_code
+    for together in await _ordered_together(projector, names, is_dry=body["hold"]):
+        rebuilds = [_Rebuild(projector, name, body, every=every) for name in together]
+        orders = [await each.order() for each in rebuilds]
+        if len(orders) > 1:  # so that they go on without this command
+            await asyncio.wait(orders)
+        for each in rebuilds:
+            try:
+                outcomes.append(await each.follow())
+            except CommandFailed as error:
+                say(f"{each.name}: {error}")
+                return error.exit_code
     if as_json:
         print_json(msgspec.json.encode(outcomes[0] if len(names) == 1 else outcomes))
     return DONE if all(each.switched or body["hold"] for each in outcomes) else FAILED
 
 
+async def _ordered_together(projector: ApiClient, names: Sequence[str], *, is_dry: bool) -> Sequence[Sequence[str]]:
+    """Return what is ordered at once: all parts of a projection that has a new version, as they go live together."""
+    status = await projector.get("/status", Status)
+    is_new = {each.name: _is_new_version(each) and not is_dry for each in status.projections}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.partition(".")[0] if is_new.get(name) else name, []).append(name)
+    return list(groups.values())
+
+
 async def abort_all(projector: ApiClient, names: Sequence[str]) -> int:
     """Give up the rebuilds that are under way, and return the exit status."""
     status = await projector.get("/status", Status)
-    under_way = [each.name for each in status.projections if each.name in names and _is_rebuilt(each)]
+    rebuilt = [each.name for each in status.projections if _is_rebuilt(each)]
+    under_way = [name for name in names if any(f"{each}.".startswith(f"{name}.") for each in rebuilt)]
     outcomes = [await _is_aborted(projector, name) for name in under_way]
     if not under_way:
         say("no rebuild is under way" + (f", as far as can be found out: {status.error}" if status.error else ""))
@@ -139,53 +156,59 @@ async def roll_back_all(projector: ApiClient, names: Sequence[str], *, force: bo
         except ApiFailed as error:
             say(f"{name}: {error}")
             return error.exit_code
-        say(f"{name}: generation {generations.live} is live again, {generations.kept} is kept")
+        for each in generations.parts or (generations,):
+            say(f"{each.projection}: generation {each.live} is live again, {each.kept} is kept")
     return DONE
 
 
-async def _post(projector: ApiClient, name: str, action: str, body: dict[str, Any]) -> Arrangement:
+async def _post(projector: ApiClient, name: str, action: str, body: dict[str, Any]) -> Arrangements:
     """Have the generations of a projection changed; `action` is rebuild, abort or rollback."""
-    return await projector.post(f"/projections/{name}/{action}", body, Arrangement)
+    return await projector.post(f"/projections/{name}/{action}", body, Arrangements)
 
 
 class _Rebuild:
     """One rebuild from its order to its end."""
 
-    def __init__(self, projector: ApiClient, name: str, *, every: float) -> None:
+    def __init__(self, projector: ApiClient, name: str, body: dict[str, Any], *, every: float) -> None:
+        """:param body: how it is ordered."""
         self._projector = projector
-        self._name = name
+        self.name = name
+        self._body = body
         self._every = every
         self._comparison: Comparison | None = None
         self._events = 0
 
-    async def follow(self, body: dict[str, Any]) -> Rebuilt:
-        """:raises CommandFailed: it cannot be ordered, or was given up."""
-        before = await self._status()
-        began = monotonic()
+    async def order(self) -> asyncio.Task[Arrangements]:
+        """Order it, and return what the answer will be."""
+        self._live, self._began = (await self._status()).generation, monotonic()
         # Interrupted before the answer is there, a dry run could not tell which generation to give up.
-        ordering = asyncio.create_task(_post(self._projector, self._name, "rebuild", body))
+        self._ordering = asyncio.create_task(_post(self._projector, self.name, "rebuild", self._body))
+        return self._ordering
+
+    async def follow(self) -> Rebuilt:
+        """:raises CommandFailed: it cannot be ordered, or was given up."""
         try:
-            generation = str((await asyncio.shield(ordering)).building)
+            generation = str((await asyncio.shield(self._ordering)).building)
             why = await self._followed(generation)
         finally:
-            if body["hold"]:
-                await self._withdraw(str((await ordering).building))
-        outcome = self._outcome(before.generation, generation, switched=why is None, seconds=monotonic() - began)
-        _report(outcome, self._comparison, "a dry run, nothing was switched" if body["hold"] else why)
+            if self._body["hold"]:
+                await self._withdraw(str((await self._ordering).building))
+        outcome = self._outcome(generation, switched=why is None)
+        _report(outcome, self._comparison, "a dry run, nothing was switched" if self._body["hold"] else why)
         return outcome
 
     async def _withdraw(self, generation: str) -> None:
         """Leave no second copy behind, unless it was aborted, or ordered to go on, by another command."""
         try:
-            await _post(self._projector, self._name, "abort", {"dry_run": generation})
+            await _post(self._projector, self.name, "abort", {"dry_run": generation})
         except ApiFailed as error:
             if isinstance(error, ApiRefused) and error.status == HTTPStatus.CONFLICT:
                 return
-            hint = f"`muster rebuild {self._name} --abort` gives it up"
+            hint = f"`muster rebuild {self.name} --abort` gives it up"
             raise CommandFailed(f"generation {generation} is still there ({error}): {hint}") from error
 
     async def _followed(self, generation: str) -> str | None:
-        """Show how far it is until it is live (None), or held (why)."""
+        """Show how far it is until it is live (None), or cannot go on (why)."""
         status = await self._status()
         target = status.rebuild.target if status.rebuild else None
         with Progress(sys.stderr).begin("event", total=target) as progress:
@@ -194,9 +217,9 @@ class _Rebuild:
                     progress.wait(status.error or "the projector cannot find out which generations there are")
                 elif status.rebuild is None or status.rebuild.generation != generation:
                     raise CommandFailed("the rebuild was aborted")
-                elif status.rebuild.held:
+                elif why := status.rebuild.held or self._waits_in_vain(status.rebuild):
                     self._note(status, generation)
-                    return status.rebuild.held
+                    return why
                 else:
                     _show(progress, status.rebuild, _events_of(status, generation))
                 await asyncio.sleep(self._every)
@@ -209,9 +232,16 @@ class _Rebuild:
         kept = [each.comparison for each in status.generations if each.comparison]
         self._comparison = status.rebuild.comparison if status.rebuild else next(iter(kept), None)
 
+    def _waits_in_vain(self, rebuild: RebuildStatus) -> str | None:
+        """Return why it does not go live though it is ready: it does with parts that are not, and are not rebuilt."""
+        parts = [self._others[each] for each in rebuild.waits_for] if rebuild.phase == READY else []
+        idle = [each.name for each in parts if each.rebuild is None or each.rebuild.held]
+        return f"it is ready, and goes live together with {', '.join(idle)}: rebuild these too" if idle else None
+
     async def _status(self) -> ProjectionStatus:
         status = await self._projector.get("/status", Status)
-        return next(each for each in status.projections if each.name == self._name)
+        self._others = {each.name: each for each in status.projections}
+        return self._others[self.name]
 
     async def _next_status(self, progress: Progress) -> ProjectionStatus:
         """Wait for a projector that is away: the rebuild goes on as soon as one is there."""
@@ -225,14 +255,14 @@ class _Rebuild:
 
         return await poll(self._every).call(ask, on=(ApiUnavailable, ApiRefused))
 
-    def _outcome(self, live: str | None, generation: str, *, switched: bool, seconds: float) -> Rebuilt:
+    def _outcome(self, generation: str, *, switched: bool) -> Rebuilt:
         compared = self._comparison or Comparison(records=0)
         return Rebuilt(
-            projection=self._name,
-            from_=live,
+            projection=self.name,
+            from_=self._live,
             to=generation,
             events=self._events,
-            seconds=round(seconds, 3),
+            seconds=round(monotonic() - self._began, 3),
             records={"new": compared.new, "gone": compared.gone, "changed": compared.changed},
             switched=switched,
         )
@@ -257,6 +287,10 @@ async def _connected() -> AsyncIterator[ApiClient]:
 def _is_rebuilt(status: ProjectionStatus) -> bool:
     """A first fill is none: nothing could be read without it."""
     return status.rebuild is not None and status.generation != status.rebuild.generation
+
+
+def _is_new_version(status: ProjectionStatus) -> bool:
+    return any(each.role == "live" and each.version != status.version for each in status.generations)
 
 
 def _events_of(status: ProjectionStatus, generation: str) -> int:

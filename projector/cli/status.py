@@ -59,6 +59,8 @@ def _beside(each: ProjectionStatus) -> Iterator[str]:
         yield f"{each.name}: {where}, ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
         if rebuild.held:
             yield f"{each.name}: held: {rebuild.held}"
+        if rebuild.waits_for:
+            yield f"{each.name}: waits until it can go live together with {', '.join(rebuild.waits_for)}"
 
 
 def _generation(projection: str, generation: GenerationStatus) -> str:

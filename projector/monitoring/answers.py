@@ -6,6 +6,9 @@ import msgspec
 
 from projector.store.generations import Comparison
 
+READY = "ready"
+"""The phase in which a rebuild waits for the other parts of the projection."""
+
 
 class GenerationStatus(msgspec.Struct, kw_only=True):
     """One generation; its role is `live`, `filling` (the first), `building` (to replace the live one) or `kept`."""
@@ -30,7 +33,8 @@ class RebuildStatus(msgspec.Struct, kw_only=True):
     """
     A rebuild or first fill under way.
 
-    Its phase is `replaying`, `comparing`, `switching`, or `held` where an operator has to order it again or abort it.
+    Its phase is `replaying`, `comparing`, `switching`, `ready` where a new version waits until it is ready in all parts
+    of the projection, or `held` where an operator has to order it again or abort it.
     """
 
     generation: str
@@ -44,6 +48,8 @@ class RebuildStatus(msgspec.Struct, kw_only=True):
     held: str | None
     comparison: Comparison | None
     error: str | None
+    waits_for: list[str] = []
+    """The parts in which it is not ready yet."""
 
 
 class ProjectionStatus(msgspec.Struct, kw_only=True):
@@ -95,10 +101,20 @@ class Status(msgspec.Struct, kw_only=True):
     """What the read API did not answer when it was last asked for all that is in the log."""
 
 
-class Arrangement(msgspec.Struct, frozen=True):
+class Arrangement(msgspec.Struct, frozen=True, omit_defaults=True):
     """The generations of a projection after a request; null where there is none."""
 
     projection: str
     live: str | None
     building: str | None
     kept: str | None
+
+
+class Arrangements(Arrangement, frozen=True, omit_defaults=True):
+    """
+    The same after a request that may be for all parts of a projection together.
+
+    :param parts: then the generations of each; what stands beside them is null.
+    """
+
+    parts: tuple[Arrangement, ...] = ()

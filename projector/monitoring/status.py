@@ -1,10 +1,12 @@
 """The status: how far each projection is, which projector feeds it, and what holds it up."""
 
 import asyncio
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from projector.monitoring.answers import (
+    READY,
     GenerationStatus,
     HeldBy,
     ProjectionStatus,
@@ -70,10 +72,12 @@ class StatusBoard:
         metrics.HELD_SECONDS.set(max(0.0, (self._clock.now() - held.since).total_seconds()) if held else 0.0)
 
     async def _read_store(self, status: Status, *, whole: bool) -> str | None:
+        surveys: dict[str, Survey] = {}
         try:
             async with asyncio.timeout(self._patience):
                 for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
-                    await self._add_survey(projection, reconciler, sized=whole)
+                    surveys[reconciler.label] = await self._add_survey(projection, reconciler, sized=whole)
+                self._add_waiting(status, surveys)
                 status.projectors = await self._projectors() if whole else []
         except (Unavailable, Unsound, Busy) as error:
             return str(error)
@@ -96,7 +100,17 @@ class StatusBoard:
             return f"PostgreSQL does not answer within {self._patience} s"
         return None
 
-    async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler, *, sized: bool) -> None:
+    def _add_waiting(self, status: Status, surveys: Mapping[str, Survey]) -> None:
+        """Say of each part that is ready for which of the others it waits."""
+        parts = defaultdict[str, list[str]](list)
+        for each in self._reconcilers:
+            parts[each.projection.name].append(each.label)
+        for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
+            if (rebuild := projection.rebuild) and rebuild.phase == READY:
+                of_all = parts[reconciler.projection.name]
+                rebuild.waits_for = [each for each in of_all if not surveys[each].has_ready(rebuild.version)]
+
+    async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler, *, sized: bool) -> Survey:
         survey = await reconciler.store.model.survey()
         _add_survey(projection, survey, reconciler)
         if survey.checkpoint and survey.checkpoint.parked:
@@ -104,6 +118,7 @@ class StatusBoard:
             projection.parked = len(parking.documents())
         if sized:
             await self._add_sizes(projection, survey, reconciler)
+        return survey
 
     async def _add_sizes(self, projection: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
         collections = list(collections_of(reconciler.projection))
@@ -198,6 +213,8 @@ def _rebuild(building: Building, survey: Survey, progress: ProjectionProgress | 
 def _phase(building: Building, reached: int) -> str:
     if building.held:
         return "held"
+    if building.ready:
+        return READY
     if reached < building.target:
         return "replaying"
     return "switching" if building.comparison else "comparing"

@@ -13,10 +13,11 @@ from projector.processing.progress import GenerationRole, ProjectionProgress, Pr
 from projector.processing.recovery import Recovery
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
+from projector.rebuilding.parts import Parts
 from projector.rebuilding.throttle import Throttle
 from projector.store import transitions
 from projector.store.errors import Superseded
-from projector.store.generations import Building, Order, Survey
+from projector.store.generations import Building, Kept, Order, Survey
 from projector.store.hints import frozen
 from projector.store.ports import Lease, LeaseName
 from projector.store.transitions import NotReached, Refused, Transition
@@ -45,15 +46,18 @@ class Reconciler:
         lease: Lease,
         ids: Callable[[], str],
         name: str,
+        parts: Parts | None = None,
         rebuilds_by_itself: bool = False,
     ) -> None:
         """
         :param ids: makes the names of generations.
         :param name: of this projector, the one that began a rebuild.
+        :param parts: all of the projection, if this is not all of it.
         :param rebuilds_by_itself: replace the live generation if an older version has made it.
         """
         self.store = feed.store
         self.projection = projection = feed.store.projection
+        self.label = projection.label
         self._feed = feed
         self._clock = feed.clock
         self._lease = lease
@@ -71,6 +75,8 @@ class Reconciler:
         self._idle = feed.limits.idle(times=3)
         feed.leadership.follow(self.look_again)
         self._comparison = OneComparison(compare, when_done=self.look_again)
+        self.parts = parts or Parts(projection.name, clock=feed.clock)
+        self.parts.join(self)
 
     @property
     def progress(self) -> ProjectionProgress:
@@ -101,7 +107,7 @@ class Reconciler:
         :param generation: let only this one go on, and begin none.
         :raises Refused: another order is under way, or another generation.
         """
-        return await self._transition(_of("building", generation, await self._begun(order)))
+        return await self.transition(_of("building", generation, await self._begun(order)))
 
     async def abort(self, *, generation: str | None = None, dry_run: str | None = None) -> Survey:
         """
@@ -109,20 +115,34 @@ class Reconciler:
 
         :param generation: give up only this one.
         :param dry_run: likewise, and only as long as it is to stop after the comparison.
-        :raises Refused: there is none or another one, or the dry run was ordered to go on.
+        :raises Refused: there is none or another one, the other parts count on it, or the dry run was ordered to go on.
         """
         change = (transitions.withdrawn if dry_run else transitions.aborted)(at=self._clock.now())
-        return await self._transition(_of("building", dry_run or generation, change))
+        return await self.transition(_of("building", dry_run or generation, self.parts.alone(change)))
 
     async def roll_back(self, *, force: bool, generation: str | None = None) -> Survey:
         """
         Let readers use the generation again that was live before.
 
         :param generation: only this one.
-        :raises Refused: none is kept or another one, or readers would be taken back.
+        :raises Refused: none is kept or another one, or one of a version that would be live in this part alone, or
+            readers would be taken back.
         """
         change = transitions.rolled_back(force=force, at=self._clock.now())
-        return await self._transition(_of("kept", generation, change))
+        return await self.transition(_of("kept", generation, self.parts.alone(change)))
+
+    async def survey(self) -> Survey:
+        """:raises Unavailable: the generations that there are cannot be found out."""
+        return await self.store.model.survey()
+
+    async def follow(self) -> None:
+        """
+        Let readers use the version here that they use in the first part of the projection.
+
+        :raises Refused, Superseded: that is not possible yet.
+        """
+        if change := await self._following(await self.survey()):
+            await self.transition(change)
 
     async def _turn(self) -> None:
         self._news.clear()
@@ -162,16 +182,18 @@ class Reconciler:
 
     async def _step(self, survey: Survey) -> bool:
         """Take the next step there is to take; return whether there was one."""
-        change = await self._beginning(survey) or await self._erasing(survey) or self._advance(survey)
-        if (change := change or await self._clearance(survey)) is None:
+        change = await self._beginning(survey) or await self._erasing(survey) or await self._following(survey)
+        if (change := change or await self._advance(survey) or await self._clearance(survey)) is None:
             return False
         try:
-            await self._transition(change)
+            now = await self.transition(change)
         except (Refused, Superseded):  # not yet, or another projector was faster
             return False
+        if now.live != survey.live and self.parts.leads(self):
+            await self.parts.follow()
         return True
 
-    async def _transition(self, change: Transition) -> Survey:
+    async def transition(self, change: Transition) -> Survey:
         """
         Make a change, also while there is always something new.
 
@@ -183,7 +205,7 @@ class Reconciler:
             with self._processors.held(self._main):
                 return await HOLD.call(lambda: self.store.model.transition(change), on=(NotReached, Superseded))
         finally:
-            self.look_again()
+            self.parts.look_again()
 
     async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
@@ -202,7 +224,15 @@ class Reconciler:
                 return await self._begun(self._order())
         return None
 
-    def _advance(self, survey: Survey) -> Transition | None:
+    async def _following(self, survey: Survey) -> Transition | None:
+        """Go where the first part has gone; where that cannot be found out, stay."""
+        if self.parts.leads(self):
+            return None
+        with suppress(Unavailable):
+            return await self.parts.following(survey)
+        return None
+
+    async def _advance(self, survey: Survey) -> Transition | None:
         """Return the next transition of the generation that is being built."""
         building = survey.roster.building
         if building is None or building.held or building.pointer.version != self.projection.version:
@@ -210,14 +240,26 @@ class Reconciler:
             return None
         if survey.at(building.pointer).reached < building.target:
             return None
-        return (change := self._completed(building, survey.live)) and transitions.as_seen(building, change)
+        change = await self._completed(building, survey.live)
+        return change and transitions.as_seen(building, change)
 
-    def _completed(self, building: Building, live: Pointer | None) -> Transition | None:
+    async def _completed(self, building: Building, live: Pointer | None) -> Transition | None:
         if live and building.comparison is None:
             return self._compared(building, live)
         if live and building.comparison and (why := reason_to_hold(building.comparison, building.order)):
             return transitions.compared(building.pointer, building.comparison, held=why)
-        return transitions.switched(building.pointer, at=self._clock.now())
+        if live is None or live.version == building.pointer.version or not self.parts.are_several:
+            return transitions.switched(building.pointer, at=self._clock.now())
+        return await self._together(building)
+
+    async def _together(self, building: Building) -> Transition | None:
+        """Let another version go live with the other parts."""
+        version = building.pointer.version
+        if not building.ready:
+            return transitions.readied(building.pointer)
+        self._idle.reset()
+        goes = self.parts.leads(self) and await self.parts.can_go(version)
+        return transitions.at_version(version, at=self._clock.now()) if goes else None
 
     def _compared(self, building: Building, live: Pointer) -> Transition | None:
         if (comparison := self._comparison.of(live, building.pointer)) is None:
@@ -227,13 +269,21 @@ class Reconciler:
     async def _clearance(self, survey: Survey) -> Transition | None:
         """Make room: drop what was kept long enough, and what no reader can be reading any more."""
         now, kept = self._clock.now(), survey.roster.kept
-        if kept and kept.until <= now:
+        if kept and kept.until <= now and await self._may_expire(survey, kept):
             return transitions.expired(at=now)
         for each in survey.roster.leaving:
             if now - each.since >= timedelta(seconds=self._feed.limits.grace):
                 await self.store.model.unlink(each.pointer)
                 return transitions.dropped(each.pointer)
         return None
+
+    async def _may_expire(self, survey: Survey, kept: Kept) -> bool:
+        """Whether no part can go back to it any more: the first one gives up before the others."""
+        if self.parts.leads(self) or (survey.live and survey.live.version == kept.pointer.version):
+            return True
+        with suppress(Unavailable):
+            return await self.parts.have_left(kept.pointer.version)
+        return False
 
     def look_again(self) -> None:
         """Survey the store at once: something was changed."""

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from projector.processing.parked_events import found
 from projector.processing.progress import ProjectionState
+from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler
+from projector.store.generations import Survey
+from projector.store.transitions import Refused
 
 
 class NotFed(Exception):
@@ -27,6 +30,36 @@ class Reconcilers:
         :raises UnknownProjection: there is no such projection.
         """
         return found(projection, self._by_projection)
+
+    async def abort(
+        self, projection: str, *, generation: str | None = None, dry_run: str | None = None
+    ) -> Mapping[str, Survey]:
+        """
+        Give up the rebuild of a projection, of all its parts together, or of a single one; say what there is then.
+
+        :raises UnknownProjection, Refused: see `Reconciler.abort` and `Parts.abort`.
+        """
+        if parts := self._parts_of(projection, generation or dry_run):
+            return await parts.abort()
+        return {projection: await self.find(projection).abort(generation=generation, dry_run=dry_run)}
+
+    async def roll_back(self, projection: str, *, force: bool, generation: str | None = None) -> Mapping[str, Survey]:
+        """
+        Likewise, let readers use what was live before.
+
+        :raises UnknownProjection, Refused: see `Reconciler.roll_back` and `Parts.roll_back`.
+        """
+        if parts := self._parts_of(projection, generation):
+            return await parts.roll_back(force=force)
+        return {projection: await self.find(projection).roll_back(force=force, generation=generation)}
+
+    def _parts_of(self, projection: str, generation: str | None) -> Parts | None:
+        """Return all parts of a projection; none where that is the name of a part, or nothing is divided."""
+        all_parts = (each.parts for each in self if each.projection.name == projection and each.parts.are_several)
+        parts = next(all_parts, None)
+        if parts and generation:
+            raise Refused(f"generation {generation} is one of a part: name the part")
+        return parts
 
     def require_feeding(self) -> None:
         """

@@ -57,6 +57,7 @@ class Building(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param target: the head of the log when it was begun.
     :param replaces: the live generation.
     :param held: why it waits for another order.
+    :param ready: it waits for the other parts of the projection, see `transitions.at_version`.
     """
 
     pointer: Pointer
@@ -65,15 +66,21 @@ class Building(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replaces: Pointer | None = None
     comparison: Comparison | None = None
     held: str | None = None
+    ready: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A generation that was live, is still fed, and can be switched back to."""
+    """
+    A generation that was live, is still fed, and can be switched back to.
+
+    :param forced: it was rolled back from, even if that took readers back.
+    """
 
     pointer: Pointer
     until: datetime
     seconds: float
     replaced_by: Pointer
+    forced: bool = False
     comparison: Comparison | None = None
     """How the other differed when it took this one's place."""
 
@@ -146,6 +153,17 @@ class Survey(NamedTuple):
 
     def at(self, pointer: Pointer | None) -> GenerationState:
         return self.generations.get(pointer.generation, LOST) if pointer else LOST
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether a generation is being built beside one that readers use."""
+        return self.live is not None and self.roster.building is not None
+
+    def has_ready(self, version: int) -> bool:
+        """Whether a version is live here, or waits until it is ready in all parts of the projection."""
+        building = self.roster.building
+        is_built = building is not None and building.ready and building.pointer.version == version
+        return is_built or (self.live is not None and self.live.version == version)
 
     @property
     def checkpoint(self) -> Checkpoint | None:

@@ -92,11 +92,51 @@ _ROLES = {"building": "being built", "kept": "kept"}
 
 
 @transition
+def readied(survey: Survey, pointer: Pointer) -> NextState:
+    """Have a generation wait for the other parts of the projection; it is complete, and fed on."""
+    building = _building(survey, pointer)
+    _require_complete(survey, building)
+    return NextState(survey.live, _replaced(survey.roster, building=_replaced(building, ready=True)))
+
+
+@transition
+def at_version(survey: Survey, version: int, *, force: bool = False, at: datetime) -> NextState:
+    """
+    Let readers use the generation of a version, as they do in the other parts of the projection.
+
+    :param force: go back to a kept one even if that takes readers back.
+    """
+    building, kept = survey.roster.building, survey.roster.kept
+    if survey.live and survey.live.version == version:
+        return NextState(survey.live, survey.roster)
+    if building and building.ready and building.pointer.version == version and not survey.at(building.pointer).damaged:
+        return switched(building.pointer, at=at)(survey)
+    if kept and kept.pointer.version == version:
+        return rolled_back(force=force, at=at)(survey)
+    raise Refused(f"it has no generation of version {version}: rebuild it")
+
+
+@transition
+def alone(survey: Survey, projection: str, change: Transition) -> NextState:
+    """A change of one part of a projection; refused if readers would have another version there than elsewhere."""
+    live, roster = state = change(survey)
+    if live and survey.live and live.version != survey.live.version:
+        raise Refused(
+            f"version {live.version} would be live in this part alone: `muster rebuild --rollback {projection}` goes"
+            " back in all parts together"
+        )
+    if roster.building is None and survey.roster.building and survey.roster.building.ready:
+        raise Refused(
+            f"the other parts may go live with it at any time: `muster rebuild --abort {projection}` gives all up"
+        )
+    return state
+
+
+@transition
 def switched(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
     """Let readers use the generation that was built; the one they used is kept."""
     building = _building(survey, pointer)
-    if survey.live and not building.order.force:
-        _require_reached(survey, pointer)
+    _require_complete(survey, building)
     return NextState(pointer, _succeeded(survey.roster, building, at=at))
 
 
@@ -108,7 +148,8 @@ def rolled_back(survey: Survey, *, force: bool, at: datetime) -> NextState:
         raise Refused("no former generation is kept: rebuild, if the live one is wrong")
     if not force:
         _require_reached(survey, kept.pointer)
-    return NextState(kept.pointer, _swapped(survey.roster, kept, until=at + timedelta(seconds=kept.seconds)))
+    until = at + timedelta(seconds=kept.seconds)
+    return NextState(kept.pointer, _swapped(survey.roster, kept, until=until, forced=force))
 
 
 @transition
@@ -156,11 +197,12 @@ def dropped(survey: Survey, pointer: Pointer) -> NextState:
 
 def _ordered(building: Building, order: Order) -> Building:
     by, since = building.order.by, building.order.at.isoformat(timespec="seconds")
-    if building.held is None:
+    if building.held is None and not building.ready:
         raise RebuildUnderWay(f"{by} is at it, since {since}")
     if order.hold:
+        state = "ready" if building.ready else "held"
         raise RebuildUnderWay(
-            f"what {by} ordered at {since} is held, and a dry run would take its place: `muster status` tells why;"
+            f"what {by} ordered at {since} is {state}, and a dry run would take its place: `muster status` tells why;"
             " abort it, or order the rebuild without a dry run to go on with it"
         )
     return _replaced(building, order=order, held=None)
@@ -170,6 +212,11 @@ def _building(survey: Survey, pointer: Pointer) -> Building:
     if (building := survey.roster.building) is None or building.pointer != pointer:
         raise Refused(f"generation {pointer.generation} is not being built any more")
     return building
+
+
+def _require_complete(survey: Survey, building: Building) -> None:
+    if survey.live and not building.order.force:
+        _require_reached(survey, building.pointer)
 
 
 def _require_reached(survey: Survey, pointer: Pointer) -> None:
@@ -201,11 +248,12 @@ def _kept(building: Building, *, at: datetime) -> Kept | None:
     )
 
 
-def _swapped(roster: Roster, kept: Kept, *, until: datetime) -> Roster:
+def _swapped(roster: Roster, kept: Kept, *, until: datetime, forced: bool = False) -> Roster:
     """The roster once the generation that was kept is live again; what is being built is to be compared anew."""
     away = kept.replaced_by
-    building = roster.building and _replaced(roster.building, replaces=kept.pointer, comparison=None, held=None)
-    other = _replaced(kept, pointer=away, until=until, replaced_by=kept.pointer, comparison=None)
+    anew = {"comparison": None, "held": None, "ready": False}
+    building = roster.building and _replaced(roster.building, replaces=kept.pointer, **anew)
+    other = _replaced(kept, pointer=away, until=until, replaced_by=kept.pointer, comparison=None, forced=forced)
     return _replaced(roster, building=building, kept=other, declined=away.version)
 
 

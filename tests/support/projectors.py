@@ -28,6 +28,7 @@ from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.services import register_projector
@@ -144,28 +145,29 @@ def projector_with(
     clock: Clock | None = None,
     limits: ProcessorLimits = HASTE,
     leading: LeadershipLimits = EAGER,
+    parts: Parts | None = None,
     rebuilds_by_itself: bool = False,
+    **feed: Any,
 ) -> Projector:
+    """:param feed: replaces what a `Feed` has otherwise."""
     candidate, leadership = (
         Candidate(name, "2026-11-25T08:00:00+00:00"),
         Leadership(LeaseName(projection.name, projection.version)),
     )
     lease = lease or MemoryLease()
+    fed_by: dict[str, Any] = {
+        "tap": EventTap(log, idle=limits.idle),
+        "order": CommitOrder(),
+        "filler": LogFiller(store, log, limits=FillingLimits(piece=0.0), breaker=limits.breaker),
+        "clock": clock or SettableClock(),
+    }
     reconciler = Reconciler(
-        Feed(
-            store=store,
-            log=log,
-            tap=EventTap(log, idle=limits.idle),
-            order=CommitOrder(),
-            leadership=leadership,
-            filler=LogFiller(store, log, limits=FillingLimits(piece=0.0), breaker=limits.breaker),
-            clock=clock or SettableClock(),
-            limits=limits,
-        ),
+        Feed(store=store, log=log, leadership=leadership, limits=limits, **fed_by | feed),
         compare=Comparer(store).compare,
         lease=lease,
         ids=ids,
         name=name,
+        parts=parts,
         rebuilds_by_itself=rebuilds_by_itself,
     )
     return Projector(LeaderElection(lease, candidate, [leadership], limits=leading), reconciler)

@@ -1,0 +1,184 @@
+"""
+All parts of a projection, where there are several partitions: readers have one version in all of them.
+
+The first part decides. It goes to another version once all others could, and they follow it, each by its own leader and
+at once by the process that saw the first one go: whichever of them dies, the others go on. Nothing else is agreed upon.
+"""
+
+from asyncio import gather
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from projector.store import transitions
+from projector.store.errors import Superseded
+from projector.store.generations import Survey
+from projector.store.transitions import NotReached, Refused, Transition
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.read_model.positions import Pointer
+from shared.runtime.retry import poll
+
+LEVEL = poll(0.01, within=1.0)
+"""Until a generation that is fed beside the live one has come as far as that."""
+
+
+class Part(Protocol):
+    """One part; its methods raise `Unavailable`."""
+
+    label: str
+
+    async def survey(self) -> Survey:
+        """Return the generations that there are."""
+
+    async def transition(self, change: Transition) -> Survey:
+        """:raises Refused, Superseded: see `ReadModel.transition`."""
+
+    async def follow(self) -> None:
+        """Go to the version of the first part, if this one is at another."""
+
+    def look_again(self) -> None:
+        """Take the next step at once: something was changed."""
+
+
+class Parts:
+    """The parts of one projection in their order: a single one where nothing is divided."""
+
+    def __init__(self, projection: str, *, clock: Clock) -> None:
+        self._projection = projection
+        self._clock = clock
+        self._parts: list[Part] = []
+
+    @property
+    def are_several(self) -> bool:
+        return len(self._parts) > 1
+
+    def join(self, part: Part) -> None:
+        self._parts.append(part)
+
+    def leads(self, part: Part) -> bool:
+        """Whether the others follow a part."""
+        return part is self._first
+
+    def alone(self, change: Transition) -> Transition:
+        """Return a change that an operator wants of one part: refused if it concerns all."""
+        return transitions.alone(self._projection, change) if self.are_several else change
+
+    def look_again(self) -> None:
+        for each in self._parts:
+            each.look_again()
+
+    async def can_go(self, version: int) -> bool:
+        """Whether all but the first part could go to a version now; not if one of them cannot be asked."""
+        try:
+            if all(each.has_ready(version) for each in await self._surveys(self._others)):
+                await self._require(transitions.at_version(version, at=self._clock.now()), of=self._others)
+                return True
+        except (Refused, Unavailable):
+            pass
+        return False
+
+    async def following(self, own: Survey) -> Transition | None:
+        """Return what brings a part that does not lead to the version of the first one, if anything does."""
+        waiting, kept = _waiting(own), own.roster.kept
+        if own.live is None or not (waiting or (kept and kept.pointer.version != own.live.version)):
+            return None
+        first, now = await self._first.survey(), self._clock.now()
+        if waiting and waiting.version == first.roster.declined:
+            return transitions.given_up(waiting, at=now)
+        if first.live is None or first.live.version == own.live.version:
+            return None
+        was_forced = first.roster.kept is not None and first.roster.kept.forced
+        return transitions.at_version(first.live.version, force=was_forced, at=now)
+
+    async def have_left(self, version: int) -> bool:
+        """Whether the first part cannot go back to a version any more."""
+        first = await self._first.survey()
+        return version not in {each.version for each in first.fed}
+
+    async def follow(self) -> None:
+        """Have all others follow the first part now, whoever leads them; what fails is left to their leaders."""
+        await gather(*map(_followed, self._others))
+
+    async def abort(self) -> Mapping[str, Survey]:
+        """
+        Give up the rebuilds of all parts: first that of the first one, without which no other goes anywhere.
+
+        :raises Refused: none is under way, or what was built is going live.
+        """
+        surveys = await self._surveys(self._parts)
+        live = surveys[0].live
+        if live and live.version in {each.version for each in map(_waiting, surveys) if each}:
+            raise Refused(f"version {live.version} is going live in all parts: roll back then")
+        rebuilt = [each for each, survey in zip(self._parts, surveys, strict=True) if survey.is_rebuilt]
+        if not rebuilt:
+            raise Refused("no rebuild is under way")
+        return {each.label: await each.transition(transitions.aborted(at=self._clock.now())) for each in rebuilt}
+
+    async def roll_back(self, *, force: bool) -> Mapping[str, Survey]:
+        """
+        Let readers use the generations again that were live before.
+
+        :raises Refused: a part keeps none, or is being rebuilt, or readers would be taken back.
+        """
+        surveys, now = await self._surveys(self._parts), self._clock.now()
+        change = transitions.rolled_back(force=force, at=now)
+        if (version := _former_version(surveys)) is None:
+            await self._require(change, of=self._parts)
+            return {each.label: await each.transition(change) for each in self._parts}
+        self._require_no_rebuild(surveys, version)
+        change = transitions.at_version(version, force=force, at=now)
+        await self._require(change, of=self._parts)
+        await self._first.transition(change)
+        await self.follow()
+        return dict(zip((each.label for each in self._parts), await self._surveys(self._parts), strict=True))
+
+    @property
+    def _first(self) -> Part:
+        return self._parts[0]
+
+    @property
+    def _others(self) -> Sequence[Part]:
+        return self._parts[1:]
+
+    async def _surveys(self, of: Sequence[Part]) -> Sequence[Survey]:
+        return await gather(*(each.survey() for each in of))
+
+    async def _require(self, change: Transition, *, of: Sequence[Part]) -> None:
+        """:raises Refused: one of these parts cannot make a change, and which; its generations are given some time."""
+        await gather(*(_require(each, change) for each in of))
+
+    def _require_no_rebuild(self, surveys: Sequence[Survey], version: int) -> None:
+        """What is built in a part would be judged by what that has live, and may take the place of what is kept."""
+        for part, survey in zip(self._parts, surveys, strict=True):
+            is_there = survey.live is not None and survey.live.version == version
+            if survey.roster.building and not (is_there and _waiting(survey)):
+                raise Refused(f"{part.label} is being rebuilt: `muster rebuild --abort {self._projection}` gives it up")
+
+
+def _waiting(survey: Survey) -> Pointer | None:
+    """Return the generation that waits for the other parts."""
+    building = survey.roster.building
+    return building.pointer if building and building.ready else None
+
+
+def _former_version(surveys: Sequence[Survey]) -> int | None:
+    """Return the version to go back to, if what is kept was made by another than what is live."""
+    kept = {each.roster.kept.pointer.version for each in surveys if each.roster.kept}
+    live = surveys[0].live
+    return max(kept - {live.version}, default=None) if live else None
+
+
+async def _require(part: Part, change: Transition) -> None:
+    async def attempt() -> None:
+        change(await part.survey())
+
+    try:
+        await LEVEL.call(attempt, on=NotReached)
+    except Refused as error:
+        raise type(error)(f"{part.label}: {error}") from error
+
+
+async def _followed(part: Part) -> None:
+    with suppress(Refused, Superseded, Unavailable):
+        await part.follow()

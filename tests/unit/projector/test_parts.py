@@ -1,0 +1,250 @@
+"""The parts of a projection go to another version together, and back."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from projector.adapters.memory.checkpoints import MemoryCheckpoints
+from projector.adapters.memory.leases import MemoryLease
+from projector.adapters.memory.store import MemoryStore
+from projector.declaring.partitioning import divided
+from projector.processing.commit_order import CommitOrder
+from projector.processing.moving_on import CheckpointMover
+from projector.projections.profiles import profiles
+from projector.rebuilding.parts import Parts
+from projector.store.transitions import NotReached
+from shared.errors import Unavailable
+from shared.event_log.tap import EventTap
+from shared.read_model.partitions import Partitions
+from shared.runtime.tasks import Tasks
+from tests.support.folding import ORDER, at_once
+from tests.support.patience import until
+from tests.support.projections import newer
+from tests.support.projectors import HASTE, Surroundings, projector_with, running, store_in_memory
+from tests.unit.projector.test_one_reader import GatedModel
+
+THREE = Partitions(3)
+V1, V2 = profiles.version, profiles.version + 1
+ALL_AT_V1, ALL_AT_V2 = (V1,) * 3, (V2,) * 3
+OLD, NEW = (divided(each, THREE) for each in (profiles, newer(profiles)))
+PARTS = ["profiles.0", "profiles.1", "profiles.2"]
+
+
+class WitnessedModel:
+    """A read model after each of whose changes it is noted which versions are live."""
+
+    def __init__(self, model, witness):
+        self._model, self._witness = model, witness
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    async def transition(self, change):
+        try:
+            return await self._model.transition(change)
+        finally:
+            self._witness()
+
+
+class Directory:
+    """A log, and three partitions that are made of it."""
+
+    def __init__(self):
+        self.around = Surroundings()
+        for nth in range(9):
+            self.around.history.register(f"h{nth}")
+        self.around.append()
+        self.stores = [MemoryStore(keyspace=each) for each in THREE.keyspaces]
+        self.leases = [MemoryLease() for _ in self.stores]
+        self.seen = []
+        """Which versions were live in the parts, one after the other."""
+
+    @asynccontextmanager
+    async def running(self, projection=OLD, *, nths=range(3), adapted=lambda _, model: model):
+        """A process that leads some of the parts; it knows of all."""
+        parts, around = Parts("profiles", clock=self.around.clock), self.around
+        tap = EventTap(around.log, idle=HASTE.idle, route=lambda each: {PARTS[nth] for nth in projection.route(each)})
+        checkpoints = MemoryCheckpoints(dict(zip(PARTS, self.stores, strict=True)))
+        mover = CheckpointMover(checkpoints, tap=tap, order=CommitOrder())
+        shared = {"log": around.log, "clock": around.clock, "tap": tap, "mover": mover, "parts": parts}
+        projectors = []
+        for store, part in zip(self.stores, projection.parts, strict=True):
+            made = store_in_memory(store, part)
+            made = replace(made, model=adapted(len(projectors), WitnessedModel(made.model, self._witness)))
+            projectors.append(
+                projector_with(part, store=made, ids=self._name, lease=self.leases[len(projectors)], **shared)
+            )
+        async with AsyncExitStack() as opened, Tasks() as tasks:
+            tasks.start(mover.run(), name="checkpoint mover")
+            for nth in nths:
+                await opened.enter_async_context(running(projectors[nth]))
+            yield parts, [each.reconciler for each in projectors]
+
+    async def filled(self):
+        async with self.running():
+            await until(lambda: self.versions == ALL_AT_V1 and self.is_level)
+        self.seen.clear()
+
+    async def until_all_wait_but(self, *nths):
+        """Return once all parts are ready, but some."""
+        await until(lambda: [each.has_ready(V2) for each in self.surveys] == [nth not in nths for nth in range(3)])
+
+    @property
+    def surveys(self):
+        return [at_once(store_in_memory(*each).model.survey()) for each in zip(self.stores, OLD.parts, strict=True)]
+
+    @property
+    def versions(self):
+        return tuple(each.live and each.live.version for each in self.surveys)
+
+    @property
+    def is_level(self):
+        head = self.around.history.events[-1].position
+        return all(state.reached == head for each in self.surveys for state in each.generations.values())
+
+    def _name(self):
+        return f"g{next(self.around.generations)}"
+
+    def _witness(self):
+        if all(each.available for each in self.stores) and self.versions not in self.seen[-1:]:
+            self.seen.append(self.versions)
+
+
+async def order_all(reconcilers, order=ORDER):
+    for each in reconcilers:
+        await each.begin(order)
+
+
+@pytest.fixture
+async def directory():
+    made = Directory()
+    await made.filled()
+    return made
+
+
+@asynccontextmanager
+async def released(directory, **more):
+    """The next release beside the one before, which goes on feeding what it has made."""
+    async with directory.running(), directory.running(NEW, **more) as (parts, reconcilers):
+        yield parts, reconcilers
+
+
+async def test_a_new_version_goes_live_once_it_is_ready_in_all_parts(directory):
+    """The first part goes first."""
+    async with released(directory) as (_, reconcilers):
+        await reconcilers[2].begin(ORDER)
+        await reconcilers[0].begin(ORDER)
+        await directory.until_all_wait_but(1)
+        assert directory.versions == ALL_AT_V1
+        await reconcilers[1].begin(ORDER)
+        await until(lambda: directory.versions == ALL_AT_V2)
+
+    assert directory.seen[:2] == [ALL_AT_V1, (V2, V1, V1)]
+    assert all(sum(a != b for a, b in zip(*each, strict=True)) == 1 for each in pairwise(directory.seen))
+
+
+async def test_what_is_ready_is_fed_on_and_shows_nothing(directory):
+    """Also while another part is slow to be filled."""
+    slow = []
+
+    def adapted(nth, model):
+        if nth == 1:
+            slow.append(GatedModel(model))
+            slow[0].gate.clear()
+            return slow[0]
+        return model
+
+    async with released(directory, adapted=adapted) as (_, reconcilers):
+        await order_all(reconcilers)
+        await directory.until_all_wait_but(1)
+        for nth in range(9):
+            directory.around.history.register(f"late{nth}")
+        directory.around.tell()
+        await until(lambda: all(is_level(directory, nth) for nth in (0, 2)))
+        assert directory.versions == ALL_AT_V1
+
+        slow[0].gate.set()
+        await until(lambda: directory.versions == ALL_AT_V2)
+        await until(lambda: directory.is_level)
+
+
+def is_level(directory, nth):
+    head = directory.around.history.events[-1].position
+    return {state.reached for state in directory.surveys[nth].generations.values()} == {head}
+
+
+async def test_nothing_goes_live_while_a_part_cannot_be_asked(directory):
+    """The node of one partition is away: the switch does not begin, and no other part is disturbed."""
+    async with released(directory) as (parts, reconcilers):
+        await order_all(reconcilers[:2])
+        await directory.until_all_wait_but(2)
+        directory.stores[2].available = False
+        assert not await parts.can_go(V2)
+        with pytest.raises(Unavailable):
+            await parts.roll_back(force=True)
+        assert [each.progress.error for each in reconcilers[:2]] == [None, None]
+        directory.stores[2].available = True
+        await reconcilers[2].begin(ORDER)
+        await until(lambda: directory.versions == ALL_AT_V2)
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["forward", "back"])
+async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directory, monkeypatch, back):
+    """Who leads the others finds out where the first part is, and goes there."""
+    async with released(directory) as (parts, reconcilers):
+        await order_all(reconcilers)
+        if back:
+            await until(lambda: directory.versions == ALL_AT_V2)
+        died = asyncio.Event()
+
+        async def die():
+            died.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(parts, "follow", die)
+        for each in reconcilers[1:]:
+            monkeypatch.setattr(each, "_following", lambda _: asyncio.sleep(0))
+        rolling = asyncio.create_task(parts.roll_back(force=False)) if back else None
+        await died.wait()
+        rolling and rolling.cancel()
+    assert directory.versions == ((V1, V2, V2) if back else (V2, V1, V1))
+
+    async with released(directory, nths=(1, 2)):
+        await until(lambda: directory.versions == (ALL_AT_V1 if back else ALL_AT_V2))
+
+
+async def test_parts_that_others_lead_are_taken_along_at_once(directory):
+    """As their leaders may be at rest: here none is there."""
+    async with directory.running(NEW) as (_, reconcilers):
+        await order_all(reconcilers)
+        await until(lambda: directory.versions == ALL_AT_V2)
+
+
+async def test_all_parts_go_back_together(directory):
+    """And forth again, as one part does alone."""
+    async with released(directory) as (parts, reconcilers):
+        await order_all(reconcilers)
+        await until(lambda: directory.versions == ALL_AT_V2)
+        there = await parts.roll_back(force=False)
+        assert [(label, each.live.version) for label, each in there.items()] == [(each, V1) for each in PARTS]
+        await parts.roll_back(force=False)
+        assert directory.versions == ALL_AT_V2
+
+
+async def test_no_part_goes_back_if_one_would_take_readers_back(directory):
+    """Or has nothing to go back to: it is named."""
+    async with directory.running(NEW) as (parts, reconcilers):
+        await order_all(reconcilers)
+        await until(lambda: directory.versions == ALL_AT_V2)
+        directory.around.history.register("late")
+        directory.around.tell()
+        await until(lambda: {each.at(each.live).reached for each in directory.surveys} == {20})
+
+        with pytest.raises(NotReached, match=r"profiles\.\d: generation .* stands at 18, the live one at 20"):
+            await parts.roll_back(force=False)
+        assert directory.versions == ALL_AT_V2
+        await parts.roll_back(force=True)
+        assert directory.versions == ALL_AT_V1

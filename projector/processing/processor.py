@@ -24,7 +24,7 @@ from projector.processing.retry import retry_next
 from projector.processing.trimming import trim_next
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import Survey
-from projector.store.hints import broken
+from projector.store.hints import CLOSED, broken
 from projector.store.ports import ProjectionStore
 from shared.clock import Clock
 from shared.event_log import EventFollower, EventLog, RecordedEvent
@@ -329,6 +329,8 @@ class Processor:
     def _checkpoint_in(self, survey: Survey) -> Checkpoint:
         if self._pointer not in survey.fed:
             raise Superseded(f"generation {self._pointer.generation} is not fed any more")
+        if survey.access == "closed":
+            raise Superseded(CLOSED)
         checkpoint, damaged = survey.at(self._pointer)
         if damaged:
             raise GenerationDamaged(damaged)

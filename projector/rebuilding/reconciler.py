@@ -210,6 +210,8 @@ class Reconciler:
     async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""
         version = self.projection.version
+        if survey.access == "gone":
+            return None
         if survey.live is None and not survey.is_filling(version):
             return transitions.filling(Pointer(self._ids(), version), self._order(), target=await self._head())
         is_due = self._rebuilds_by_itself and survey.is_outdated(version)

@@ -9,14 +9,17 @@ import structlog
 from projector.folding.parking import NOTHING, Parking
 from projector.store.collections import StoredCollection, key_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import GenerationState, Roster
+from projector.store.generations import GenerationState, NextState, Roster, Survey
 from projector.store.hints import broken, refill
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.positions import Checkpoint, Pointer
+from shared.read_model.positions import Access, Announcement, Checkpoint, Live, Pointer
 
 log = structlog.get_logger()
 
-Stored = TypeVar("Stored", Pointer, Roster, Checkpoint)
+Stored = TypeVar("Stored", Live, Roster, Checkpoint)
+
+EVERYBODY = 2**63 - 1
+"""The position in an announcement that wakes all who wait, whatever for."""
 
 FORMER = ["profile:public", "activity:public", "list:activity"]
 """The collections of the first release that no projection has any more."""
@@ -31,10 +34,48 @@ def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -
     try:
         return None if value is None else msgspec.json.decode(value, type=type_)
     except msgspec.DecodeError as error:
-        name = type_.__name__.lower()
+        name = "pointer" if type_ is Live else type_.__name__.lower()
         raise GenerationDamaged(
             f"projection {keys.projection}: its {name} cannot be read ({error}); {refill(keys)}"
         ) from error
+
+
+def live(value: bytes | None, *, keys: ProjectionKeys) -> tuple[Pointer | None, Access]:
+    """
+    Decode the pointer of what is live, and who may use it.
+
+    :raises GenerationDamaged: it cannot be read.
+    """
+    found = decoded(value, Live, keys=keys)
+    return (found.pointer, found.access) if found else (None, "open")
+
+
+def stored_live(state: NextState) -> bytes | None:
+    """Encode them; None where there is nothing to be said."""
+    if state.live:
+        return msgspec.json.encode(Live(state.live.generation, state.live.version, state.access or "open"))
+    return msgspec.json.encode(Live("", 0, state.access)) if state.access else None
+
+
+def closing(survey: Survey, state: NextState) -> bytes | None:
+    """
+    Return the next checkpoint of the live generation of a part that is closed now; None of any other.
+
+    Whoever writes by compare-and-set finds another one than they left, and looks.
+    """
+    checkpoint = survey.at(state.live).checkpoint
+    if checkpoint is None or state.access != "closed" or survey.access == "closed":
+        return None
+    return msgspec.json.encode(checkpoint.revised())
+
+
+def announced(survey: Survey, state: NextState) -> Announcement | None:
+    """Return what readers are to be told."""
+    if state.access != survey.access:
+        return Announcement(state.live.generation if state.live else "", EVERYBODY)
+    if state.live is None or state.live == survey.live:
+        return None
+    return Announcement(state.live.generation, survey.at(state.live).reached)
 
 
 def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: ProjectionKeys) -> GenerationState:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from shared.read_model.positions import Checkpoint, Pointer
+from shared.read_model.positions import Access, Checkpoint, Pointer
 
 KEEP_OLD_SECONDS = 3600.0
 
@@ -140,6 +140,7 @@ class Survey(NamedTuple):
     roster: Roster = Roster()
     generations: Mapping[str, GenerationState] = {}
     """Of `fed`, by name."""
+    access: Access = "open"
 
     @property
     def fed(self) -> tuple[Pointer, ...]:
@@ -197,10 +198,15 @@ LOST = GenerationState(None)
 
 
 class NextState(NamedTuple):
-    """How it shall be: the live pointer and the roster. Generations that are built start out empty."""
+    """
+    How it shall be: the live pointer, the roster, and who may use the part; as before, where that is not said.
+
+    Generations that are built start out empty.
+    """
 
     live: Pointer | None
     roster: Roster
+    access: Access | None = None
 
 
 def fed(live: Pointer | None, roster: Roster) -> tuple[Pointer, ...]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Pointer
 
+CLOSED = "nothing is written: readers go to another layout"
+
 
 def rebuild(projection: str) -> str:
     """Say how a projection gets a new generation beside one that cannot be gone on with."""

@@ -13,7 +13,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeAlias
 import msgspec
 
 from projector.store.generations import Building, Comparison, Kept, Leaving, NextState, Order, Roster, Survey
-from shared.read_model.positions import Pointer
+from shared.read_model.positions import Access, Pointer
 
 Transition: TypeAlias = Callable[[Survey], NextState]
 P = ParamSpec("P")
@@ -34,6 +34,19 @@ class RebuildUnderWay(Refused):
 
 class NotReached(Refused):
     """Readers would be taken back."""
+
+
+def applied(change: Transition, survey: Survey) -> NextState | None:
+    """
+    Return how it shall be; None if it is so already.
+
+    :raises Refused: the change does, or would show something new of a part that is closed.
+    """
+    live, roster, access = change(survey)
+    if survey.access == "closed" and access is None and live != survey.live:
+        raise Refused("readers go to another layout")
+    state = NextState(live, roster, access or survey.access)
+    return None if state == (survey.live, survey.roster, survey.access) else state
 
 
 def completed(live: Pointer | None, roster: Roster) -> Roster:
@@ -186,6 +199,19 @@ def given_up(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
     elif roster.building and roster.building.pointer == pointer and survey.live:
         roster = _replaced(_left(roster, pointer, at=at), building=None)
     return NextState(survey.live, roster)
+
+
+@transition
+def used(survey: Survey, access: Access) -> NextState:
+    """Say who may use the part."""
+    return NextState(survey.live, survey.roster, access)
+
+
+@transition
+def vacated(survey: Survey, *, at: datetime) -> NextState:
+    """Give up all generations, and make no other."""
+    beside = Roster(leaving=_all_left(survey.roster, at=at))
+    return NextState(None, _left(beside, survey.live, at=at) if survey.live else beside, "gone")
 
 
 @transition

@@ -8,6 +8,9 @@ import pytest
 
 from projector.adapters.redis import servers
 from projector.adapters.redis.checkpoints import RedisCheckpoints
+from projector.store import transitions
+from projector.store.codec import EVERYBODY
+from projector.store.errors import Superseded
 from projector.store.ports import Move
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
@@ -83,6 +86,25 @@ async def test_the_checkpoint_of_a_damaged_generation_stays(store):
 
     assert await moved(store, move) == {move: False}
     assert await checkpoint_in(store) == before
+
+
+async def test_of_a_part_that_is_closed_nothing_is_moved_or_written(store):
+    """Nor by who looked before it was closed: there is another checkpoint since. Open again, it is gone on with."""
+    model, before = store.model(), await checkpoint_in(store)
+    closed = await model.transition(transitions.used("closed"))
+    late = past(before, 7)
+
+    assert (closed.live, closed.access) == (POINTER, "closed")
+    assert await moved(store, late) == {late: False}
+    for expected in (before, closed.checkpoint):
+        with pytest.raises(Superseded):
+            async with model.commit(POINTER.generation, expected=expected):
+                raise AssertionError("a commit has begun")
+    left = await model.transition(transitions.used("left"))
+    async with model.commit(POINTER.generation, expected=left.checkpoint) as commit:
+        await commit.confirm()
+    assert left.checkpoint == closed.checkpoint
+    assert [each.position for each in (await store.announced())[-2:]] == [EVERYBODY] * 2
 
 
 BEFORE, THEN, LAST = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))

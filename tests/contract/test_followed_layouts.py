@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,8 +33,8 @@ class Directory:
     def __init__(self, client):
         self._client = client
         divided = PartitionedCollections(lambda _: client, profiles, THREE, publish="PUBLISH")
-        self.layouts = {1: Collections(client, profiles), 3: divided}
-        self._parts = {1: [self.layouts[1]], 3: [*divided.parts, *divided.entries]}
+        self.layouts: Any = {1: Collections(client, profiles), 3: divided}
+        self._parts: Any = {1: [self.layouts[1]], 3: [*divided.parts, *divided.entries]}
 
     def save(self, count, *, position, records=PEOPLE):
         self.layouts[count].save(records, position=position)

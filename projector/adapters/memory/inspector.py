@@ -5,7 +5,8 @@ from random import sample
 
 from projector.adapters.memory.store import MemoryStore
 from projector.declaring.index_entries import Entry, SortedEntry
-from projector.store.codec import checkpoint_of, decoded, parking_at
+from projector.store import codec
+from projector.store.codec import checkpoint_of, parking_at
 from projector.store.collections import (
     Item,
     StoredCollection,
@@ -29,7 +30,7 @@ class MemoryGenerationInspector:
 
     async def live(self) -> Pointer | None:
         self._store.check()
-        return decoded(self._store.string(self._keys.live), Pointer, keys=self._keys)
+        return codec.live(self._store.string(self._keys.live), keys=self._keys)[0]
 
     async def inspect(self, pointers: Sequence[Pointer], query: GenerationQuery) -> Sequence[GenerationSnapshot]:
         live = await self.live()

@@ -12,12 +12,24 @@ from projector.declaring.documents import Key
 from projector.declaring.index_entries import UniqueEntry
 from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
-from projector.store.codec import Stored, all_keys, begun, contents, decoded, generation, inherited
+from projector.store.codec import (
+    Stored,
+    all_keys,
+    announced,
+    begun,
+    closing,
+    contents,
+    decoded,
+    generation,
+    inherited,
+    live,
+    stored_live,
+)
 from projector.store.collections import StoredCollection, collections_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, GenerationState, NextState, Roster, Survey, fed
 from projector.store.hints import damage
-from projector.store.transitions import Transition, completed
+from projector.store.transitions import Transition, applied, completed
 from projector.store.writes import drops, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible
 from shared.read_model.keys import GenerationKeys
@@ -40,20 +52,27 @@ class MemoryReadModel:
     async def survey(self) -> Survey:
         self._store.check()
         state = self._state()
-        generations = {each.generation: self._generation(each.generation) for each in fed(*state)}
-        return Survey(*state, generations)
+        fed_now = fed(state.live, state.roster)
+        generations = {each.generation: self._generation(each.generation) for each in fed_now}
+        return Survey(state.live, state.roster, generations, state.access or "open")
 
     async def transition(self, change: Transition) -> Survey:
         survey = await self.survey()
-        live, roster = state = change(survey)
-        for pointer in set(fed(*state)) - set(survey.fed):
-            self._begin(self._keys.generation(pointer.generation), survey)
-        if live is not None:
-            self._store.content[self._keys.live] = msgspec.json.encode(live)
-        self._store.content[self._keys.roster] = msgspec.json.encode(roster)
-        if live is not None and live != survey.live:
-            self._store.announced.append(Announcement(live.generation, survey.at(live).reached))
+        if state := applied(change, survey):
+            self._apply(survey, state)
         return await self.survey()
+
+    def _apply(self, survey: Survey, state: NextState) -> None:
+        content = self._store.content
+        for pointer in set(fed(state.live, state.roster)) - set(survey.fed):
+            self._begin(self._keys.generation(pointer.generation), survey)
+        if stored := stored_live(state):
+            content[self._keys.live] = stored
+        if state.live and (checkpoint := closing(survey, state)):
+            content[self._keys.generation(state.live.generation).checkpoint] = checkpoint
+        content[self._keys.roster] = msgspec.json.encode(state.roster)
+        if told := announced(survey, state):
+            self._store.announced.append(told)
 
     def _begin(self, keys: GenerationKeys, survey: Survey) -> None:
         known = self._store.fields(self._keys.generation(survey.live.generation).parked) if survey.live else {}
@@ -92,12 +111,12 @@ class MemoryReadModel:
         found = survey.generations.get(generation, LOST)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
-        if found.checkpoint != expected:
+        if found.checkpoint != expected or survey.access == "closed":
             raise Superseded
 
     def _state(self) -> NextState:
-        live, roster = self._decoded(self._keys.live, Pointer), self._decoded(self._keys.roster, Roster)
-        return NextState(live, completed(live, roster or Roster()))
+        pointer, access = live(self._store.string(self._keys.live), keys=self._keys)
+        return NextState(pointer, completed(pointer, self._decoded(self._keys.roster, Roster) or Roster()), access)
 
     def _generation(self, name: str) -> GenerationState:
         keys = self._keys.generation(name)

@@ -11,7 +11,8 @@ from projector.adapters.redis.failures import ported
 from projector.declaring.documents import Key
 from projector.declaring.index_entries import Entry
 from projector.folding.grouping import grouped
-from projector.store.codec import checkpoint_of, decoded, parking_at
+from projector.store import codec
+from projector.store.codec import checkpoint_of, parking_at
 from projector.store.collections import (
     Item,
     StoredCollection,
@@ -48,7 +49,7 @@ class RedisGenerationInspector:
     async def live(self) -> Pointer | None:
         with ported(self._keys):
             stored: Any = await self._client.get(self._keys.live)
-        return decoded(stored, Pointer, keys=self._keys)
+        return codec.live(stored, keys=self._keys)[0]
 
     async def inspect(self, pointers: Sequence[Pointer], query: GenerationQuery) -> Sequence[GenerationSnapshot]:
         reads = [_Read(query, self._keys.generation(pointer.generation)) for pointer in pointers]
@@ -56,7 +57,7 @@ class RedisGenerationInspector:
         with ported(self._keys):
             async with pipelined(self._client) as redis:
                 stored, *replies = await redis.transact(("GET", self._keys.live), *commands)
-            live, rest = decoded(stored, Pointer, keys=self._keys), iter(replies)
+            (live, _), rest = codec.live(stored, keys=self._keys), iter(replies)
             return [self._snapshot(pointer, live, read, rest) for pointer, read in zip(pointers, reads, strict=True)]
 
     async def sample(self, pointer: Pointer, kind: str, *, limit: int) -> Sequence[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from projector.adapters.redis.commit import RedisCommit, announcement
+from projector.adapters.redis.commit import RedisCommit
 from projector.adapters.redis.documents import documents_at
 from projector.adapters.redis.failures import ported
 from projector.adapters.redis.server_check import ServerCheck
@@ -20,7 +20,8 @@ from projector.store import codec
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import NextState, Roster, Survey, fed
-from projector.store.transitions import Transition, completed
+from projector.store.hints import CLOSED
+from projector.store.transitions import Transition, applied, completed
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.positions import Checkpoint, Pointer
@@ -61,7 +62,7 @@ class RedisReadModel:
         with ported(self._keys):
             async with pipelined(self._client) as redis:
                 survey = await self._survey(redis, watch=True)
-                if (state := change(survey)) == (survey.live, survey.roster):
+                if (state := applied(change, survey)) is None:
                     await redis.execute(("UNWATCH",))
                 else:
                     skips = await self._skips(redis, survey)
@@ -113,8 +114,11 @@ class RedisReadModel:
         found = codec.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
-        if generation not in {each.generation for each in fed(*self._state(live, roster))}:
+        state = self._state(live, roster)
+        if generation not in {each.generation for each in fed(state.live, state.roster)}:
             raise Superseded(f"generation {generation} is not fed any more")
+        if state.access == "closed":
+            raise Superseded(CLOSED)
         if found.checkpoint != expected:
             raise Superseded(f"the checkpoint of generation {generation} was moved by another writer")
         return replies
@@ -126,15 +130,17 @@ class RedisReadModel:
             of_each = [key for each in keys for key in (each.checkpoint, each.damaged)]
             live, roster, *values = await _read(redis, self._keys.live, self._keys.roster, *of_each, watch=watch)
             state = self._state(live, roster)
-            if names == (names := [each.generation for each in fed(*state)]):
+            if names == (names := [each.generation for each in fed(state.live, state.roster)]):
                 break
         self._fed = names
         generations = [codec.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)]
-        return Survey(*state, dict(zip(names, generations, strict=True)))
+        by_name = dict(zip(names, generations, strict=True))
+        return Survey(state.live, state.roster, by_name, state.access or "open")
 
     def _state(self, live: bytes | None, roster: bytes | None) -> NextState:
-        pointer = codec.decoded(live, Pointer, keys=self._keys)
-        return NextState(pointer, completed(pointer, codec.decoded(roster, Roster, keys=self._keys) or Roster()))
+        pointer, access = codec.live(live, keys=self._keys)
+        known = codec.decoded(roster, Roster, keys=self._keys) or Roster()
+        return NextState(pointer, completed(pointer, known), access)
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """Return the skips that a new generation inherits; they only change with the checkpoint, which is watched."""
@@ -147,17 +153,18 @@ class RedisReadModel:
 
     def _steps(self, survey: Survey, state: NextState, skips: Parking) -> Iterator[Command]:
         """The pointer comes before the roster, which tells what it replaced: see `projector.store.transitions`."""
-        for pointer in fed(*state):
+        for pointer in fed(state.live, state.roster):
             if pointer not in survey.fed:
                 yield from self._beginning(self._keys.generation(pointer.generation), skips)
-        if state.live is not None:
-            yield ("SET", self._keys.live, msgspec.json.encode(state.live))
+        if stored := codec.stored_live(state):
+            yield ("SET", self._keys.live, stored)
+        if state.live and (checkpoint := codec.closing(survey, state)):
+            yield ("SET", self._keys.generation(state.live.generation).checkpoint, checkpoint)
         yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
 
     def _announcing(self, redis: PipelinedConnection, survey: Survey, state: NextState) -> Iterator[Command]:
-        if state.live is not None and state.live != survey.live:
-            reached = survey.at(state.live).reached
-            yield (redis.publish, self._keys.announce, announcement(state.live.generation, reached))
+        if told := codec.announced(survey, state):
+            yield (redis.publish, self._keys.announce, msgspec.json.encode(told))
 
     def _beginning(self, keys: GenerationKeys, skips: Parking) -> Iterator[Command]:
         checkpoint, parked = codec.begun(skips)

@@ -16,9 +16,10 @@ BUILDING = Building(pointer=NEW, order=ORDER, target=5, replaces=OLD)
 KEPT = Kept(pointer=OLD, until=NOW + timedelta(hours=1), seconds=3600, replaced_by=NEW)
 
 
-def survey(live=OLD, roster=EMPTY, **reached):
+def survey(live=OLD, roster=EMPTY, access=None, **reached):
     """What there is, with how far each generation has come."""
-    return Survey(live, roster, {name: GenerationState(Checkpoint(position=at)) for name, at in reached.items()})
+    generations = {name: GenerationState(Checkpoint(position=at)) for name, at in reached.items()}
+    return Survey(live, roster, generations, access or "open")
 
 
 def test_a_rebuild_begins_beside_the_live_generation():
@@ -37,7 +38,7 @@ def test_a_rebuild_that_was_held_goes_on_with_the_new_order():
     held = transitions.compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
     forced = Order(by="another", at=NOW, force=True)
 
-    live, roster = transitions.begun(THIRD, forced, target=9)(survey(roster=held.roster))
+    live, roster, _ = transitions.begun(THIRD, forced, target=9)(survey(roster=held.roster))
 
     assert (live, roster.building.pointer, roster.building.order, roster.building.held) == (OLD, NEW, forced, None)
     assert roster.building.comparison == Comparison(records=3)
@@ -233,3 +234,28 @@ def test_a_torn_rollback_is_completed():
 
     assert transitions.completed(state.live, before.roster) == state.roster
     assert state.roster.building.replaces == OLD
+
+
+def test_a_part_that_is_closed_shows_nothing_new():
+    """Nor does it let anything else go live, until it is said again who may use it."""
+    built = survey(roster=Roster(building=BUILDING), access="closed", g1=7, g2=7)
+
+    with pytest.raises(transitions.Refused, match="another layout"):
+        transitions.applied(transitions.switched(NEW, at=NOW), built)
+    assert transitions.applied(transitions.used("closed"), built) is None
+    assert transitions.applied(transitions.used("left"), built) == NextState(OLD, built.roster, "left")
+
+
+def test_a_part_that_is_left_stays_so_whatever_becomes_live():
+    built = survey(roster=Roster(building=BUILDING), access="left", g1=7, g2=7)
+
+    assert transitions.applied(transitions.switched(NEW, at=NOW), built) == NextState(NEW, Roster(kept=KEPT), "left")
+
+
+def test_of_a_part_that_is_vacated_nothing_is_made_any_more():
+    roster = Roster(building=Building(pointer=THIRD, order=ORDER, target=5), kept=KEPT)
+
+    state = transitions.vacated(at=NOW)(survey(NEW, roster, g1=7, g2=7, g3=7))
+
+    assert (state.live, state.access, state.roster.building, state.roster.kept) == (None, "gone", None, None)
+    assert {each.pointer for each in state.roster.leaving} == {OLD, NEW, THIRD}

@@ -132,7 +132,7 @@ def at_version(survey: Survey, version: int, *, force: bool = False, at: datetim
 @transition
 def alone(survey: Survey, projection: str, change: Transition) -> NextState:
     """A change of one part of a projection; refused if readers would have another version there than elsewhere."""
-    live, roster = state = change(survey)
+    live, roster, _ = state = change(survey)
     if live and survey.live and live.version != survey.live.version:
         raise Refused(
             f"version {live.version} would be live in this part alone: `muster rebuild --rollback {projection}` goes"

@@ -191,10 +191,11 @@ async def test_nothing_goes_live_while_a_part_cannot_be_asked(directory):
         await until(lambda: directory.versions == ALL_AT_V2)
 
 
+@pytest.mark.parametrize("others", [OLD, NEW], ids=["by the old release", "by the new one"])
 @pytest.mark.parametrize("back", [False, True], ids=["forward", "back"])
-async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directory, monkeypatch, back):
+async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directory, monkeypatch, back, others):
     """Who leads the others finds out where the first part is, and goes there."""
-    async with released(directory) as (parts, reconcilers):
+    async with directory.running(NEW) as (parts, reconcilers):
         await order_all(reconcilers)
         if back:
             await until(lambda: directory.versions == ALL_AT_V2)
@@ -212,7 +213,7 @@ async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directo
         rolling and rolling.cancel()
     assert directory.versions == ((V1, V2, V2) if back else (V2, V1, V1))
 
-    async with released(directory, nths=(1, 2)):
+    async with directory.running(others, nths=(1, 2)):
         await until(lambda: directory.versions == (ALL_AT_V1 if back else ALL_AT_V2))
 
 

@@ -14,19 +14,17 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 @cache
-def functions_in(path):
-    return {each.name for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, FUNCTIONS)}
-
-
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+def functions_of(path):
+    """By their names, with what they are marked by, as their module is."""
+    tree = ast.parse((ROOT / path).read_text())
+    assigned = [ast.unparse(each) for each in tree.body if isinstance(each, ast.Assign)]
+    of_all = [each for each in assigned if each.startswith("pytestmark")]
+    functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {each.name: [*of_all, *map(ast.unparse, each.decorator_list)] for each in functions}
 
 
 def is_tried_at_night_alone(path, name):
-    tree = ast.parse((ROOT / path).read_text())
-    assigned = [each for each in tree.body if isinstance(each, ast.Assign)]
-    marks = [ast.unparse(each) for each in assigned if ast.unparse(each).startswith("pytestmark")]
-    tests = [each for each in ast.walk(tree) if isinstance(each, FUNCTIONS) and each.name == name]
-    marks += [mark for each in tests for mark in map(ast.unparse, each.decorator_list) if "parametrize" not in mark]
+    marks = [each for each in functions_of(path)[name] if "parametrize" not in each]
     return any(re.search(r"\b(soak|at_night)\b", mark) for mark in marks)
 
 
@@ -35,7 +33,7 @@ def test_a_promise_is_held_by_tests(promise):
     named = NAMED.findall(promise)
 
     assert named != []
-    assert [(path, name) for path, name in named if name not in functions_in(ROOT / path)] == []
+    assert [(path, name) for path, name in named if name not in functions_of(path)] == []
     assert ("† |" in promise) == all(is_tried_at_night_alone(*each) for each in named)
 
 

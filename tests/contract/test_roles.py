@@ -104,7 +104,8 @@ def owners(url: str) -> set[str]:
 
 
 def test_the_role_that_owns_the_tables_owns_nothing_else(as_role):
-    for statement in (
+    assert_refused(
+        as_role(roles.OWNER),
         "create role another",
         "create database another",
         "create schema another",
@@ -114,8 +115,7 @@ def test_the_role_that_owns_the_tables_owns_nothing_else(as_role):
         "set session_replication_role = replica",
         "select * from pg_authid",
         "copy (select 1) to program 'true'",
-    ):
-        assert_refused(as_role(roles.OWNER), statement)
+    )
 
 
 async def test_commands_of_every_kind_are_carried_out_by_the_role_that_writes(as_role):
@@ -131,9 +131,9 @@ async def test_commands_of_every_kind_are_carried_out_by_the_role_that_writes(as
     assert isinstance(events[-1].event, AccountErased)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_the_role_that_writes_cannot_change_what_was_appended(as_role):
+    assert_refused(
+        as_role("muster_write"),
         "update event_log set type = 'x'",
         "delete from event_log",
         "truncate event_log",
@@ -142,15 +142,13 @@ async def test_commands_of_every_kind_are_carried_out_by_the_role_that_writes(as
         "alter table event_log disable trigger all",
         "drop table accounts",
         "create table more (n int)",
-    ],
-)
-def test_the_role_that_writes_cannot_change_what_was_appended(as_role, statement):
-    assert_refused(as_role("muster_write"), statement)
+    )
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_the_role_that_projects_cannot_change_anything(as_role):
+    """Nor read more of the state than is published."""
+    assert_refused(
+        as_role("muster_project"),
         "insert into accounts select * from accounts",
         "update accounts set status = 'closed'",
         "delete from memberships",
@@ -158,11 +156,7 @@ def test_the_role_that_writes_cannot_change_what_was_appended(as_role, statement
         "select * from command_log",
         "insert into event_log (event_id) values (gen_random_uuid())",
         "select redact_events_of(gen_random_uuid(), 1)",
-    ],
-)
-def test_the_role_that_projects_cannot_change_anything(as_role, statement):
-    """Nor read more of the state than is published."""
-    assert_refused(as_role("muster_project"), statement)
+    )
 
 
 async def test_the_role_that_projects_retries_deliveries_and_cannot_make_or_move_any(as_role):
@@ -170,9 +164,12 @@ async def test_the_role_that_projects_retries_deliveries_and_cannot_make_or_move
 
     assert not await given_up.retry(UUID(int=1), now=datetime.now(UTC))
     assert (await given_up.read()).given_up == 0
-    assert_refused(as_role("muster_project"), "select secret from webhooks")
-    for statement in ("delete from deliveries", "update deliveries set account_id = gen_random_uuid()"):
-        assert_refused(as_role("muster_project"), statement)
+    assert_refused(
+        as_role("muster_project"),
+        "select secret from webhooks",
+        "delete from deliveries",
+        "update deliveries set account_id = gen_random_uuid()",
+    )
 
 
 async def test_who_may_not_look_everywhere_hears_so_before_anybody_is_erased(as_role):
@@ -184,12 +181,12 @@ async def test_who_may_not_look_everywhere_hears_so_before_anybody_is_erased(as_
 
 
 def test_the_role_that_proves_changes_nothing(as_role):
-    for statement in (
+    assert_refused(
+        as_role("muster_prove"),
         "delete from accounts",
         "update event_log set type = 'x'",
         "select redact_events_of(gen_random_uuid(), 1)",
-    ):
-        assert_refused(as_role("muster_prove"), statement)
+    )
 
 
 async def test_the_role_that_projects_reads_the_log_and_says_who_holds_it_up(as_role, database_url):
@@ -324,9 +321,17 @@ def test_every_process_may_count_requests(server, user):
             count(keys=["others"], args=[7])
 
 
-def assert_refused(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+def assert_refused(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert [each for each in statements if not is_refused(connection, each)] == []
+
+
+def is_refused(connection: psycopg.Connection, statement: str) -> bool:
+    try:
         connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return False
 
 
 async def test_the_user_of_the_read_side_is_told_that_there_is_one_partition(server):

@@ -95,7 +95,7 @@ def readiness_details(history: StatusHistory, *, frozen: Mapping[str, str]) -> M
     if (latest := history.latest) is None:
         return frozen
     lines = {each.name: _line(each) for each in latest.projections}
-    lines |= {f"{name} is frozen": hint for name, hint in frozen.items()}
+    lines |= {f"{name.partition('.')[0]} is frozen": hint for name, hint in frozen.items()}
     if latest.held_by:
         lines["event log"] = latest.held_by.text
     if latest.error:
@@ -107,7 +107,8 @@ def _line(status: ProjectionStatus) -> str:
     reached = "nowhere yet" if status.checkpoint is None else f"at {status.checkpoint}"
     behind = "lag unknown" if status.lag_events is None else f"{status.lag_events} events behind"
     parked = f", {status.parked} documents parked (see `muster parked list`)" if status.parked else ""
-    return f"{status.state}, {reached}, {behind}{parked}"
+    worst = f", {status.worst} the most" if status.worst and status.lag_events else ""
+    return f"{status.state}, {reached}, {behind}{worst}{parked}"
 
 
 @asynccontextmanager

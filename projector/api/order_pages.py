@@ -137,6 +137,7 @@ def _unseen(id: str, form: Form) -> Button:
     """A button that cannot be found out now, with what was asked for when it was seen."""
     return Button(
         id=id,
+        place="",
         path="",
         action="Send",
         what="the order again",
@@ -177,9 +178,8 @@ def _said(button: Button, form: Form) -> Mapping[str, str | int | bool]:
 
 
 def _to(request: AnyRequest, button: Button, outcome: str, *, at: datetime) -> Response[bytes]:
-    place = button.id.partition("-")[0]
-    query = urlencode({"place": place, "action": button.action, "outcome": outcome, "at": int(at.timestamp())})
-    return lead(request, f"?{query}#{place}")
+    query = urlencode({"place": button.place, "action": button.action, "outcome": outcome, "at": int(at.timestamp())})
+    return lead(request, f"?{query}#{button.place}")
 
 
 HANDLERS = (order_page, order)

@@ -14,7 +14,7 @@ import msgspec
 from cyclopts import Parameter, validators
 
 from projector.cli.names import projections_named, wholes_named
-from projector.monitoring.answers import READY, Arrangements, ProjectionStatus, RebuildStatus, Status
+from projector.monitoring.answers import READY, Arrangements, PartStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
@@ -119,7 +119,7 @@ async def rebuild_all(
 async def _ordered_together(projector: ApiClient, names: Sequence[str], *, is_dry: bool) -> Sequence[Sequence[str]]:
     """Return what is ordered at once: all parts of a projection that has a new version, as they go live together."""
     status = await projector.get("/status", Status)
-    is_new = {each.name: _is_new_version(each) and not is_dry for each in status.projections}
+    is_new = {each.name: _is_new_version(each) and not is_dry for each in status.parts}
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.partition(".")[0] if is_new.get(name) else name, []).append(name)
@@ -129,7 +129,7 @@ async def _ordered_together(projector: ApiClient, names: Sequence[str], *, is_dr
 async def abort_all(projector: ApiClient, names: Sequence[str]) -> int:
     """Give up the rebuilds that are under way, and return the exit status."""
     status = await projector.get("/status", Status)
-    rebuilt = [each.name for each in status.projections if _is_rebuilt(each)]
+    rebuilt = [each.name for each in status.parts if _is_rebuilt(each)]
     under_way = [name for name in names if any(f"{each}.".startswith(f"{name}.") for each in rebuilt)]
     outcomes = [await _is_aborted(projector, name) for name in under_way]
     if not under_way:
@@ -227,7 +227,7 @@ class _Rebuild:
         self._note(status, generation)
         return None
 
-    def _note(self, status: ProjectionStatus, generation: str) -> None:
+    def _note(self, status: PartStatus, generation: str) -> None:
         self._events = _events_of(status, generation)
         kept = [each.comparison for each in status.generations if each.comparison]
         self._comparison = status.rebuild.comparison if status.rebuild else next(iter(kept), None)
@@ -238,15 +238,15 @@ class _Rebuild:
         idle = [each.name for each in parts if each.rebuild is None or each.rebuild.held]
         return f"it is ready, and goes live together with {', '.join(idle)}: rebuild these too" if idle else None
 
-    async def _status(self) -> ProjectionStatus:
+    async def _status(self) -> PartStatus:
         status = await self._projector.get("/status", Status)
-        self._others = {each.name: each for each in status.projections}
+        self._others = {each.name: each for each in status.parts}
         return self._others[self.name]
 
-    async def _next_status(self, progress: Progress) -> ProjectionStatus:
+    async def _next_status(self, progress: Progress) -> PartStatus:
         """Wait for a projector that is away: the rebuild goes on as soon as one is there."""
 
-        async def ask() -> ProjectionStatus:
+        async def ask() -> PartStatus:
             try:
                 return await self._status()
             except (ApiUnavailable, ApiRefused) as error:
@@ -284,16 +284,16 @@ async def _connected() -> AsyncIterator[ApiClient]:
         yield projector
 
 
-def _is_rebuilt(status: ProjectionStatus) -> bool:
+def _is_rebuilt(status: PartStatus) -> bool:
     """A first fill is none: nothing could be read without it."""
     return status.rebuild is not None and status.generation != status.rebuild.generation
 
 
-def _is_new_version(status: ProjectionStatus) -> bool:
+def _is_new_version(status: PartStatus) -> bool:
     return any(each.role == "live" and each.version != status.version for each in status.generations)
 
 
-def _events_of(status: ProjectionStatus, generation: str) -> int:
+def _events_of(status: PartStatus, generation: str) -> int:
     return next((each.events or 0 for each in status.generations if each.name == generation), 0)
 
 

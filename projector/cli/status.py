@@ -5,45 +5,51 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from rich.filesize import decimal
 
-from projector.monitoring.answers import GenerationStatus, ProjectionStatus, Status
+from projector.monitoring.answers import GenerationStatus, PartStatus, ProjectionStatus, Status
 from shared.cli.api_client import PROJECTOR, ask
 from shared.cli.output import console, print_json, print_line, print_table
 from shared.text import printable
 from shared.wording import counted
 
 
-def status(*, json: bool = False) -> None:
+def status(*, parts: bool = False, json: bool = False) -> None:
     """
     Show how far each projection is.
 
+    :param parts: show each part of it too, where there are several partitions.
     :param json: print one JSON document instead of a table.
     """
     answer = ask(PROJECTOR, "/status")
     if json:
         print_json(answer)
     else:
-        _show(msgspec.json.decode(answer, type=Status))
+        _show(msgspec.json.decode(answer, type=Status), parts=parts)
 
 
-def _show(status: Status) -> None:
+def _show(status: Status, *, parts: bool = False) -> None:
     columns = ("projection", "state", "checkpoint", "behind", "age", "events/s", "parked", "size")
-    print_table(columns, map(_cells, status.projections))
+    rows = [row for each in status.projections for row in (each, *(each.parts if parts else ()))]
+    print_table(columns, map(_cells, rows))
     print_line(f"head of the log: {_or_unknown(status.head)}")
     for projector in status.projectors:
         print_line(f"projector {projector.id}: {projector.role}, since {projector.since}")
     for each in status.projections:
-        for line in _beside(each):
+        if each.worst and each.lag_events:
+            print_line(f"{each.name}: {each.worst} is the furthest behind of {len(each.parts)} parts")
+    for row in rows:
+        for line in _beside(row):
             print_line(printable(line))
     for line in _standstills(status):
         console().print(printable(line), style="red", soft_wrap=True)
 
 
-def _cells(each: ProjectionStatus) -> list[str]:
+def _cells(each: PartStatus) -> list[str]:
     age = None if each.lag_seconds is None else f"{each.lag_seconds:.1f} s"
     known = [_or_unknown(value) for value in (each.checkpoint, each.lag_events, age)]
     counted = [str(each.events_per_second), str(each.parked)]
     size = _size([generation.bytes for generation in each.generations])
-    return [f"{each.name} v{each.version}", each.state, *known, *counted, size]
+    of = f", {len(each.parts)} parts" if isinstance(each, ProjectionStatus) and each.parts else ""
+    return [f"{each.name} v{each.version}{of}", each.state, *known, *counted, size]
 
 
 def _size(parts: Sequence[int | None]) -> str:
@@ -51,11 +57,11 @@ def _size(parts: Sequence[int | None]) -> str:
     return decimal(sum(known)) if len(known) == len(parts) else "?"
 
 
-def _beside(each: ProjectionStatus) -> Iterator[str]:
+def _beside(each: PartStatus) -> Iterator[str]:
     """Return lines on the generations of a projection, and what becomes of them."""
     yield from (_generation(each.name, generation) for generation in each.generations)
     if rebuild := each.rebuild:
-        where = f"{rebuild.phase} {rebuild.generation}, at {rebuild.position:,} of {rebuild.target:,}"
+        where = f"{_called(rebuild.phase, rebuild.generation)}, at {rebuild.position:,} of {rebuild.target:,}"
         yield f"{each.name}: {where}, ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
         if rebuild.held:
             yield f"{each.name}: held: {rebuild.held}"
@@ -66,8 +72,13 @@ def _beside(each: ProjectionStatus) -> Iterator[str]:
 def _generation(projection: str, generation: GenerationStatus) -> str:
     held = f"{counted(generation.documents, 'document')}, {_size([generation.bytes])}"
     kept = f", kept until {generation.kept_until:%H:%M:%S}" if generation.kept_until else ""
-    name = f"{generation.role} {generation.name} (version {generation.version})"
+    name = f"{_called(generation.role, generation.name)} (version {generation.version})"
     return f"{projection}: {name}, at {generation.checkpoint}, {held}{kept}"
+
+
+def _called(what: str, generation: str) -> str:
+    """Say what a generation is; those of several parts have no common name."""
+    return f"{what} {generation}".rstrip()
 
 
 def _standstills(status: Status) -> list[str]:

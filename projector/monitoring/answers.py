@@ -1,5 +1,6 @@
 """What the ops API answers of projections; commands read it without all that finds it out."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,7 +12,11 @@ READY = "ready"
 
 
 class GenerationStatus(msgspec.Struct, kw_only=True):
-    """One generation; its role is `live`, `filling` (the first), `building` (to replace the live one) or `kept`."""
+    """
+    One generation; its role is `live`, `filling` (the first), `building` (to replace the live one) or `kept`.
+
+    :param name: empty where one of each part is meant, and they are called otherwise.
+    """
 
     name: str
     version: int
@@ -52,8 +57,12 @@ class RebuildStatus(msgspec.Struct, kw_only=True):
     """The parts in which it is not ready yet."""
 
 
-class ProjectionStatus(msgspec.Struct, kw_only=True):
-    """One projection; what is unknown now is null."""
+class PartStatus(msgspec.Struct, kw_only=True):
+    """
+    One projection, or a part of it; what is unknown now is null.
+
+    :param name: of a part, with the number of its partition: `profiles.3`.
+    """
 
     name: str
     version: int
@@ -70,6 +79,22 @@ class ProjectionStatus(msgspec.Struct, kw_only=True):
     error: str | None
     events_per_second: float
     generations: list[GenerationStatus] = []
+
+
+class ProjectionStatus(PartStatus, kw_only=True):
+    """
+    One projection over all its parts: the least checkpoint, the greatest lag, the worst state; the rest is summed up.
+
+    :param worst: the part that has this state, or else is furthest behind; null where there are no parts.
+    """
+
+    worst: str | None = None
+    parts: list[PartStatus] = []
+
+    @property
+    def each_part(self) -> Sequence[PartStatus]:
+        """Return what is fed by itself: the parts, or else the projection."""
+        return self.parts or [self]
 
 
 class HeldBy(msgspec.Struct, kw_only=True):
@@ -99,6 +124,11 @@ class Status(msgspec.Struct, kw_only=True):
     error: str | None = None
     read_probe: str | None = None
     """What the read API did not answer when it was last asked for all that is in the log."""
+
+    @property
+    def parts(self) -> Iterator[PartStatus]:
+        """Return those of all projections."""
+        return (part for each in self.projections for part in each.each_part)
 
 
 class Arrangement(msgspec.Struct, frozen=True, omit_defaults=True):

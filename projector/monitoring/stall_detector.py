@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from projector.monitoring.answers import ProjectionStatus, Status
+from projector.monitoring.answers import PartStatus, Status
 from projector.monitoring.limits import MonitoringLimits
 from projector.processing.progress import ProjectionState
 
@@ -38,8 +38,8 @@ class StallDetector:
     def observe(self, status: Status) -> None:
         """Take note of how far every projection is; to be called every few seconds."""
         self._observed = self._now()
-        is_filling = any(each.checkpoint == 0 and self._has_moved(each) for each in status.projections)
-        for projection in status.projections:
+        is_filling = any(each.checkpoint == 0 and self._has_moved(each) for each in status.parts)
+        for projection in status.parts:
             if self._may_stand(projection, status) or (is_filling and projection.checkpoint == 0):
                 self._progress[projection.name] = _Progress(projection.revision, self._now())
                 self._stalls.pop(projection.name, None)
@@ -56,7 +56,7 @@ class StallDetector:
         for stall in self._stalls.values():
             raise ProjectionStalled(stall)
 
-    def _may_stand(self, projection: ProjectionStatus, status: Status) -> bool:
+    def _may_stand(self, projection: PartStatus, status: Status) -> bool:
         if (
             status.head is None
             or projection.checkpoint is None
@@ -67,5 +67,5 @@ class StallDetector:
             return True
         return self._has_moved(projection)
 
-    def _has_moved(self, projection: ProjectionStatus) -> bool:
+    def _has_moved(self, projection: PartStatus) -> bool:
         return projection.name not in self._progress or self._progress[projection.name].revision != projection.revision

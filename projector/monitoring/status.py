@@ -2,19 +2,21 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from projector.monitoring.answers import (
     READY,
     GenerationStatus,
     HeldBy,
-    ProjectionStatus,
+    PartStatus,
     ProjectorStatus,
     RebuildStatus,
     Status,
 )
 from projector.monitoring.limits import MonitoringLimits
+from projector.monitoring.wholes import wholes_of
 from projector.processing import metrics
 from projector.processing.parked_events import Busy, parking_of
 from projector.processing.processors import roles
@@ -27,6 +29,9 @@ from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader, Holder
 from shared.read_model.positions import Pointer
+
+PLACES = 12
+"""Partitions that are asked at once: each takes a connection."""
 
 
 class StatusBoard:
@@ -46,22 +51,25 @@ class StatusBoard:
         self._reconcilers = list(reconcilers)
         self._clock = clock
         self._patience = (limits or MonitoringLimits()).patience
+        self._places = asyncio.Semaphore(PLACES)
 
     async def read(self, *, whole: bool = True) -> Status:
         """:param whole: sizes and projectors too, which are nothing but to be looked at."""
-        status = Status(projections=[_from_progress(each) for each in self._reconcilers])
-        errors = [await self._read_store(status, whole=whole), await self._read_log(status)]
-        status.error = "; ".join(filter(None, errors)) or None
+        status, parts = Status(projections=[]), [_from_progress(each) for each in self._reconcilers]
+        errors = [*await self._read_store(status, parts, whole=whole), await self._read_log(status, parts)]
+        status.error = "; ".join(dict.fromkeys(filter(None, errors))) or None
+        status.projections = wholes_of(parts)
         return status
 
     def measure(self, status: Status) -> None:
         """Set the metrics to what was read."""
-        for projection in status.projections:
-            if projection.lag_events is not None and projection.lag_seconds is not None:
-                metrics.LAG_EVENTS.labels(projection.name).set(projection.lag_events)
-                metrics.LAG_SECONDS.labels(projection.name).set(projection.lag_seconds)
-            _measure_rebuild(projection)
-            metrics.PARKED.labels(projection.name).set(projection.parked)
+        for part in status.parts:
+            labels = metrics.labels_of(part.name)
+            if part.lag_events is not None and part.lag_seconds is not None:
+                metrics.LAG_EVENTS.labels(*labels).set(part.lag_events)
+                metrics.LAG_SECONDS.labels(*labels).set(part.lag_seconds)
+            _measure_rebuild(part.rebuild, labels)
+            metrics.PARKED.labels(*labels).set(part.parked)
         self._measure_log(status)
 
     def _measure_log(self, status: Status) -> None:
@@ -71,27 +79,44 @@ class StatusBoard:
         held = status.held_by
         metrics.HELD_SECONDS.set(max(0.0, (self._clock.now() - held.since).total_seconds()) if held else 0.0)
 
-    async def _read_store(self, status: Status, *, whole: bool) -> str | None:
+    async def _read_store(self, status: Status, parts: Sequence[PartStatus], *, whole: bool) -> Sequence[str | None]:
+        """Ask each partition apart, several at once: one whose server is away hides no other."""
+        places: dict[str, list[tuple[PartStatus, Reconciler]]] = {}
+        for part, reconciler in zip(parts, self._reconcilers, strict=True):
+            places.setdefault(metrics.labels_of(part.name)[1], []).append((part, reconciler))
         surveys: dict[str, Survey] = {}
+        reads = [partial(self._read_place, each, surveys, sized=whole) for each in places.values()]
+        if whole:
+            reads.append(partial(self._add_projectors, status))
+        errors = await asyncio.gather(*map(self._error_of, reads))
+        self._add_waiting(parts, surveys)
+        return errors
+
+    async def _error_of(self, read: Callable[[], Awaitable[None]]) -> str | None:
         try:
-            async with asyncio.timeout(self._patience):
-                for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
-                    surveys[reconciler.label] = await self._add_survey(projection, reconciler, sized=whole)
-                self._add_waiting(status, surveys)
-                status.projectors = await self._projectors() if whole else []
+            async with self._places, asyncio.timeout(self._patience):
+                await read()
         except (Unavailable, Unsound, Busy) as error:
             return str(error)
         except TimeoutError:
             return f"Redis does not answer within {self._patience} s"
         return None
 
-    async def _read_log(self, status: Status) -> str | None:
+    async def _read_place(
+        self, of: Sequence[tuple[PartStatus, Reconciler]], surveys: dict[str, Survey], *, sized: bool
+    ) -> None:
+        for part, reconciler in of:
+            surveys[reconciler.label] = await self._add_survey(part, reconciler, sized=sized)
+
+    async def _read_log(self, status: Status, parts: Sequence[PartStatus]) -> str | None:
         try:
             async with asyncio.timeout(self._patience), self._log.connect() as reader:
                 status.head = await reader.head()
-                for projection in status.projections:
-                    await self._add_lag(projection, reader, head=status.head)
-                reached = [each.checkpoint for each in status.projections if each.checkpoint is not None]
+                reached = [each.checkpoint for each in parts if each.checkpoint is not None]
+                lags = {each: await self._lag(reader, since=each, head=status.head) for each in dict.fromkeys(reached)}
+                for part in parts:
+                    if part.checkpoint is not None:
+                        part.lag_events, part.lag_seconds = lags[part.checkpoint]
                 holder = await reader.holder(after=min(reached, default=status.head))
                 status.held_by = _held_by(holder) if holder else None
         except (Unavailable, Unsound) as error:
@@ -100,17 +125,17 @@ class StatusBoard:
             return f"PostgreSQL does not answer within {self._patience} s"
         return None
 
-    def _add_waiting(self, status: Status, surveys: Mapping[str, Survey]) -> None:
+    def _add_waiting(self, parts: Sequence[PartStatus], surveys: Mapping[str, Survey]) -> None:
         """Say of each part that is ready for which of the others it waits."""
-        parts = defaultdict[str, list[str]](list)
+        labels = defaultdict[str, list[str]](list)
         for each in self._reconcilers:
-            parts[each.projection.name].append(each.label)
-        for projection, reconciler in zip(status.projections, self._reconcilers, strict=True):
-            if (rebuild := projection.rebuild) and rebuild.phase == READY:
-                of_all = parts[reconciler.projection.name]
-                rebuild.waits_for = [each for each in of_all if not surveys[each].has_ready(rebuild.version)]
+            labels[each.projection.name].append(each.label)
+        for part, reconciler in zip(parts, self._reconcilers, strict=True):
+            if (rebuild := part.rebuild) and rebuild.phase == READY:
+                ready = {each for each, survey in surveys.items() if survey.has_ready(rebuild.version)}
+                rebuild.waits_for = [each for each in labels[reconciler.projection.name] if each not in ready]
 
-    async def _add_survey(self, projection: ProjectionStatus, reconciler: Reconciler, *, sized: bool) -> Survey:
+    async def _add_survey(self, projection: PartStatus, reconciler: Reconciler, *, sized: bool) -> Survey:
         survey = await reconciler.store.model.survey()
         _add_survey(projection, survey, reconciler)
         if survey.checkpoint and survey.checkpoint.parked:
@@ -120,47 +145,45 @@ class StatusBoard:
             await self._add_sizes(projection, survey, reconciler)
         return survey
 
-    async def _add_sizes(self, projection: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
+    async def _add_sizes(self, projection: PartStatus, survey: Survey, reconciler: Reconciler) -> None:
         collections = list(collections_of(reconciler.projection))
         for pointer, generation in zip(roles(survey), projection.generations, strict=True):
             size = await reconciler.store.inspector.size(pointer, collections)
             generation.documents, generation.bytes = size
 
-    async def _projectors(self) -> list[ProjectorStatus]:
+    async def _add_projectors(self, status: Status) -> None:
         candidates = await self._lease.candidates([each.lease for each in self._reconcilers])
         holders = {each.id: each for each in candidates.holders.values()}
         known = {each.id: each for each in candidates.all} | holders
-        return [
+        status.projectors = [
             ProjectorStatus(id=id_, role="holder" if id_ in holders else "standby", since=each.since)
             for id_, each in known.items()
         ]
 
-    async def _add_lag(self, projection: ProjectionStatus, reader: EventReader, *, head: int) -> None:
-        if projection.checkpoint is None:
-            return
-        if projection.checkpoint >= head:
-            projection.lag_events, projection.lag_seconds = 0, 0.0
-            return
-        projection.lag_events = (await reader.identity(position=head, since=projection.checkpoint)).count
-        oldest = await reader.oldest(after=projection.checkpoint)
-        projection.lag_seconds = max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0
+    async def _lag(self, reader: EventReader, *, since: int, head: int) -> tuple[int, float]:
+        """Return how many events stand behind a checkpoint, and the age of the first in seconds."""
+        if since >= head:
+            return 0, 0.0
+        events = (await reader.identity(position=head, since=since)).count
+        oldest = await reader.oldest(after=since)
+        return events, max(0.0, (self._clock.now() - oldest).total_seconds()) if oldest else 0.0
 
 
-def _measure_rebuild(status: ProjectionStatus) -> None:
-    metrics.REBUILD_HELD.labels(status.name).set(1 if status.rebuild and status.rebuild.held else 0)
-    if rebuild := status.rebuild:
+def _measure_rebuild(rebuild: RebuildStatus | None, labels: tuple[str, str]) -> None:
+    metrics.REBUILD_HELD.labels(*labels).set(1 if rebuild and rebuild.held else 0)
+    if rebuild:
         ratio = rebuild.position / rebuild.target if rebuild.target else 1.0
-        metrics.REBUILD_POSITION.labels(status.name).set(rebuild.position)
-        metrics.REBUILD_PROGRESS.labels(status.name).set(min(1.0, ratio))
+        metrics.REBUILD_POSITION.labels(*labels).set(rebuild.position)
+        metrics.REBUILD_PROGRESS.labels(*labels).set(min(1.0, ratio))
         return
     for gauge in (metrics.REBUILD_POSITION, metrics.REBUILD_PROGRESS):
         with suppress(KeyError):
-            gauge.remove(status.name)
+            gauge.remove(*labels)
 
 
-def _from_progress(reconciler: Reconciler) -> ProjectionStatus:
+def _from_progress(reconciler: Reconciler) -> PartStatus:
     progress = reconciler.progress
-    return ProjectionStatus(
+    return PartStatus(
         name=reconciler.projection.label,
         version=reconciler.projection.version,
         state=progress.state,
@@ -169,7 +192,7 @@ def _from_progress(reconciler: Reconciler) -> ProjectionStatus:
     )
 
 
-def _add_survey(status: ProjectionStatus, survey: Survey, reconciler: Reconciler) -> None:
+def _add_survey(status: PartStatus, survey: Survey, reconciler: Reconciler) -> None:
     status.generation = survey.main.generation if survey.main else None
     status.checkpoint = survey.checkpoint.reached if survey.checkpoint else None
     status.revision = survey.checkpoint.revision if survey.checkpoint else None

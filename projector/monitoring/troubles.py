@@ -1,10 +1,10 @@
 """What is not well, in one sentence each: an operator sees at a glance whether anything asks for them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from projector.monitoring.answers import ProjectionStatus, Status
+from projector.monitoring.answers import PartStatus, ProjectionStatus, Status
 from projector.monitoring.deliveries import DeliveriesReport
 from projector.monitoring.status_history import StatusSnapshot
 from projector.processing.parked_answers import ParkedDocument, ParkedReport
@@ -13,6 +13,12 @@ from shared.wording import counted
 
 LATE_SECONDS = 10.0
 """As the alert `MusterLag` has it."""
+
+_STATES: Mapping[str, str] = {
+    ProjectionState.STOPPED: "has stopped",
+    ProjectionState.WAITING: "waits",
+    ProjectionState.FILLING: "is being filled, and cannot be read yet",
+}
 
 
 class Trouble(NamedTuple):
@@ -50,14 +56,24 @@ def _of_servers(status: Status) -> Iterator[Trouble]:
 
 def _of_projection(status: ProjectionStatus) -> Iterator[Trouble]:
     name = status.name
-    if status.state in {ProjectionState.STOPPED, ProjectionState.WAITING}:
-        yield Trouble(f"{name} {'has stopped' if status.state == ProjectionState.STOPPED else 'waits'}", name)
-    elif status.state == ProjectionState.FILLING:
-        yield Trouble(f"{name} is being filled: it cannot be read yet", name)
-    elif status.lag_seconds is not None and status.lag_seconds > LATE_SECONDS:
-        yield Trouble(f"{name} is {status.lag_seconds:,.0f} s behind", name)
+    if what := _STATES.get(status.state):
+        yield Trouble(f"{name} {what}{_where(status, lambda part: part.state == status.state)}", name)
+    elif _is_late(status):
+        yield Trouble(f"{name} is {status.lag_seconds:,.0f} s behind{_where(status, _is_late)}", name)
     if (rebuild := status.rebuild) and (why := rebuild.held or rebuild.error):
         yield Trouble(f"the rebuild of {name} waits for you: {why}", "rebuilds")
+
+
+def _is_late(part: PartStatus) -> bool:
+    return part.lag_seconds is not None and part.lag_seconds > LATE_SECONDS
+
+
+def _where(status: ProjectionStatus, is_so: Callable[[PartStatus], bool]) -> str:
+    """Name the worst part, and say how many others are so."""
+    if status.worst is None:
+        return ""
+    others = sum(map(is_so, status.parts)) - 1
+    return f": {status.worst}" + (f", and {counted(others, 'other part')}" if others > 0 else "")
 
 
 def _of_parked(report: ParkedReport | None) -> Iterator[Trouble]:

@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_BY = ("projection",)
+_BY = ("projection", "partition")
+"""The partition is empty where there is one; Prometheus takes it for a label that is not there then."""
+_BY_WHOLE = ("projection",)
 
 LAG_EVENTS = Gauge("muster_projection_lag_events", "Events committed and not yet projected.", _BY)
 LAG_SECONDS = Gauge("muster_projection_lag_seconds", "Age of the oldest event not yet projected.", _BY)
@@ -22,9 +24,11 @@ REBUILD_POSITION = Gauge("muster_rebuild_position", "Position that the generatio
 REBUILD_PROGRESS = Gauge("muster_rebuild_progress_ratio", "Part of the log that it reflects; none without one.", _BY)
 REBUILD_HELD = Gauge("muster_rebuild_held", "1 while a rebuild waits to be ordered again or aborted, else 0.", _BY)
 READ_PROBE_SECONDS = Gauge(
-    "muster_read_probe_seconds", "Time in which the read API last answered for all of the log.", _BY
+    "muster_read_probe_seconds", "Time in which the read API last answered for all of the log.", _BY_WHOLE
 )
-READ_PROBE_FAILURES = Counter("muster_read_probe_failures", "Questions for all of the log that were not answered.", _BY)
+READ_PROBE_FAILURES = Counter(
+    "muster_read_probe_failures", "Questions for all of the log that were not answered.", _BY_WHOLE
+)
 BATCH_EVENTS = Histogram(
     "muster_projection_batch_events", "Events in one commit.", _BY, buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
@@ -37,7 +41,13 @@ COMMIT_SECONDS = Histogram(
 DRIFT = Gauge(
     "muster_drift_records",
     "Records known to differ from PostgreSQL's state; found by sampling, gone once they do not differ any more.",
-    _BY,
+    _BY_WHOLE,
 )
 COUNTED = (EVENTS, FANNED_OUT, SUPERSEDED, BATCH_EVENTS, COMMIT_SECONDS)
 """What each projection counts, from nothing on."""
+
+
+def labels_of(part: str) -> tuple[str, str]:
+    """Return the projection and the partition of a part by its label, such as `profiles.3`."""
+    projection, _, partition = part.partition(".")
+    return projection, partition

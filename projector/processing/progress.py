@@ -53,6 +53,7 @@ class ProjectionProgress:
 
     def __init__(self, projection: str, role: GenerationRole, generation: str | None = None) -> None:
         self.projection = projection
+        self._labels = metrics.labels_of(projection)
         self.role = role
         self.state = ProjectionState.STARTING
         self.error: str | None = None
@@ -65,7 +66,7 @@ class ProjectionProgress:
         self._lately: deque[tuple[float, int]] = deque()
         self._log = log.bind(projection=projection, **({"generation": generation} if generation else {}))
         for each in metrics.COUNTED:  # a rate is only known of what was there before it was counted up
-            each.labels(projection)
+            each.labels(*self._labels)
 
     @property
     def is_measured(self) -> bool:
@@ -94,7 +95,7 @@ class ProjectionProgress:
         """Note that all is well, and that the generation reflects the log up to a checkpoint."""
         self.reached = checkpoint.reached
         if self.is_measured:
-            metrics.CHECKPOINT_POSITION.labels(self.projection).set(checkpoint.reached)
+            metrics.CHECKPOINT_POSITION.labels(*self._labels).set(checkpoint.reached)
         self.go_on()
 
     def go_on(self) -> None:
@@ -128,7 +129,7 @@ class ProjectionProgress:
             self._log.error("stopped by a defect", exc_info=error)
 
     def superseded(self, error: Exception) -> None:
-        metrics.SUPERSEDED.labels(self.projection).inc()
+        metrics.SUPERSEDED.labels(*self._labels).inc()
         self._log.info("looking again", reason=str(error))
 
     def folded(self, *, events: int) -> None:
@@ -136,22 +137,22 @@ class ProjectionProgress:
         self._lately.append((monotonic(), events))
         self._forget_before(monotonic() - RATE_SECONDS)
         if self.is_measured:
-            metrics.EVENTS.labels(self.projection).inc(events)
+            metrics.EVENTS.labels(*self._labels).inc(events)
 
     def committed(self, batch: Batch, *, events: int, seconds: float) -> None:
         self.reached = batch.checkpoint.reached
         self._lately.append((monotonic(), events))
         self._forget_before(monotonic() - RATE_SECONDS)
         if self.is_measured:
-            metrics.EVENTS.labels(self.projection).inc(events)
-            metrics.BATCH_EVENTS.labels(self.projection).observe(events)
-            metrics.COMMIT_SECONDS.labels(self.projection).observe(seconds)
-            metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
+            metrics.EVENTS.labels(*self._labels).inc(events)
+            metrics.BATCH_EVENTS.labels(*self._labels).observe(events)
+            metrics.COMMIT_SECONDS.labels(*self._labels).observe(seconds)
+            metrics.CHECKPOINT_POSITION.labels(*self._labels).set(batch.checkpoint.reached)
 
     def fanned_out(self, batch: Batch) -> None:
         if self.is_measured:
-            metrics.FANNED_OUT.labels(self.projection).inc(len(batch.full) + len(batch.forgotten))
-            metrics.CHECKPOINT_POSITION.labels(self.projection).set(batch.checkpoint.reached)
+            metrics.FANNED_OUT.labels(*self._labels).inc(len(batch.full) + len(batch.forgotten))
+            metrics.CHECKPOINT_POSITION.labels(*self._labels).set(batch.checkpoint.reached)
 
     def _become(self, state: ProjectionState, error: str | None = None) -> bool:
         """Take note of a state; return whether it is news."""
@@ -162,7 +163,7 @@ class ProjectionProgress:
         self.state, self.error, self.is_frozen = state, error, False
         if self.is_measured:
             for each in ProjectionState:
-                metrics.STATE.labels(self.projection, each).set(each is state)
+                metrics.STATE.labels(*self._labels, each).set(each is state)
         return True
 
     def _forget_before(self, time: float) -> None:

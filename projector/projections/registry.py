@@ -41,7 +41,7 @@ def layout_of(projections: Sequence[Projection], partitions: Partitions) -> Divi
     """Divide projections, and have unique entries follow their values."""
     if partitions.count == 1:
         return DividedProjections([(HOME, each) for each in projections], None)
-    at_home = [(HOME, each) for each in projections if each.name in AT_HOME]
+    at_home = ((HOME, each) for each in projections if each.name in AT_HOME)
     all_divided = [
         *(divided(each, partitions) for each in projections if each.name not in AT_HOME),
         divided_unique_entries(partitions),
@@ -52,4 +52,4 @@ def layout_of(projections: Sequence[Projection], partitions: Partitions) -> Divi
     def route(recorded: RecordedEvent) -> Collection[str]:
         return {names[nth] for of_one, names in labels for nth in of_one(recorded)}
 
-    return DividedProjections([*at_home, *parts], route)
+    return DividedProjections([*parts, *at_home], route)

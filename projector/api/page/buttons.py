@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from projector.api.page.figures import tally
-from projector.monitoring.answers import GenerationStatus, ProjectionStatus, RebuildStatus
+from projector.monitoring.answers import GenerationStatus, PartStatus, RebuildStatus
 from projector.monitoring.deliveries import GivenUpDelivery
 from projector.monitoring.deliveries import path_of as path_of_a_delivery
 from projector.monitoring.status_history import StatusSnapshot
@@ -27,6 +27,7 @@ class Button:
     A request that can be made.
 
     :param id: of the button, so that the focus finds it again.
+    :param place: the id of what it stands under: a projection or a part, or a section.
     :param action: the last part of `path`, as the button's text.
     :param what: is acted on.
     :param consequence: what will happen.
@@ -35,6 +36,7 @@ class Button:
     """
 
     id: str
+    place: str
     path: str
     action: str
     what: str
@@ -59,8 +61,8 @@ def button_of(snapshot: StatusSnapshot, id: str) -> Button | None:
 
 
 def _buttons(snapshot: StatusSnapshot) -> Iterator[Button]:
-    for projection in snapshot.status.projections:
-        yield from buttons_of_a_projection(projection)
+    for part in snapshot.status.parts:
+        yield from buttons_of_a_part(part)
     for document in snapshot.parked.parked if snapshot.parked else ():
         yield from buttons_of_a_document(document)
     for delivery in snapshot.deliveries.deliveries if snapshot.deliveries else ():
@@ -74,6 +76,7 @@ def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
     what = f"{document.kind} {document.id} in {document.projection}"
     retry = Button(
         id=f"{name}-retry",
+        place="parked",
         path=f"{path}/retry",
         action="Retry",
         what=what,
@@ -81,6 +84,7 @@ def buttons_of_a_document(document: ParkedDocument) -> Sequence[Button]:
     )
     skip = Button(
         id=f"{name}-skip",
+        place="parked",
         path=f"{path}/skip",
         action="Skip",
         what=f"an event of {what}",
@@ -98,6 +102,7 @@ def button_of_a_delivery(delivery: GivenUpDelivery) -> Button:
     """Return what can be done with a delivery that was given up."""
     return Button(
         id=f"deliveries-{delivery.id}-retry",
+        place="deliveries",
         path=f"{path_of_a_delivery(delivery)}/retry",
         action="Retry",
         what=f"delivery {delivery.id}",
@@ -105,8 +110,8 @@ def button_of_a_delivery(delivery: GivenUpDelivery) -> Button:
     )
 
 
-def buttons_of_a_projection(status: ProjectionStatus) -> Iterator[Button]:
-    """Yield what can be done with a projection now: nothing as long as none of its generations is live."""
+def buttons_of_a_part(status: PartStatus) -> Iterator[Button]:
+    """Yield what can be done with a projection, or a part, now: nothing as long as none of its generations is live."""
     live = next((each for each in status.generations if each.role == "live"), None)
     if live is None:
         return
@@ -172,6 +177,7 @@ def _button(
     """A button of a projection; it is called by its action in one word."""
     return Button(
         id=f"{name}-{action.replace(' ', '').lower()}",
+        place=name,
         path=f"/projections/{name}/{order}",
         action=action,
         what=what,

@@ -1,13 +1,13 @@
 """The ops page: made whole by the server, and kept up to date part by part."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from projector.api.page.buttons import button_of_a_delivery, buttons_of_a_document, buttons_of_a_projection
+from projector.api.page.buttons import Button, button_of_a_delivery, buttons_of_a_document, buttons_of_a_part
 from projector.api.page.figures import as_json, number, part_done, size, tally, time_left
 from projector.api.page.sparklines import Values, sparkline
-from projector.monitoring.answers import Status
+from projector.monitoring.answers import PartStatus, ProjectionStatus, Status
 from projector.monitoring.status_history import StatusSnapshot
 from projector.monitoring.timeline import Series, Timeline
 from projector.monitoring.troubles import troubles_of
@@ -77,6 +77,7 @@ def parts(snapshot: StatusSnapshot) -> dict[str, str]:
     }
     for each in status.projections:
         made |= {f"{each.name}-{what}": html for what, html in _row(each, snapshot.timeline)}
+        made |= {f"{part.name}-{what}": html for part in each.parts for what, html in _figures(part)}
     return {id_: str(html).replace(ROOT, "./") for id_, html in made.items()}
 
 
@@ -90,17 +91,23 @@ def _tiles(status: Status, timeline: Timeline) -> Iterator[tuple[str, str]]:
     yield "behind-hour", _chart("furthest behind", "s", timeline, _worst(timeline.projections))
 
 
-def _row(each: Any, timeline: Timeline) -> Iterator[tuple[str, str]]:
+def _row(each: ProjectionStatus, timeline: Timeline) -> Iterator[tuple[str, str]]:
     series = timeline.projections.get(each.name, _UNKNOWN)
+    yield from _figures(each, orders=() if each.parts else buttons_of_a_part(each))
+    yield "lag-hour", _chart(f"{each.name} behind", "s", timeline, series.lag_seconds)
+    yield "rate-hour", _chart(f"{each.name}", "events a second", timeline, series.events_per_second)
+    if each.parts:
+        yield "worst", _parts.worst(each)
+
+
+def _figures(each: PartStatus, *, orders: Iterable[Button] | None = None) -> Iterator[tuple[str, str]]:
     yield "state", _parts.state(each)
     yield "position", number(each.checkpoint)
     yield "lag", _parts.lag(each)
-    yield "lag-hour", _chart(f"{each.name} behind", "s", timeline, series.lag_seconds)
     yield "rate", _parts.figure(each.events_per_second)
-    yield "rate-hour", _chart(f"{each.name}", "events a second", timeline, series.events_per_second)
     yield "generation", _parts.generation(each)
     yield "parked", _parts.parked_count(each)
-    yield "actions", _parts.buttons(buttons_of_a_projection(each))
+    yield "actions", _parts.buttons(buttons_of_a_part(each) if orders is None else orders)
 
 
 def _chart(what: str, unit: str, timeline: Timeline, values: Values) -> str:

@@ -49,15 +49,15 @@ function tellConnection(text) {
 }
 
 function showParts(parts) {
-  const focused = document.activeElement?.id;
+  const { id: focused, dataset: { place } } = document.activeElement ?? document.body;
   for (const [id, html] of Object.entries(parts)) if (element(id)) element(id).innerHTML = html;
   showResult();
-  if (focused && document.activeElement?.id !== focused) focus(focused);
+  if (focused && document.activeElement?.id !== focused) focus(focused, place);
 }
 
-// A button that has gone leaves the focus to the heading it stood under: ids begin with the projection.
-function focus(id) {
-  (element(id) ?? element(id.split("-")[0]) ?? document.querySelector("h1"))?.focus();
+// A button that has gone leaves the focus to what it stood under.
+function focus(id, place) {
+  (element(id) ?? element(place) ?? document.querySelector("h1"))?.focus();
 }
 
 // A change is announced, once, to those who do not see it.
@@ -88,7 +88,7 @@ document.addEventListener("click", (event) => {
   ask({ ...button.dataset, id: button.id, section: button.closest("section").querySelector("h2").id });
 });
 element("question-no").addEventListener("click", () => question.close());
-question.addEventListener("close", () => focus(asked.id));
+question.addEventListener("close", () => focus(asked.id, asked.place));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   order();
@@ -132,7 +132,7 @@ function showResult() {
   shown.className = "result";
   const button = element(result.id);
   shown.textContent = button ? `${result.said}.` : `${result.title.replace("?", "")}: ${result.said}.`;
-  const group = button?.closest(".actions") ?? element(`${result.id.split("-")[0]}-actions`);
+  const group = button?.closest(".actions") ?? element(`${result.place}-actions`);
   if (group) group.append(shown);
   else element(result.section).after(shown);
 }

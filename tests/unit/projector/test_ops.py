@@ -97,7 +97,7 @@ async def test_a_standby_is_shown_beside_the_holder(client, around):
     assert {"id": "spare", "role": "standby", "since": "2026-11-25T09:00:00+00:00"} in shown["projectors"]
 
 
-@pytest.mark.parametrize(("away", "known"), [("log", {"head": None}), ("store", {"projectors": []})])
+@pytest.mark.parametrize(("away", "known"), [("log", {"head": None}), ("store", {"head": 4})])
 async def test_status_answers_while_a_server_is_away(client, around, away, known):
     """What cannot be found out is null, and the error says why."""
     getattr(around, away).available = False
@@ -197,9 +197,9 @@ async def test_metrics_carry_their_units(client):
     text = (await client.get("/metrics")).text
 
     for line in (
-        'muster_projection_checkpoint_position{projection="profiles"} 4.0',
-        'muster_projection_state{projection="profiles",state="running"} 1.0',
-        'muster_projection_state{projection="profiles",state="stopped"} 0.0',
+        'muster_projection_checkpoint_position{partition="",projection="profiles"} 4.0',
+        'muster_projection_state{partition="",projection="profiles",state="running"} 1.0',
+        'muster_projection_state{partition="",projection="profiles",state="stopped"} 0.0',
         "muster_projection_lag_events",
         "muster_projection_lag_seconds",
         "muster_projection_batch_events_bucket",

@@ -23,7 +23,7 @@ def measured():
         )
         board.measure(Status(projections=[status]))
         names = ("muster_rebuild_held", "muster_rebuild_position", "muster_rebuild_progress_ratio")
-        return tuple(REGISTRY.get_sample_value(name, {"projection": "people"}) for name in names)
+        return tuple(REGISTRY.get_sample_value(name, {"projection": "people", "partition": ""}) for name in names)
 
     return measure
 

@@ -46,7 +46,7 @@ def test_all_is_well_where_nothing_asks_for_an_operator():
         (snapshot(read_probe="profiles: 503"), "log", "the read probe was not answered: profiles: 503"),
         (snapshot(of={"state": "stopped", "error": "why"}.items()), "profiles", "profiles has stopped"),
         (snapshot(of={"state": "waiting", "error": "why"}.items()), "profiles", "profiles waits"),
-        (snapshot(of={"state": "filling"}.items()), "profiles", "profiles is being filled: it cannot be read yet"),
+        (snapshot(of={"state": "filling"}.items()), "profiles", "profiles is being filled, and cannot be read yet"),
         (
             replace(snapshot(), deliveries=None),
             "deliveries",

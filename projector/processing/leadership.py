@@ -73,13 +73,11 @@ class LeaderElection:
         leaderships: Sequence[Leadership],
         *,
         limits: LeadershipLimits | None = None,
-        time: Callable[[], float] = monotonic,
     ) -> None:
         self._lease = lease
         self._leaderships = {each.lease: each for each in leaderships}
         self._candidate = msgspec.structs.replace(candidate, feeds=_digest(self._leaderships))
         self._limits = limits or LeadershipLimits()
-        self._time = time
         self._until: dict[LeaseName, float] = {}
         """Up to when each lease is held."""
         self._shares: dict[str, Share] = {}
@@ -92,9 +90,30 @@ class LeaderElection:
             async with Tasks() as rounds:
                 await repeat(partial(self._turn, rounds), every=self._limits.renew)
         finally:
-            self._until.clear()
-            self._note(self._leaderships)
-            await self._leave()
+            await self.leave()
+
+    async def round(self, names: Sequence[LeaseName]) -> None:
+        """Renew the leases on one server, take what is to be taken, and give up what is another's."""
+        try:
+            await self._renew(names)
+        except Unavailable as error:
+            log.debug("leases cannot be renewed", error=str(error))
+            for each in names:
+                self._shares.pop(each.partition, None)
+            self._note(names, trouble=error)
+        finally:
+            self._under_way.difference_update(names)
+
+    async def leave(self) -> None:
+        """Hold nothing any more, and let others have it at once."""
+        self._until.clear()
+        self._note(self._leaderships)
+        try:
+            servers = await self._lease.by_server(list(self._leaderships))
+        except Unavailable as error:
+            log.info("the leases are left to run out", error=str(error))
+            return
+        await asyncio.gather(*map(self._leave_at, servers))
 
     async def _turn(self, rounds: Tasks) -> None:
         """Begin a round with each server that has answered: one that does not holds up only what it has."""
@@ -107,30 +126,25 @@ class LeaderElection:
         for names in servers:
             if not self._under_way.intersection(names):
                 self._under_way.update(names)
-                rounds.start(self._round(names), name="renewal of leases")
-
-    async def _round(self, names: Sequence[LeaseName]) -> None:
-        try:
-            await self._renew(names)
-        except Unavailable as error:
-            log.debug("leases cannot be renewed", error=str(error))
-            for each in names:
-                self._shares.pop(each.partition, None)
-            self._note(names, trouble=error)
-        finally:
-            self._under_way.difference_update(names)
+                rounds.start(self.round(names), name="renewal of leases")
 
     async def _renew(self, names: Sequence[LeaseName]) -> None:
-        until = self._time() + self._limits.lease  # the answer may be long in coming: from before the question
+        until = monotonic() + self._limits.lease  # the answer may be long in coming: from before the question
         found = await self._lease.renew(self._candidate, names)
         held = {each for each, holder in found.holders.items() if holder.id == self._candidate.id}
         own = self._part_of(names, found)
         held |= await self._lease.take(self._candidate, [each for each in own if each not in found.holders])
+        kept = held.intersection(own) if self._sees_all else held
         for each in names:
             self._until.pop(each, None)
-        self._until |= dict.fromkeys(held.intersection(own), until)
+        self._until |= dict.fromkeys(kept, until)
         self._note(names)
-        await self._give_up(held.difference(own))
+        await self._give_up(held - kept)
+
+    @property
+    def _sees_all(self) -> bool:
+        """Whether it is known of all partitions who has them: without, others come to another plan."""
+        return self._shares.keys() == {each.partition for each in self._leaderships}
 
     def _part_of(self, names: Sequence[LeaseName], found: Candidates) -> Sequence[LeaseName]:
         """Return the leases that this projector is to have."""
@@ -164,17 +178,9 @@ class LeaderElection:
             self._leaderships[each].hold(held=self._is_held(each), trouble=str(trouble) if trouble else None)
 
     def _is_held(self, name: LeaseName) -> bool:
-        return name in self._until and self._time() < self._until[name]
+        return name in self._until and monotonic() < self._until[name]
 
-    async def _leave(self) -> None:
-        try:
-            servers = await self._lease.by_server(list(self._leaderships))
-        except Unavailable as error:
-            log.info("the leases are left to run out", error=str(error))
-            return
-        await asyncio.gather(*map(self._leave_server, servers))
-
-    async def _leave_server(self, names: Sequence[LeaseName]) -> None:
+    async def _leave_at(self, names: Sequence[LeaseName]) -> None:
         try:
             async with asyncio.timeout(self._limits.renew):
                 await self._lease.leave(self._candidate, names)

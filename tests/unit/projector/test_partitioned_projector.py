@@ -78,10 +78,10 @@ class PartitionedProcess:
             await self.reach()
             yield
 
-    def _register(self, registry):
+    def _register(self, registry, **more):
         around, routed = self.around, Routed(self.layout.route, self.checkpoints)
         given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE, "routed": routed}
-        register_projector(registry, stores=list(self.stores.values()), **given)
+        register_projector(registry, stores=list(self.stores.values()), **given | more)
 
     async def reach(self, *, but=()):
         """Wait until all partitions, but some, say that they have all of the log."""

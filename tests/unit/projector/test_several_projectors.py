@@ -1,0 +1,209 @@
+"""Projectors that share the partitions: each is fed by one, and one that slept and does not know it does no harm."""
+
+from collections import Counter
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projector.adapters.memory.leases import MemoryLease
+from projector.main import projector_app
+from projector.processing.leadership import LeaderElection, Leadership
+from projector.processing.limits import LeadershipLimits
+from projector.projections.profiles import profiles
+from projector.store.ports import Candidate, LeaseName
+from shared.auth.setup import admit_everyone
+from shared.event_log import LogIdentity
+from shared.settings import Settings
+from tests.support.apps import app_client
+from tests.support.clock import Time
+from tests.support.folding import at_once, cleanly_folded
+from tests.support.patience import until
+from tests.unit.projector.test_partitioned_projector import PartitionedProcess
+from tests.unit.projector.test_partitions import united, without_divided_entries
+
+LASTING = LeadershipLimits().lease
+EAGER = Settings.load({"MUSTER_LIMITS": "leadership.renew=0.005"})
+NAMES = [LeaseName(projection, 1, f"tag-{nth}") for nth in range(7) for projection in ("groups", "profiles")]
+
+
+class LeaseOfOne:
+    """The leases as one projector sees them: asleep, it gives no sign of life, and believes that all is as it was."""
+
+    def __init__(self, lease):
+        self._lease = lease
+        self._last = None
+        self.id = None
+        self.sleeps = False
+
+    def __getattr__(self, name):
+        return getattr(self._lease, name)
+
+    async def renew(self, candidate, names):
+        self.id = candidate.id
+        if not self.sleeps:
+            self._last = await self._lease.renew(candidate, names)
+        return self._last
+
+
+class SeveralProjectors(PartitionedProcess):
+    """Any number of projectors on the same log and stores."""
+
+    def __init__(self):
+        super().__init__()
+        self.time = Time()
+        self.around.lease = self.lease = MemoryLease(time=self.time)
+        self.names = {
+            LeaseName(each.projection.name, each.projection.version, each.keyspace.tag) for each in self.stores.values()
+        }
+
+    @asynccontextmanager
+    async def one_more(self):
+        """Another one, as long as it runs; it has given signs of life when this begins."""
+        seen = LeaseOfOne(self.lease)
+        register = partial(self._register, lease=seen, settings=EAGER)
+        async with app_client(projector_app, admit_everyone, register):
+            await until(lambda: seen.id)
+            yield seen
+
+    def shares(self):
+        """How many partitions each has, by their ids; none where one of them is not held as a whole."""
+        holders = {name.partition: set() for name in self.names}
+        for name in self.names:
+            holders[name.partition].add(self.lease.holders[name].id if name in self.lease.holders else None)
+        return Counter(each.pop() for each in holders.values() if len(each) == 1)
+
+    async def shared_by(self, *projectors):
+        """Wait until these have all partitions between them, evenly."""
+        ids = {each.id for each in projectors}
+        most, least = -(-4 // len(ids)), 4 // len(ids)
+        await until(
+            lambda: (found := self.shares()).keys() == ids and found.total() == 4 and {*found.values()} <= {most, least}
+        )
+
+    async def go_on(self, nth):
+        """Have something happen, and wait until all partitions reflect it."""
+        self.live_through(nth)
+        await self.reach()
+
+    def assert_all_is_right(self):
+        events = self.around.history.events
+        whole = at_once(cleanly_folded(events, profiles))
+        last = LogIdentity(events[-1].event_id, len(events))
+        found = map(self.checkpoint, self.places)
+        assert united(self.held("profiles")) == without_divided_entries(whole, "profiles")
+        assert {LogIdentity(each.event_id, each.count) for each in found} == {last}
+
+
+@pytest.fixture
+def several():
+    return SeveralProjectors()
+
+
+async def test_those_who_come_and_go_share_the_partitions(several):
+    """While things happen; each event has its effect once."""
+    async with several.one_more() as one:
+        await several.shared_by(one)
+        await several.go_on(0)
+        async with several.one_more() as two:
+            await several.shared_by(one, two)
+            await several.go_on(1)
+            async with several.one_more() as three:
+                await several.shared_by(one, two, three)
+                await several.go_on(2)
+            await several.shared_by(one, two)
+            await several.go_on(3)
+        await several.shared_by(one)
+        await several.go_on(4)
+
+    several.assert_all_is_right()
+
+
+async def test_one_that_sleeps_loses_its_partitions_and_does_no_harm(several):
+    """It goes on feeding what it believes to hold, beside the others, until it wakes up."""
+    async with several.one_more() as one, several.one_more() as two, several.one_more() as three:
+        await several.shared_by(one, two, three)
+        await several.go_on(0)
+        one.sleeps = True
+        several.time.sleep(LASTING)
+        await several.shared_by(two, three)
+        for nth in range(1, 6):
+            await several.go_on(nth)
+        one.sleeps = False
+        await several.shared_by(one, two, three)
+        await several.go_on(6)
+
+    several.assert_all_is_right()
+
+
+class Elections:
+    """Elections of projectors that live and die, round by round."""
+
+    def __init__(self):
+        self.time = Time()
+        self.lease = MemoryLease(time=self.time)
+        self.living = []
+        self.latest = self.time.now
+        self._ids = count()
+
+    async def join(self, _):
+        self.living.append(Elected(self.lease, f"projector-{next(self._ids)}"))
+
+    async def renew(self, nth):
+        """Have one of them take a turn; it takes nothing from one who is there."""
+        former = (await self.lease.candidates(NAMES)).holders
+        projector = self.living[nth % len(self.living)]
+        await projector.election.round(NAMES)
+        taken = {name for name, holder in self.lease.holders.items() if holder.id == projector.id}
+        assert {former[each].id for each in taken if each in former} <= {projector.id}
+
+    async def leave(self, nth):
+        await self.living.pop(nth % len(self.living)).election.leave()
+
+    async def die(self, nth):
+        self.living.pop(nth % len(self.living))
+
+    async def let_time_pass(self, tenths):
+        """Backwards, too, as the clock of a server that is set."""
+        self.time.now += tenths / 10
+        self.latest = max(self.latest, self.time.now)
+
+    async def settle(self):
+        """Let the signs of life of the dead run out, and have each of the living take three turns."""
+        self.time.now = self.latest + LASTING
+        for _ in range(3):
+            for nth, _ in enumerate(self.living):
+                await self.renew(nth)
+
+
+class Elected:
+    def __init__(self, lease, id):
+        self.id, self.leaderships = id, [Leadership(each) for each in NAMES]
+        self.election = LeaderElection(lease, Candidate(id, "2026-12-01T08:00:00+00:00"), self.leaderships)
+
+
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(["join", "leave", "die"]), st.integers(0, 4)),
+    st.tuples(st.just("renew"), st.integers(0, 4)),
+    st.tuples(st.just("let_time_pass"), st.integers(-30, 30)),
+)
+
+
+@given(st.lists(STEPS, max_size=40))
+async def test_whoever_comes_and_goes_all_is_held_and_shared_evenly_in_the_end(steps):
+    """By those who are there, each lease by one; within the time of a lease and three renewals."""
+    elections = Elections()
+    await elections.join(0)
+    for name, argument in steps:
+        await getattr(elections, name)(argument)
+        if not elections.living:
+            await elections.join(0)
+    await elections.settle()
+
+    held = {each.id: {lease.lease for lease in each.leaderships if lease.is_held} for each in elections.living}
+    partitions = [len({name.partition for name in names}) for names in held.values()]
+    assert sorted(name for names in held.values() for name in names) == sorted(NAMES)
+    assert max(partitions) - min(partitions) <= 1

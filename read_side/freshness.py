@@ -65,7 +65,7 @@ class Freshness:
 
     def __init__(self, projection: str, *, patience: float, limits: FreshnessLimits | None = None) -> None:
         self._in_progress = _WAITERS.labels(projection).track_inprogress()
-        self._patience = patience
+        self.patience = patience
         self._most_waiting = (limits or FreshnessLimits()).waiting
         self._waiters: dict[asyncio.Future[None], int] = {}
 
@@ -86,7 +86,7 @@ class Freshness:
             return answer
         began = perf_counter()
         try:
-            answer = await self.wait_for(minimum, read, patience=self._patience)
+            answer = await self.wait_for(minimum, read, patience=self.patience)
         except ProjectionBehind:
             _WAITED.labels("behind").observe(perf_counter() - began)
             raise

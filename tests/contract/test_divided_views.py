@@ -15,7 +15,6 @@ from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.services import redis_views
 from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery, standing
-from shared.errors import Unavailable
 from shared.read_model.partitions import Partitions
 from tests.support.collections import Collections
 from tests.support.crowds import crowd, handles, listed
@@ -269,15 +268,24 @@ async def test_a_page_is_of_one_generation_of_each_partition(views, divided, ser
 
 
 async def test_no_answer_is_made_of_two_versions(views, divided, server):
-    """As long as partitions change one after another; who asks one of them alone is answered."""
+    """Who needs all partitions waits until these have one; who asks one of them alone is answered."""
     save(divided, ADA, BOB, EVE, position=7)
-    part = part_of(divided, BOB)
-    server.set(part.projection.live, b'{"generation":"g1","version":%d}' % (profiles.version + 1))
 
-    with pytest.raises(Unavailable, match="Another version"):
-        await views.list(ProfileQuery())
+    def go_live(part):
+        server.set(part.projection.live, b'{"generation":"g1","version":%d}' % (profiles.version + 1))
+
+    go_live(part_of(divided, BOB))
+    asked = trips()
+    waiting = [asyncio.create_task(each) for each in (views.list(ProfileQuery()), views.position())]
     for each in (ADA, BOB, EVE):
         assert served(await views.by_id(str(each.account_id))) == each
+    await until(lambda: trips() > asked + 10)  # they have found two versions, and ask again
+    assert not any(each.done() for each in waiting)
+
+    for each in (ADA, EVE):
+        go_live(part_of(divided, each))
+    page, position = await asyncio.gather(*waiting)
+    assert ({*handles(page)}, position) == ({ADA.handle, BOB.handle, EVE.handle}, 7)
 
 
 async def test_a_partition_that_was_never_filled_spoils_only_answers_of_its_own(views, divided, server):

@@ -60,7 +60,7 @@ class ConsistentRead:
         """
         Make another round trip.
 
-        :raises GenerationMoved: it saw another generation, or another layout, than those before.
+        :raises GenerationMoved: it saw another generation, layout or version than those before.
         """
         reply = await self._ask(*fields, reads=reads)
         if self._position is None or reply.position < self._position:
@@ -76,10 +76,19 @@ class ConsistentRead:
             if self._of not in {None, seen.partition.of}:
                 raise GenerationMoved
             self._of = seen.partition.of
+            if len(self._last) > 1:
+                self._require_version_of_others(seen)
             return False
         if seen.generation != before.generation:
             raise GenerationMoved
         return seen.checkpoint != before.checkpoint
+
+    def _require_version_of_others(self, seen: Seen) -> None:
+        """Another trip may have seen other partitions of the projection, before another version went live."""
+        projection = seen.partition.keys.projection
+        other = next(each for each in self._last.values() if each.partition.keys.projection == projection)
+        if other.version != seen.version:
+            raise GenerationMoved
 
 
 async def until_consistent(look: Callable[[], Awaitable[Attempt[P]]], *, attempts: int) -> P:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from asyncio import gather
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from math import ceil, sqrt
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from read_side.adapters.redis.transport.layout import Layout
 from read_side.adapters.redis.transport.reads import Count, Field, Fields, Range, Read, Scores
 from shared.errors import Unavailable
 from shared.read_model.ordering import names_at
+from shared.runtime.retry import RetryPolicy
 
 
 class AskPartition(Protocol):
@@ -31,13 +33,13 @@ class Scatter:
     """
     Asks whichever partitions have what is wanted.
 
-    :param attempts: how often partitions are asked that are not of one version of their projection.
+    :param patience: seconds for which partitions are asked again that have different versions of their projection live.
     """
 
-    def __init__(self, ask: AskPartition, layout: Layout, *, attempts: int) -> None:
+    def __init__(self, ask: AskPartition, layout: Layout, *, patience: float) -> None:
         self._ask_partition = ask
         self._layout = layout
-        self._attempts = attempts
+        self._until_one_version = RetryPolicy(first=0.002, longest=0.1, within=patience)
 
     async def ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         """
@@ -45,14 +47,13 @@ class Scatter:
 
         Where nothing is wanted, each partition is asked where it stands.
 
-        :raises Unavailable, Overloaded: see `Batcher.ask`.
+        :raises Unavailable, Overloaded: see `Batcher.ask`; or another version is going live, and is not in time.
         """
         if len(fields) == 1 and not reads:  # a look-up, for which nothing is put together
             return await self._ask_partition(self._layout.of(fields[0]), *fields)
-        for _ in range(self._attempts):
-            reply = await self._ask(fields, reads)
-            if _is_of_one_version(reply.seen):
-                return reply
+        reply = await self._until_one_version.until(_is_of_one_version, partial(self._ask, fields, reads))
+        if _is_of_one_version(reply):
+            return reply
         raise Unavailable("Another version of the read model is going live")
 
     async def _ask(self, fields: Sequence[Field], reads: Sequence[Read]) -> Reply:
@@ -60,12 +61,16 @@ class Scatter:
         parts = [_parts(each, self._layout) for each in reads]
         asked = _grouped(order, fields) if fields or reads else dict.fromkeys(self._layout.all, ())
         replies = await self._trip(asked, parts)
-        values = {partition: iter(reply.values) for partition, reply in replies.items()}
-        seen = [each for reply in replies.values() for each in reply.seen]
+        seen = [*_seen(replies), *await self._complete(parts)]
+        position = min(each.position for each in seen)
+        return Reply(position, _values(order, replies), [part.result for part in parts], seen)
+
+    async def _complete(self, parts: Sequence["_Parts"]) -> Sequence[Seen]:
+        """Ask for more until all parts have what they want, and return what was seen."""
+        seen: list[Seen] = []
         while any(map(_is_open, parts)):
-            seen += [each for reply in (await self._trip({}, parts)).values() for each in reply.seen]
-        own = [next(values[partition]) for partition in order]
-        return Reply(min(each.position for each in seen), own, [part.result for part in parts], seen)
+            seen += _seen(await self._trip({}, parts))
+        return seen
 
     async def _trip(
         self, asked: Mapping[Partition, Sequence[Field]], parts: Sequence["_Parts"]
@@ -181,6 +186,16 @@ def _portion(limit: int, partitions: int) -> int:
     return min(limit, ceil(part + 3 * sqrt(part)) + 1)
 
 
-def _is_of_one_version(seen: Sequence[Seen]) -> bool:
-    versions = {(each.partition.keys.projection, each.version) for each in seen}
+def _seen(replies: Mapping[Partition, Reply]) -> Iterable[Seen]:
+    return chain.from_iterable(reply.seen for reply in replies.values())
+
+
+def _values(order: Iterable[Partition], replies: Mapping[Partition, Reply]) -> Sequence[bytes | None]:
+    """Return the values that partitions gave, of which each was asked for its own in this order."""
+    own = {partition: iter(reply.values) for partition, reply in replies.items()}
+    return [next(own[partition]) for partition in order]
+
+
+def _is_of_one_version(reply: Reply) -> bool:
+    versions = {(each.partition.keys.projection, each.version) for each in reply.seen}
     return len(versions) == len({projection for projection, _ in versions})

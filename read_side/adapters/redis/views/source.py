@@ -118,7 +118,8 @@ class RedisViews(ABC):
         else:
             self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
         self._look_up, self._look_list_up = (
-            _asking(each, layout, limits) if partitions else _ask_nobody for each in (self._batcher, self._list_batcher)
+            _asking(each, layout, self.freshness.patience) if partitions else _ask_nobody
+            for each in (self._batcher, self._list_batcher)
         )
         self._announcements.wake(self.freshness, by=[each.keys.announce for each in layout.all])
 
@@ -175,10 +176,10 @@ def _batcher(connect: Connect, _tags: Sequence[str] = (), **more: Any) -> Batche
     return Batcher(connect, **more)
 
 
-def _asking(batcher: Batcher | NodeBatchers, layout: Layout, limits: RedisReadLimits) -> Ask:
+def _asking(batcher: Batcher | NodeBatchers, layout: Layout, patience: float) -> Ask:
     if not layout.is_divided:
         return partial(batcher.ask, layout.own[0])
-    return Scatter(batcher.ask, layout, attempts=limits.attempts).ask
+    return Scatter(batcher.ask, layout, patience=patience).ask
 
 
 async def _ask_nobody(*_: Field, reads: Sequence[Read] = ()) -> Reply:  # noqa: ARG001 - as what asks a layout

@@ -31,6 +31,12 @@ class RedisTimeouts:
 TIMEOUTS = RedisTimeouts()
 READER_TIMEOUTS = RedisTimeouts(connect=1.0, reply=2.0)
 
+CONNECTIONS = 4_096
+"""
+Of a client, at most: redis-py refuses the next one. Each part of a projection has one while it commits, of which a
+projector may feed some 400; and each server takes 10,000 clients, if nothing else is set.
+"""
+
 
 def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG) -> Redis:
     """
@@ -42,7 +48,8 @@ def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG
     :param timeouts: where the URL itself does not say others.
     :param tag: the hash tag of all keys that are asked for, where the URL names a cluster.
     """
-    options = {**_limits(timeouts), **connection_options(url, tag=tag), "retry": Retry(NoBackoff(), 0)}
+    named = connection_options(url, tag=tag)
+    options = {"max_connections": CONNECTIONS, **_limits(timeouts), **named, "retry": Retry(NoBackoff(), 0)}
     return Redis.from_pool(ConnectionPool(**options))
 
 

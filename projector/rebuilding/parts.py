@@ -12,11 +12,10 @@ from typing import Protocol
 
 from projector.store import transitions
 from projector.store.errors import Superseded
-from projector.store.generations import Survey
+from projector.store.generations import Building, Survey
 from projector.store.transitions import NotReached, Refused, Transition
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.read_model.positions import Pointer
 from shared.runtime.retry import poll
 
 LEVEL = poll(0.01, within=1.0)
@@ -84,8 +83,8 @@ class Parts:
         if own.live is None or not (waiting or (kept and kept.pointer.version != own.live.version)):
             return None
         first, now = await self._first.survey(), self._clock.now()
-        if waiting and waiting.version == first.roster.declined:
-            return transitions.given_up(waiting, at=now)
+        if waiting and _has_gone_back(first, waiting):
+            return transitions.declined(waiting.pointer, at=now)
         if first.live is None or first.live.version == own.live.version:
             return None
         was_forced = first.roster.kept is not None and first.roster.kept.forced
@@ -108,7 +107,7 @@ class Parts:
         """
         surveys = await self._surveys(self._parts)
         live = surveys[0].live
-        if live and live.version in {each.version for each in map(_waiting, surveys) if each}:
+        if live and live.version in {each.pointer.version for each in map(_waiting, surveys) if each}:
             raise Refused(f"version {live.version} is going live in all parts: roll back then")
         rebuilt = [each for each, survey in zip(self._parts, surveys, strict=True) if survey.is_rebuilt]
         if not rebuilt:
@@ -156,10 +155,16 @@ class Parts:
                 raise Refused(f"{part.label} is being rebuilt: `muster rebuild --abort {self._projection}` gives it up")
 
 
-def _waiting(survey: Survey) -> Pointer | None:
+def _waiting(survey: Survey) -> Building | None:
     """Return the generation that waits for the other parts."""
     building = survey.roster.building
-    return building.pointer if building and building.ready else None
+    return building if building and building.ready else None
+
+
+def _has_gone_back(first: Survey, waiting: Building) -> bool:
+    """Whether the first part was at a version already, and has gone back since that was ordered."""
+    kept = first.roster.kept
+    return kept is not None and kept.pointer.version == waiting.pointer.version and waiting.order.at <= kept.since
 
 
 def _former_version(surveys: Sequence[Survey]) -> int | None:

@@ -1,7 +1,7 @@
 """Which generations a projection has: the live one, which readers use, and the roster of those beside it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -83,6 +83,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     forced: bool = False
     comparison: Comparison | None = None
     """How the other differed when it took this one's place."""
+
+    @property
+    def since(self) -> datetime:
+        """Since when the other is live."""
+        return self.until - timedelta(seconds=self.seconds)
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):

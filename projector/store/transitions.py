@@ -215,6 +215,14 @@ def vacated(survey: Survey, *, at: datetime) -> NextState:
 
 
 @transition
+def declined(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
+    """Give up the generation that is being built, as the other parts of the projection have gone back from it."""
+    _building(survey, pointer)
+    left = _left(survey.roster, pointer, at=at)
+    return NextState(survey.live, _replaced(left, building=None, declined=pointer.version))
+
+
+@transition
 def dropped(survey: Survey, pointer: Pointer) -> NextState:
     """Forget a generation whose keys are gone."""
     leaving = tuple(each for each in survey.roster.leaving if each.pointer != pointer)

@@ -3,8 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
@@ -15,7 +17,9 @@ from projector.processing.commit_order import CommitOrder
 from projector.processing.moving_on import CheckpointMover
 from projector.projections.profiles import profiles
 from projector.rebuilding.parts import Parts
-from projector.store.transitions import NotReached
+from projector.rebuilding.reconciler import Reconciler
+from projector.store.generations import NextState, Order
+from projector.store.transitions import NotReached, Refused
 from shared.errors import Unavailable
 from shared.event_log.tap import EventTap
 from shared.read_model.partitions import Partitions
@@ -249,3 +253,110 @@ async def test_no_part_goes_back_if_one_would_take_readers_back(directory):
         assert directory.versions == ALL_AT_V2
         await parts.roll_back(force=True)
         assert directory.versions == ALL_AT_V1
+
+
+async def test_a_part_that_never_came_along_gives_up_what_the_others_have_gone_back_from(directory, monkeypatch):
+    """It is not built once more by itself; an order that is younger than the rollback stands."""
+    async with released(directory) as (parts, reconcilers):
+        with monkeypatch.context() as patched:
+            patched.setattr(Reconciler, "_following", lambda *_: asyncio.sleep(0))
+            await order_all(reconcilers)
+            await until(lambda: directory.versions == (V2, V1, V1))
+            await parts.roll_back(force=False)
+            assert directory.versions == ALL_AT_V1
+
+        await until(lambda: not any(each.roster.building for each in directory.surveys))
+        assert [each.roster.declined for each in directory.surveys] == [V2] * 3
+        directory.around.clock.advance(timedelta(minutes=1))
+        await reconcilers[1].begin(Order(by="me", at=directory.around.clock.now()))
+        await directory.until_all_wait_but(0, 2)
+
+
+async def test_all_rebuilds_are_given_up_together(directory):
+    """One part alone is not, once the others count on it."""
+    async with released(directory) as (parts, reconcilers):
+        await order_all(reconcilers[1:])
+        await directory.until_all_wait_but(0)
+        with pytest.raises(Refused, match="`muster rebuild --abort profiles` gives all up"):
+            await reconcilers[1].abort()
+
+        there = await parts.abort()
+
+        assert list(there) == PARTS[1:]
+        assert not any(each.roster.building for each in directory.surveys)
+        with pytest.raises(Refused, match="no rebuild is under way"):
+            await parts.abort()
+
+
+async def test_what_is_going_live_is_not_given_up(directory, monkeypatch):
+    async with directory.running(NEW) as (parts, reconcilers):
+        monkeypatch.setattr(Reconciler, "_following", lambda *_: asyncio.sleep(0))
+        await order_all(reconcilers)
+        await until(lambda: directory.versions == (V2, V1, V1))
+
+        with pytest.raises(Refused, match=f"version {V2} is going live in all parts"):
+            await parts.abort()
+
+
+async def test_no_part_goes_back_alone_to_another_version(directory):
+    async with released(directory) as (_, reconcilers):
+        await order_all(reconcilers)
+        await until(lambda: directory.versions == ALL_AT_V2)
+
+        with pytest.raises(Refused, match="`muster rebuild --rollback profiles` goes back in all parts together"):
+            await reconcilers[1].roll_back(force=True)
+
+
+async def test_nothing_goes_back_while_a_part_is_rebuilt(directory):
+    """It may take the place of what is kept."""
+    async with released(directory) as (parts, reconcilers):
+        await order_all(reconcilers)
+        await until(lambda: directory.versions == ALL_AT_V2)
+        await reconcilers[2].begin(Order(by="me", at=ORDER.at, hold=True))
+
+        with pytest.raises(Refused, match=r"profiles\.2 is being rebuilt: `muster rebuild --abort profiles`"):
+            await parts.roll_back(force=False)
+
+
+async def test_a_part_is_rebuilt_alone_by_the_same_version(directory):
+    """And goes back alone, or all do that were rebuilt."""
+    async with directory.running() as (parts, reconcilers):
+        before = [each.live for each in directory.surveys]
+        await reconcilers[1].begin(ORDER)
+        await until(lambda: directory.surveys[1].live != before[1])
+        assert [each.live for each in directory.surveys][::2] == before[::2]
+        await reconcilers[1].roll_back(force=False)
+        assert [each.live for each in directory.surveys] == before
+
+        await reconcilers[0].begin(ORDER)
+        await reconcilers[2].begin(ORDER)
+        await until(lambda: not any(each.roster.building for each in directory.surveys))
+        await parts.roll_back(force=False)
+        assert [each.live for each in directory.surveys][::2] == before[::2]
+
+
+async def test_the_first_part_is_the_first_that_cannot_go_back_any_more(directory, monkeypatch):
+    """So that none is left behind that cannot follow: here the first one keeps what was live for longer."""
+    asked = []
+
+    async def have_left(parts, version, *, have_left=Parts.have_left):
+        asked.append(version)
+        return await have_left(parts, version)
+
+    monkeypatch.setattr(Parts, "have_left", have_left)
+    async with directory.running(NEW) as (_, reconcilers):
+        await order_all(reconcilers, Order(by="me", at=ORDER.at, keep_old=60))
+        await until(lambda: directory.versions == ALL_AT_V2)
+        first = await reconcilers[0].survey()
+        later = replace_kept(first, until=first.roster.kept.until + timedelta(hours=1))
+        await reconcilers[0].store.model.transition(lambda _: NextState(first.live, later))
+        directory.around.clock.advance(timedelta(minutes=2))
+        await until(lambda: len(asked) > 4)
+        assert [bool(each.roster.kept) for each in directory.surveys] == [True] * 3
+
+        directory.around.clock.advance(timedelta(hours=1))
+        await until(lambda: not any(each.roster.kept for each in directory.surveys))
+
+
+def replace_kept(survey, **changes):
+    return msgspec.structs.replace(survey.roster, kept=msgspec.structs.replace(survey.roster.kept, **changes))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from projector.store import transitions
@@ -259,3 +260,56 @@ def test_of_a_part_that_is_vacated_nothing_is_made_any_more():
 
     assert (state.live, state.access, state.roster.building, state.roster.kept) == (None, "gone", None, None)
     assert {each.pointer for each in state.roster.leaving} == {OLD, NEW, THIRD}
+
+
+READY = msgspec.structs.replace(BUILDING, ready=True)
+
+
+def test_what_is_ready_waits_for_the_other_parts():
+    """Once it has come as far as the live one; it is fed on, and another order leaves it ready."""
+    with pytest.raises(transitions.NotReached):
+        transitions.readied(NEW)(survey(roster=Roster(building=BUILDING), g1=7, g2=6))
+
+    state = transitions.readied(NEW)(survey(roster=Roster(building=BUILDING), g1=7, g2=7))
+
+    assert state == NextState(OLD, Roster(building=READY))
+    assert survey(*state[:2]).has_ready(2)
+    assert not survey(roster=Roster(building=BUILDING)).has_ready(2)
+    again = transitions.begun(THIRD, Order(by="another", at=NOW), target=9)(survey(*state[:2]))
+    assert (again.roster.building.pointer, again.roster.building.ready) == (NEW, True)
+
+
+def test_a_part_goes_where_the_others_are():
+    """To what is ready or kept; it stays if it is there, or has nothing to go to."""
+    ready, kept = survey(roster=Roster(building=READY), g1=7, g2=7), survey(NEW, Roster(kept=KEPT), g1=7, g2=7)
+
+    assert transitions.at_version(2, at=NOW)(ready) == transitions.switched(NEW, at=NOW)(ready)
+    assert transitions.at_version(1, at=NOW)(kept) == transitions.rolled_back(force=False, at=NOW)(kept)
+    assert transitions.at_version(2, at=NOW)(kept) == NextState(NEW, kept.roster)
+    for nowhere in (survey(roster=Roster(building=BUILDING), g1=7, g2=7), survey(g1=7)):
+        with pytest.raises(transitions.Refused, match="it has no generation of version 2"):
+            transitions.at_version(2, at=NOW)(nowhere)
+
+
+def test_a_part_does_not_go_to_what_is_damaged():
+    there = survey(roster=Roster(building=READY), g1=7)._replace(
+        generations={"g2": GenerationState(Checkpoint(position=7), damaged="torn")}
+    )
+
+    with pytest.raises(transitions.Refused):
+        transitions.at_version(2, at=NOW)(there)
+
+
+def test_what_is_ready_is_judged_anew_after_a_rollback():
+    ready = msgspec.structs.replace(READY, pointer=THIRD, replaces=NEW)
+
+    back = transitions.rolled_back(force=False, at=NOW)(survey(NEW, Roster(kept=KEPT, building=ready), g1=7, g2=7))
+
+    assert not back.roster.building.ready
+
+
+def test_a_rollback_says_that_it_was_forced():
+    """Whoever follows it has to be taken back as well; and since when the other is live."""
+    back = transitions.rolled_back(force=True, at=NOW)(survey(NEW, Roster(kept=KEPT), g1=3, g2=7))
+
+    assert (back.roster.kept.forced, back.roster.kept.since) == (True, NOW)

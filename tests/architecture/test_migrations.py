@@ -28,9 +28,8 @@ def test_the_migrated_tables_are_the_mapped_ones(database_url):
     assert differences(database_url) == []
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_every_difference_would_be_found(database_url):
+    changes = (
         "alter table accounts add column more text",
         "alter table profiles alter column bio set not null",
         "alter table accounts drop constraint accounts_email_is_unique",
@@ -39,29 +38,24 @@ def test_the_migrated_tables_are_the_mapped_ones(database_url):
         "alter table memberships drop constraint memberships_are_unique",
         "alter table memberships drop constraint memberships_have_an_account",
         "drop index memberships_by_account",
-    ],
-)
-def test_a_difference_would_be_found(database_url, change):
+    )
     with psycopg.connect(database_url) as connection:
-        connection.execute(change)
+        for change in changes:
+            connection.execute(change)
 
-    assert differences(database_url)
+    assert len(differences(database_url)) == len(changes)
 
 
-@pytest.mark.parametrize(
-    ("view", "record", "key"),
-    [
-        ("directory_profiles", ProfileRecord, set()),
-        ("directory_groups", GroupRecord, set()),
-        ("directory_memberships", MembershipRecord, {"group_id", "account_id"}),
-    ],
-)
-def test_what_is_published_has_the_fields_of_the_records(database_url, view, record, key):
+def test_what_is_published_has_the_fields_of_the_records(database_url):
     """A field that a record gets, and no view, would be compared with nothing; what is parked, no state tells."""
     with psycopg.connect(database_url) as connection:
-        columns = connection.execute(f"select * from {view} limit 0").description
-
-    assert {column.name for column in columns} == {*record.__struct_fields__, *key} - {"stale_since"}
+        for view, record, key in (
+            ("directory_profiles", ProfileRecord, set()),
+            ("directory_groups", GroupRecord, set()),
+            ("directory_memberships", MembershipRecord, {"group_id", "account_id"}),
+        ):
+            columns = connection.execute(f"select * from {view} limit 0").description
+            assert {column.name for column in columns} == {*record.__struct_fields__, *key} - {"stale_since"}, view
 
 
 def test_migrating_again_changes_nothing(database_url):
@@ -109,26 +103,24 @@ def unique_addresses(url):
         return [unique for (unique,) in connection.execute("select email_unique from accounts order by id")]
 
 
-@pytest.mark.parametrize(
-    ("emails", "expected"),
-    [
-        (["Jo@bücher.example"], ["jo@xn--bcher-kva.example"]),
-        (["Straße@x.org", "ada@x.org"], ["straße@x.org", "ada@x.org"]),
-        (["ada@x.org.", "Ada@y.org"], ["ada@x.org", "ada@y.org"]),
-        # One takes the form that the other one had.
-        (["jo@\uff53trasse.de", "jo@straße.de"], ["jo@strasse.de", "jo@xn--strae-oqa.de"]),
-        (
-            [f"é{number}@bücher.example" for number in range(2_500)],
-            [f"é{n}@xn--bcher-kva.example" for n in range(2_500)],
-        ),
-    ],
-)
-def test_addresses_are_compared_anew(before_addresses_were_one, emails, expected):
-    register(before_addresses_were_one, *emails)
+ANEW = {
+    "Jo@bücher.example": "jo@xn--bcher-kva.example",
+    "Straße@x.org": "straße@x.org",
+    "ada@x.org.": "ada@x.org",
+    "Ada@y.org": "ada@y.org",
+    # One takes the form that the other one had.
+    "jo@\uff53trasse.de": "jo@strasse.de",
+    "jo@straße.de": "jo@xn--strae-oqa.de",
+    **{f"é{number}@bücher.example": f"é{number}@xn--bcher-kva.example" for number in range(2_500)},
+}
+
+
+def test_addresses_are_compared_anew(before_addresses_were_one):
+    register(before_addresses_were_one, *ANEW)
 
     migrate(before_addresses_were_one)
 
-    assert unique_addresses(before_addresses_were_one) == expected
+    assert unique_addresses(before_addresses_were_one) == [*ANEW.values()]
     assert differences(before_addresses_were_one) == []
 
 

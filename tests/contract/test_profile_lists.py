@@ -18,7 +18,7 @@ from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ANY = ("active", "closed", "suspended")
 ORDERS = ("display_name", "handle", "created_at", "updated_at")
-PEOPLE = crowd(300)
+PEOPLE = crowd(150)
 HOSTILE = (
     "\0",
     "house\0",

@@ -72,7 +72,9 @@ async def skip_parked_event(
 HANDLERS = (list_parked, get_parked_document, retry_parked_document, skip_parked_event)
 
 _PATH = (
-    Parameter(name="projection", place="path", type=orders.PROJECTION, text="Its name."),
+    Parameter(
+        name="projection", place="path", type=orders.PROJECTION, text="Its name, or that of a part, such as profiles.3."
+    ),
     Parameter(name="id", place="path", type=str, text="The document's, mostly that of an account."),
 )
 _PROBLEMS = (orders.PROJECTION_NOT_FOUND, orders.NOT_PARKED, orders.REFUSED, orders.UNAVAILABLE)

@@ -30,7 +30,7 @@ def show(projection: str, id: str, /, *, json: bool = False) -> None:
     """
     Show what waits for a document, why, and what was skipped for it.
 
-    :param projection: its name.
+    :param projection: its name, or that of a part, such as profiles.3.
     :param id: the document's, as `muster parked list` shows it.
     :param json: print one JSON document instead of tables.
     """
@@ -42,7 +42,7 @@ def retry(projection: str, id: str, /, *, json: bool = False) -> int:
     """
     Try again all that keeps a document waiting.
 
-    :param projection: its name.
+    :param projection: its name, or that of a part, such as profiles.3.
     :param id: the document's, as `muster parked list` shows it.
     :param json: print one JSON document instead of tables.
     """
@@ -54,7 +54,7 @@ def skip(projection: str, id: str, /, *, reason: str, position: int | None = Non
     """
     Drop the first event that waits for a document: it will have no effect on any. What waits behind it is tried.
 
-    :param projection: its name.
+    :param projection: its name, or that of a part, such as profiles.3.
     :param id: the document's, as `muster parked list` shows it.
     :param reason: why; it is kept, with your name and the time.
     :param position: of the event that is meant: nothing is dropped if another one waits first by then.
@@ -108,4 +108,5 @@ def _cells(each: ParkedDocument) -> tuple[str, ...]:
     failed = [f"{event.position}: {event.error}, by {event.code or 'to be tried'}" for event in each.failed]
     since = f"{each.stale_since:%Y-%m-%d %H:%M:%S}Z"
     waiting = f"{len(each.waiting)} from position {each.waiting[0]}"
-    return each.projection, f"{each.kind} {each.id}", since, waiting, "\n".join(failed) or "waits behind another"
+    where = each.where if len(each.parts) <= 1 else f"{each.projection}, {len(each.parts)} parts"
+    return where, f"{each.kind} {each.id}", since, waiting, "\n".join(failed) or "waits behind another"

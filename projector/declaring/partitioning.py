@@ -33,6 +33,11 @@ class Divided(NamedTuple):
         return cls(parts, route)
 
 
+def whole_of(label: str) -> str:
+    """Return the name of the projection of a part, see `Projection.label`."""
+    return label.partition(".")[0]
+
+
 def divided(whole: Projection, partitions: Partitions) -> Divided:
     """
     Divide a projection by its documents.

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from projector.declaring.partitioning import whole_of
 from projector.monitoring.answers import READY, GenerationStatus, PartStatus, ProjectionStatus, RebuildStatus
 from projector.processing.progress import ProjectionState
 from projector.store.generations import Comparison
@@ -29,7 +30,7 @@ SAMPLES = 20
 
 def wholes_of(parts: Iterable[PartStatus]) -> list[ProjectionStatus]:
     """Put the parts of each projection together, which stand one behind the other."""
-    return [_whole(name, list(each)) for name, each in groupby(parts, key=lambda part: part.name.partition(".")[0])]
+    return [_whole(name, list(each)) for name, each in groupby(parts, key=lambda part: whole_of(part.name))]
 
 
 def _whole(name: str, parts: Sequence[PartStatus]) -> ProjectionStatus:

@@ -8,10 +8,11 @@ import msgspec
 from projector.declaring.documents import Key
 
 
-class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):
+class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     A document that is behind.
 
+    :param parts: of the projection in which it is behind, where that has parts.
     :param stale_since: when the first event occurred that waits for it.
     :param waiting: the positions of all that do, in order.
     :param failed: which of them cannot be folded; the others wait behind them.
@@ -23,6 +24,12 @@ class ParkedDocument(msgspec.Struct, frozen=True, kw_only=True):
     stale_since: datetime
     waiting: tuple[int, ...]
     failed: tuple["FailedEvent", ...]
+    parts: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """Name the projection, or its part if it is behind in one."""
+        return self.parts[0] if len(self.parts) == 1 else self.projection
 
 
 class FailedEvent(msgspec.Struct, frozen=True, kw_only=True):

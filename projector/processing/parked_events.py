@@ -1,14 +1,17 @@
 """Parked events, for operators: list, retry and skip them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from projector.declaring.documents import Key
+from projector.declaring.partitioning import whole_of
 from projector.folding.batch import Batch
-from projector.folding.parking import NOTHING, Parked, Parking, Skip, Skipped
-from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport, SkippedEvent
+from projector.folding.parking import NOTHING, Parking, Skip
+from projector.processing.parked_answers import ParkedReply, ParkedReport
+from projector.processing.parked_reports import report_on
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
 from projector.store.generations import Survey
@@ -24,6 +27,8 @@ ParkingChange: TypeAlias = Callable[[Survey, Parking], Parking]
 
 STILL = poll(0.02, attempts=50)
 """Until a generation that is being written holds still for a read, or for a change."""
+PLACES = 12
+"""Parts that are read at once: each takes a connection."""
 RETRIED = poll(0.02, within=5.0)
 """Until a projector that feeds has tried what is to be tried."""
 
@@ -65,19 +70,21 @@ async def parking_of(model: ReadModel, *, projection: str) -> Parking:
 
 
 class ParkedEvents:
-    """Read what is parked in the generations that readers use, and ask their projectors to try it again."""
+    """
+    Read what is parked in the generations that readers use, and ask their projectors to try it again.
+
+    A projection that is divided may be named, or one of its parts: what is parked in several is one document.
+    """
 
     def __init__(self, *, models: Mapping[str, ReadModel], clock: Clock) -> None:
+        """:param models: of all parts, by their labels."""
         self._models = models
         self._clock = clock
+        self._places = asyncio.Semaphore(PLACES)
 
     async def read(self) -> ParkedReport:
         """Read all of it."""
-        parkings = [(name, await parking_of(model, projection=name)) for name, model in self._models.items()]
-        return ParkedReport(
-            parked=tuple(each for name, parking in parkings for each in _documents(name, parking)),
-            skipped=tuple(_skipped(name, each) for name, parking in parkings for each in parking.skipped),
-        )
+        return report_on(await self._parkings(self._models))
 
     async def find(self, projection: str, id: str) -> ParkedReport:
         """
@@ -85,8 +92,7 @@ class ParkedEvents:
 
         :raises UnknownProjection, NotParked: there is nothing.
         """
-        parking = await parking_of(found(projection, self._models), projection=projection)
-        report = _report_on(id, projection, parking)
+        report = report_on(await self._parkings(self._parts_of(projection)), id)
         if not report.parked and not report.skipped:
             raise NotParked(f"Nothing is parked in {projection} for {id}")
         return report
@@ -104,8 +110,9 @@ class ParkedEvents:
         Have the first event that waits for a document with an id dropped for all its documents, and the next tried.
 
         :param position: of the event that is meant; asked for again, it drops no other.
-        :raises UnknownProjection, NotParked, WaitsNotFirst, Busy: nothing was changed; a rebuild is under way, say,
-            that has taken over what had been skipped when it began.
+        :raises UnknownProjection, NotParked, WaitsNotFirst: nothing was changed.
+        :raises Busy: not in that part, and those behind it; a rebuild is under way, say, that has taken over what had
+            been skipped when it began.
         """
         skip = Skip(reason=reason, by=by, at=self._clock.now())
 
@@ -117,14 +124,44 @@ class ParkedEvents:
 
         return await self._ask(projection, id, change)
 
+    def _parts_of(self, projection: str) -> Mapping[str, ReadModel]:
+        """:raises UnknownProjection: there is none of that name."""
+        if projection in self._models:
+            return {projection: self._models[projection]}
+        parts: dict[str, dict[str, ReadModel]] = {}
+        for label, model in self._models.items():
+            parts.setdefault(whole_of(label), {})[label] = model
+        return found(projection, parts)
+
     async def _ask(self, projection: str, id: str, change: ParkingChange) -> ParkedReply:
-        model = found(projection, self._models)
-        await _while_it_holds_still(lambda: _change(model, projection, id, change))
-        parking = await RETRIED.until(
-            lambda parking: not _is_pending(id, parking), lambda: parking_of(model, projection=projection)
-        )
-        report = msgspec.structs.asdict(_report_on(id, projection, parking))
-        return ParkedReply(settled=not _is_pending(id, parking), **report)
+        asked, refusals = {}, list[WaitsNotFirst]()
+        for label, model in self._parts_of(projection).items():
+            try:
+                await _while_it_holds_still(partial(_change, model, label, id, change))
+                asked[label] = model
+            except NotParked:
+                continue
+            except WaitsNotFirst as refusal:
+                refusals.append(refusal)
+        if not asked:
+            raise next(iter(refusals), NotParked(f"Nothing is parked in {projection} for {id}"))
+        parkings = dict(zip(asked, await asyncio.gather(*map(partial(_tried, id), asked, asked.values())), strict=True))
+        settled = not any(_is_pending(id, each) for each in parkings.values())
+        return ParkedReply(settled=settled, **msgspec.structs.asdict(report_on(parkings, id)))
+
+    async def _parkings(self, models: Mapping[str, ReadModel]) -> Mapping[str, Parking]:
+        return dict(zip(models, await asyncio.gather(*map(self._parking, models, models.values())), strict=True))
+
+    async def _parking(self, label: str, model: ReadModel) -> Parking:
+        async with self._places:
+            return await parking_of(model, projection=label)
+
+
+async def _tried(id: str, label: str, model: ReadModel) -> Parking:
+    """Wait until a projector has tried what was marked, or that takes too long."""
+    return await RETRIED.until(
+        lambda parking: not _is_pending(id, parking), lambda: parking_of(model, projection=label)
+    )
 
 
 async def _while_it_holds_still(work: Callable[[], Awaitable[Parking]]) -> Parking:
@@ -189,44 +226,4 @@ def _is_pending(id: str, parking: Parking) -> bool:
     return any(
         each.skip is not None or (each.failure is not None and not each.failure.code)
         for each in parking.waiting_for(id)
-    )
-
-
-def _report_on(id: str, projection: str, parking: Parking) -> ParkedReport:
-    skipped = [each for each in parking.skipped if any(key.id == id for key in each.documents)]
-    return ParkedReport(
-        parked=tuple(each for each in _documents(projection, parking) if each.id == id),
-        skipped=tuple(_skipped(projection, each) for each in skipped),
-    )
-
-
-def _documents(projection: str, parking: Parking) -> Sequence[ParkedDocument]:
-    return [_document(projection, key, queue) for key, queue in parking.documents().items()]
-
-
-def _document(projection: str, key: Key, queue: Sequence[Parked]) -> ParkedDocument:
-    failed = [
-        FailedEvent(position=each.position, error=each.failure.error, code=each.failure.code)
-        for each in queue
-        if each.failure
-    ]
-    return ParkedDocument(
-        projection=projection,
-        kind=key.kind,
-        id=key.id,
-        stale_since=queue[0].since,
-        waiting=tuple(each.position for each in queue),
-        failed=tuple(failed),
-    )
-
-
-def _skipped(projection: str, each: Skipped) -> SkippedEvent:
-    return SkippedEvent(
-        projection=projection,
-        position=each.position,
-        documents=each.documents,
-        error=each.error,
-        reason=each.skip.reason,
-        by=each.skip.by,
-        at=each.skip.at,
     )

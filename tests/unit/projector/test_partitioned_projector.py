@@ -19,7 +19,7 @@ from shared.event_log import LogIdentity
 from shared.event_log.tap import EventTap
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
-from shared.read_model.positions import Checkpoint, Pointer
+from shared.read_model.positions import Checkpoint, Live, Pointer
 from shared.runtime.retry import Backoff, poll
 from tests.support.apps import app_client
 from tests.support.folding import at_once, cleanly_folded
@@ -62,11 +62,11 @@ class HeldCheckpoints:
 class PartitionedProcess:
     """A projector of all partitions."""
 
-    def __init__(self):
+    def __init__(self, projections=PROJECTIONS):
         self.around = Surroundings(log=CountedMemoryLog())
         self.around.history.register("ada")
         self.around.append()
-        self.layout = layout_of(PROJECTIONS, PARTITIONS)
+        self.layout = layout_of(projections, PARTITIONS)
         self.contents = {each.tag: MemoryStore(keyspace=each) for each in (HOME, *PARTITIONS.keyspaces)}
         self.places = {part.label: self.contents[keyspace.tag] for keyspace, part in self.layout.parts}
         self.stores = {part.label: store_in_memory(self.places[part.label], part) for _, part in self.layout.parts}
@@ -74,9 +74,9 @@ class PartitionedProcess:
 
     @asynccontextmanager
     async def running(self):
-        async with app_client(projector_app, admit_everyone, self._register):
+        async with app_client(projector_app, admit_everyone, self._register) as client:
             await self.reach()
-            yield
+            yield client
 
     def _register(self, registry, **more):
         around, routed = self.around, Routed(self.layout.route, self.checkpoints)
@@ -95,7 +95,9 @@ class PartitionedProcess:
         keys = self.places[label].keyspace.projection(label.partition(".")[0])
         if (live := self.places[label].string(keys.live)) is None:
             return None
-        generation = keys.generation(msgspec.json.decode(live, type=Pointer).generation)
+        if (pointer := msgspec.json.decode(live, type=Live).pointer) is None:
+            return None
+        generation = keys.generation(pointer.generation)
         return msgspec.json.decode(self.places[label].string(generation.checkpoint), type=Checkpoint)
 
     def held(self, name):

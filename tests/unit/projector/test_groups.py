@@ -176,21 +176,6 @@ def test_members_stand_in_the_order_in_which_they_joined(history, board, ada):
     } == given(history).entries(MEMBERSHIP, f"{board}:{ada}")
 
 
-def test_a_group_is_deleted_with_its_memberships(history, board, ada, bob):
-    """Those in other groups stay, and so do the people."""
-    choir = history.create_group("choir")
-    for member in (ada, bob):
-        history.add_member(board, member)
-        history.add_member(choir, member)
-
-    history.delete_group(board)
-
-    left = given(history)
-    assert {str(choir)} == set(left.all(GROUP))
-    assert {f"{choir}:{ada}", f"{choir}:{bob}"} == set(left.all(MEMBERSHIP))
-    assert {str(ada), str(bob)} == set(left.all(PERSON))
-
-
 def test_what_concerns_a_group_that_is_gone_already_is_passed_over(history, board, ada):
     """After a crash the store may be ahead; its deletion is still to be folded again, and ends what comes back here."""
     history.rename_group(board, "Elders")

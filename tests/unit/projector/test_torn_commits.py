@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count, takewhile
 
 import msgspec
 import pytest
@@ -168,15 +169,23 @@ def test_very_many_crashes_are_harmless(projection, log, crashes, rest, file):
 
 
 def torn_badly(log, torn, *, before=(), between=(), settled, projection=PROFILES, make=MemoryStore, look=None):
-    """After how many writes the step may not crash: folded on, one by one, the store ends wrong."""
-    look, clean = look or SEEN[make], at_once(cleanly_folded(log, projection))
+    """After how many writes, of all that there are, the step may not crash: folded on, the store ends wrong."""
+    look, clean, longest = look or SEEN[make], at_once(cleanly_folded(log, projection)), 0
+
+    class Measured(make):
+        def apply(self, transaction):
+            nonlocal longest
+            written = list(transaction)
+            if self.torn_after is not None:
+                longest = max(longest, len([*head(written, None)]))
+            return super().apply(written)
 
     def ends_right(writes):
         steps = [*before, replace(torn, crash_after=writes), *between]
-        generation = fold_with_crashes(log, steps, settled=settled, projection=projection, make=make)
+        generation = fold_with_crashes(log, steps, settled=settled, projection=projection, make=Measured)
         return look(generation.store.content, projection) == clean
 
-    return [writes for writes in range(70) if not ends_right(writes)]
+    return [writes for writes in takewhile(lambda each: each <= longest, count()) if not ends_right(writes)]
 
 
 def test_a_document_that_is_ahead_gets_its_look_ups_back():

@@ -76,7 +76,7 @@ async def test_people_are_found_as_one_types_and_opened_by_keyboard(read, browse
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_names_are_text_and_nothing_runs(read, browser, javascript):
     """Each is whole, and none spills over what stands beside it."""
-    async with visited(browser, f"{read}", scopes=ALL, java_script_enabled=javascript) as page:
+    async with visited(browser, f"{read}", scopes=ALL, script=javascript) as page:
         await page.goto(f"{read}/?tag=pagetest")
         names = await page.locator(".people .name").all_inner_texts()
         assert {composed(name) for _, name, _ in PEOPLE} <= set(names)
@@ -87,7 +87,7 @@ async def test_names_are_text_and_nothing_runs(read, browser, javascript):
 
 async def test_without_a_script_everything_is_there(read, browser):
     """The search, by its button; paging and filters, as links; and how fresh it is."""
-    async with visited(browser, read, scopes=(READ,), java_script_enabled=False) as page:
+    async with visited(browser, read, scopes=(READ,), script=False) as page:
         await page.goto(f"{read}/?tag=pagetest&limit=2")
         assert await page.locator(".people > li").count() == 2
         await page.get_by_role("link", name="Next page").click()
@@ -102,26 +102,24 @@ async def test_without_a_script_everything_is_there(read, browser):
 
 async def test_a_browser_signs_in_by_a_token_and_out_again(stack, read, browser):
     token = (stack.home / "token").read_text().strip()
-    context = await browser.new_context()
-    page = await context.new_page()
-    answer = await page.goto(f"{read}/people/zoe.page")
-    assert answer.status == 401
+    async with browser.lent() as page:
+        answer = await page.goto(f"{read}/people/zoe.page")
+        assert answer.status == 401
 
-    await page.get_by_label("Or paste a token").fill(token)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("heading", name="Zoë Lindqvist-Page").wait_for()
-    cookies = await context.cookies()
+        await page.get_by_label("Or paste a token").fill(token)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("heading", name="Zoë Lindqvist-Page").wait_for()
+        cookies = await page.context.cookies()
 
-    await page.get_by_role("button", name="Sign out").click()
-    await page.get_by_role("heading", name="Sign in").wait_for()
-    await context.add_cookies(cookies)
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("heading", name="Sign in").wait_for()
+        await page.context.add_cookies(cookies)
 
-    async def is_out():
-        return (await page.goto(read)).status == 401
+        async def is_out():
+            return (await page.goto(read)).status == 401
 
-    await until(is_out)  # in the other worker within 5 s
-    assert await page.get_by_role("heading", name="Sign in").is_visible()
-    await context.close()
+        await until(is_out)  # in the other worker within 5 s
+        assert await page.get_by_role("heading", name="Sign in").is_visible()
 
 
 async def test_everything_can_be_read_on_any_screen(read, browser):
@@ -211,7 +209,7 @@ async def test_a_person_is_registered_changed_and_suspended(read, browser):
 
 async def test_of_two_who_edit_the_second_sees_what_the_first_has_saved(stack, read, browser):
     """And decides, without a script too."""
-    async with visited(browser, read, scopes=ALL, may_complain=("412",), java_script_enabled=False) as page:
+    async with visited(browser, read, scopes=ALL, may_complain=("412",), script=False) as page:
         await page.goto(f"{read}/people/amelie.page?edit=1")
         await page.locator("#edit-title").fill("Mine")
         async with stack.client(stack.addresses.write) as write, stack.client(read) as client:
@@ -264,14 +262,14 @@ async def test_a_person_signs_in_at_the_issuer_which_is_another_site(stack, read
     settings = {"ISSUER": issuer.url, "OPENID_CLIENT": "muster-web", "REDIS_URL": stack.addresses.redis_url}
     variables = {f"MUSTER_{name}": value for name, value in settings.items()}
     with issuer.running():
-        async with service("read", tmp_path / "read.log", MUSTER_AUTH="on", **variables) as (url, _):
-            context = await browser.new_context(java_script_enabled=False)
-            page = await context.new_page()
+        async with (
+            service("read", tmp_path / "read.log", MUSTER_AUTH="on", **variables) as (url, _),
+            browser.lent(script=False) as page,
+        ):
             await page.goto(f"{url.replace('127.0.0.1', 'localhost')}/people/zoe.page")
             await page.get_by_role("link", name="Sign in with your organisation").click()
             await page.get_by_role("heading", name="Zoë Lindqvist-Page").wait_for()
             assert await page.get_by_text("Signed in as ada@issuer").is_visible()
             await page.get_by_role("button", name="Sign out").click()
             await page.get_by_role("heading", name="Sign in").wait_for()
-            await context.close()
     issuer.server_close()

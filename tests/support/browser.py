@@ -14,7 +14,7 @@ from tests.support.access import cookie_policy
 
 REQUIRED = "BROWSER_REQUIRED"
 """Set where it must not be left out: in `.ci/run`."""
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SIZES = {
     "desk": {"width": 1200, "height": 900},
     "tablet": {"width": 780, "height": 1000},
@@ -51,28 +51,71 @@ def chromium() -> str:
     """The program; without it, nothing else is started for those who use it."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        reason = f"no chromium on PATH, such as `apt-get install chromium` brings ({', '.join(PROGRAMS)})"
+        reason = f"no chromium on PATH, such as `apt-get install {PROGRAMS[0]}` brings ({', '.join(PROGRAMS)})"
         pytest.fail(reason) if os.environ.get(REQUIRED) else pytest.skip(reason)
     return program
 
 
+class Pages:
+    """
+    Pages of one browser, lent to one visit after the other.
+
+    A new one starts processes of its own, which is most of what a short visit costs.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[bool, list[Page]] = {True: [], False: []}
+
+    @asynccontextmanager
+    async def lent(self, *, script: bool = True, size: str = "desk", **media: Any) -> AsyncIterator[Page]:
+        """
+        A page with nothing of the visit before: one that goes wrong leaves none behind.
+
+        :param script: whether the page may run any.
+        :param size: one of `SIZES`.
+        :param media: of playwright's `emulate_media`.
+        """
+        page = self._idle[script].pop() if self._idle[script] else await self._new(script=script)
+        await page.set_viewport_size(SIZES[size])
+        await page.emulate_media(**{"color_scheme": "light", "reduced_motion": "no-preference"} | media)
+        try:
+            yield page
+        except BaseException:
+            await page.context.close()
+            raise
+        await _forget(page)
+        self._idle[script].append(page)
+
+    async def _new(self, *, script: bool) -> Page:
+        page = await (await self._browser.new_context(java_script_enabled=script)).new_page()
+        page.set_default_timeout(60_000)
+        return page
+
+
+async def _forget(page: Page) -> None:
+    await page.evaluate("localStorage.clear()")
+    await page.context.clear_cookies()
+    await page.context.clear_permissions()
+    await page.goto("about:blank")
+
+
 @pytest.fixture(scope="module")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
+async def browser(chromium: str) -> AsyncIterator[Pages]:
     """A browser of the module's own."""
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox does not work for root
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=chromium, args=as_root)
-        yield started
+        yield Pages(started)
         await started.close()
 
 
 @asynccontextmanager
 async def visited(
-    browser: Browser,
+    browser: Pages,
     url: str,
     *,
     scopes: tuple[str, ...] = (),
-    size: str = "desk",
     may_complain: tuple[str, ...] = (),
     **options: Any,
 ) -> AsyncIterator[Page]:
@@ -80,23 +123,23 @@ async def visited(
     The page as it is shown; in the end nothing was amiss with it.
 
     :param scopes: what it may do at the people page; without any it is the ops page.
-    :param size: one of `SIZES`.
     :param may_complain: what may stand in the console all the same, in part.
-    :param options: of playwright's `new_context`.
+    :param options: of `Pages.lent`.
     """
     complaints: list[str] = []
-    context = await browser.new_context(viewport=SIZES[size], **options)
-    page = await context.new_page()
-    page.set_default_timeout(60_000)
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("request", lambda request: complaints.extend(_foreign(request.url, url)))
-    try:
+    listeners: dict[Any, Any] = {
+        "console": lambda message: complaints.append(f"{message.type}: {message.text}"),
+        "pageerror": lambda error: complaints.append(f"error: {error}"),
+        "request": lambda request: complaints.extend(_foreign(request.url, url)),
+    }
+    async with browser.lent(**options) as page:
+        for event, hear in listeners.items():
+            page.on(event, hear)
         await page.goto(cookie_policy(url, *scopes))
         yield page
         await _require_no_overflow(page)
-    finally:
-        await context.close()
+        for event, hear in listeners.items():
+            page.remove_listener(event, hear)
     assert [each for each in complaints if not any(known in each for known in may_complain)] == []
 
 

@@ -182,9 +182,9 @@ def create():
 
 
 def create_poisoned():
-    """Cannot fold what happens to bob."""
+    """Cannot fold what happens to bob and cyd."""
     around = with_people("ada", "bob", "cyd")
-    profiles = poisoned(PROFILES, of_account(nth_id(2)))
+    profiles = poisoned(poisoned(PROFILES, of_account(nth_id(2))), of_account(nth_id(3)))
     projections = (profiles, groups, stats)
     return projector_app(
         admit_everyone,

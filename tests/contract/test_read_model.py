@@ -16,7 +16,7 @@ from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
-from projector.store.transitions import RebuildUnderWay, begun, switched
+from projector.store.transitions import RebuildUnderWay, at_version, begun, readied, switched
 from shared.dev_stack.embedded_server import free_port
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
@@ -293,12 +293,12 @@ async def test_a_store_that_may_evict_is_refused(store):
         await model.attest()
 
 
-async def rebuilt(model, history, *, generation="g2"):
+async def rebuilt(model, history, *, generation="g2", version=profiles.version):
     """A live generation, and another that is being built from the same events; nobody fed it yet."""
     await begin(model)
     await fold_all(model, history.events)
     await go_live(model)
-    return await model.transition(begun(Pointer(generation, profiles.version), ORDER, target=5))
+    return await model.transition(begun(Pointer(generation, version), ORDER, target=5))
 
 
 async def test_a_rebuild_begins_with_an_empty_generation(store, history):
@@ -369,6 +369,23 @@ async def test_a_switch_that_was_torn_is_completed_by_the_next_reader(store, his
     assert (torn.live, torn.roster.building, torn.roster.kept.pointer) == (new, None, POINTER)
     async with model.commit("g1", expected=torn.at(POINTER).checkpoint) as commit:
         await commit.confirm()
+
+
+async def test_what_is_ready_waits_and_goes_where_the_other_parts_go(store, history):
+    """Another process finds it so, also after a step that is written again as it is."""
+    newer = profiles.version + 1
+    await rebuilt(store.model(), history, version=newer)
+    await fold_all_of(store.model(), history, "g2")
+    await store.model().transition(readied(Pointer("g2", newer)))
+    waiting = await store.model().survey()
+    assert (waiting.live, waiting.has_ready(newer)) == (POINTER, True)
+
+    for version, live in ((newer, "g2"), (newer, "g2"), (profiles.version, "g1")):
+        there = await store.model().transition(at_version(version, force=True, at=ORDER.at))
+        assert there.live == Pointer(live, version)
+
+    assert (await store.announced())[-2:] == [Announcement("g2", 5), Announcement("g1", 5)]
+    assert (await store.model().survey()).roster.kept.forced
 
 
 async def test_no_transition_is_made_while_a_checkpoint_moves(server, history):

@@ -13,13 +13,9 @@ from typing import Protocol
 from projector.store import transitions
 from projector.store.errors import Superseded
 from projector.store.generations import Building, Survey
-from projector.store.transitions import NotReached, Refused, Transition
+from projector.store.transitions import Refused, Transition
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.runtime.retry import poll
-
-LEVEL = poll(0.01, within=1.0)
-"""Until a generation that is fed beside the live one has come as far as that."""
 
 
 class Part(Protocol):
@@ -29,6 +25,9 @@ class Part(Protocol):
 
     async def survey(self) -> Survey:
         """Return the generations that there are."""
+
+    async def require(self, change: Transition) -> None:
+        """:raises Refused: a change is not possible, though its generations were given some time."""
 
     async def transition(self, change: Transition) -> Survey:
         """:raises Refused, Superseded: see `ReadModel.transition`."""
@@ -96,7 +95,7 @@ class Parts:
         return version not in {each.version for each in first.fed}
 
     async def follow(self) -> None:
-        """Have all others follow the first part now, whoever leads them; what fails is left to their leaders."""
+        """Have all others follow the first part now, also those that others lead; what fails is left to their leaders."""
         await gather(*map(_followed, self._others))
 
     async def abort(self) -> Mapping[str, Survey]:
@@ -144,7 +143,7 @@ class Parts:
         return await gather(*(each.survey() for each in of))
 
     async def _require(self, change: Transition, *, of: Sequence[Part]) -> None:
-        """:raises Refused: one of these parts cannot make a change, and which; its generations are given some time."""
+        """:raises Refused: one of these parts cannot make a change, and which."""
         await gather(*(_require(each, change) for each in of))
 
     def _require_no_rebuild(self, surveys: Sequence[Survey], version: int) -> None:
@@ -175,11 +174,8 @@ def _former_version(surveys: Sequence[Survey]) -> int | None:
 
 
 async def _require(part: Part, change: Transition) -> None:
-    async def attempt() -> None:
-        change(await part.survey())
-
     try:
-        await LEVEL.call(attempt, on=NotReached)
+        await part.require(change)
     except Refused as error:
         raise type(error)(f"{part.label}: {error}") from error
 

@@ -1,11 +1,11 @@
 """The reconciler of a projection: feed each generation that this code can feed, and bring new ones about."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import perf_counter
-from typing import Literal
+from typing import Literal, TypeVar
 
 from projector.processing.processor import Feed, Processor
 from projector.processing.processors import Processors, roles
@@ -24,6 +24,8 @@ from projector.store.transitions import NotReached, Refused, Transition
 from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Pointer
 from shared.runtime.retry import poll
+
+T = TypeVar("T")
 
 HOLD = poll(0.002, within=1.0)
 """While nothing new is shown to readers, so that a switch comes about however much is new: they wait for its end."""
@@ -193,19 +195,36 @@ class Reconciler:
             await self.parts.follow()
         return True
 
+    async def require(self, change: Transition) -> None:
+        """
+        Return if a change is possible now, also while there is always something new.
+
+        :raises Refused: it is not.
+        """
+
+        async def attempt() -> None:
+            change(await self.survey())
+
+        await self._once_level(attempt)
+
     async def transition(self, change: Transition) -> Survey:
         """
         Make a change, also while there is always something new.
 
-        It may need the other generations to have come as far as the live one, to which nothing is written meanwhile.
+        :raises Refused, Superseded: it is not possible, or another was faster.
         """
         try:
-            return await self.store.model.transition(change)
-        except (NotReached, Superseded):
-            with self._processors.held(self._main):
-                return await HOLD.call(lambda: self.store.model.transition(change), on=(NotReached, Superseded))
+            return await self._once_level(lambda: self.store.model.transition(change))
         finally:
             self.parts.look_again()
+
+    async def _once_level(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Have the other generations come as far as the live one, to which nothing is written meanwhile."""
+        try:
+            return await work()
+        except (NotReached, Superseded):
+            with self._processors.held(self._main):
+                return await HOLD.call(work, on=(NotReached, Superseded))
 
     async def _beginning(self, survey: Survey) -> Transition | None:
         """A first fill, if there is nothing; a rebuild, if this code is to replace what older code has made."""

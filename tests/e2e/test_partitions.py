@@ -6,11 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from redis import Redis
 
+from projector.projections.profiles import profiles
 from shared.read_model.keys import HOME
+from shared.runtime.tasks import Tasks
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load, client_at
-from tests.support.stack import not_behind, service
+from tests.support.patience import until as until_it_is_so
+from tests.support.stack import NEWER_MUSTER, not_behind, service, until
 
 PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")
 GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
@@ -144,3 +147,74 @@ def test_another_number_of_partitions_is_refused(redis_url, stack):
 
     assert refused.returncode == 1
     assert "MUSTER_PARTITIONS is 12, and the read models here have 3: set 3" in refused.stderr
+
+
+class Lists:
+    """Readers who need all partitions, again and again; what was not answered, or taken back, is remembered."""
+
+    PATHS = ("/profiles?status=any&limit=50", "/profiles?q=a&limit=20", "/groups?limit=50")
+
+    def __init__(self, url):
+        self._url = url
+        self.answered, self.failed, self.taken_back = 0, [], []
+
+    @asynccontextmanager
+    async def asked(self):
+        async with client_at(self._url) as client, Tasks() as tasks:
+            for path in self.PATHS:
+                tasks.start(self._ask(client, path), name=f"reader of {path}")
+            yield
+
+    async def _ask(self, client, path):
+        highest = 0
+        while True:
+            answer = await client.get(path)
+            if answer.status_code != 200:
+                self.failed.append((path, answer.text))
+                continue
+            self.answered += 1
+            if (position := int(answer.headers["Muster-Position"])) < highest:
+                self.taken_back.append((path, position, highest))
+            highest = position
+            await asyncio.sleep(0.02)
+
+    async def many(self, more=30):
+        """Return once so many more were answered."""
+        enough = self.answered + more
+        await until_it_is_so(lambda: self.answered >= enough)
+
+
+@pytest.mark.parametrize("redis_url", ["server"], indirect=True)
+async def test_nobody_who_reads_notices_another_version(stack, redis_url, tmp_path):
+    """The next release rebuilds all parts; they go live together, and back, while all parts are asked for lists."""
+    settings = {
+        "MUSTER_DATABASE_URL": stack.addresses.database_url,
+        "MUSTER_REDIS_URL": redis_url,
+        "MUSTER_PARTITIONS": "3",
+    }
+    newer = service("project", tmp_path / "newer.log", program=NEWER_MUSTER, MUSTER_REBUILD="auto", **settings)
+    load = Load(stack.addresses.write, seed=5, kinds=EVERYTHING, pause=0.02)
+    async with divided(settings, tmp_path) as read, load.running():
+        lists = Lists(read)
+        await load.grown(by=30)
+        async with lists.asked(), newer as (ops, _), client_at(ops) as operator:
+            await lists.many()
+
+            async def is_live(version):
+                parts = (await operator.get("/status")).json()["projections"][0]["parts"]
+                live = [each for part in parts for each in part["generations"] if each["role"] == "live"]
+                return {each["version"] for each in live} == {version}
+
+            async def is_ordered_back():
+                """It is refused as long as what was live before is behind."""
+                return (await operator.post("/projections/profiles/rollback", json={})).is_success
+
+            await until(lambda: is_live(profiles.version + 1))
+            await lists.many()
+            await until(is_ordered_back)
+            await until(lambda: is_live(profiles.version))
+            await lists.many()
+        verified = await asyncio.to_thread(muster, tmp_path, "verify", **settings)
+
+    assert (lists.failed, lists.taken_back) == ([], [])
+    assert (verified.returncode, "0 differences" in verified.stdout) == (0, True), verified

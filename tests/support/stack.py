@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +35,7 @@ from tests.support.patience import SECONDS
 from write_side.adapters.postgres.migrate import migrate
 
 MUSTER = [sys.executable, console_script()]
+NEWER_MUSTER = [sys.executable, "-m", "tests.support.newer_release"]
 TOKENS_BEGIN = b"eyJ"
 ASKING = RetryPolicy(first=0.01, longest=0.1)
 WEBHOOKS_AHEAD = 20
@@ -245,16 +246,19 @@ def another_database(stack: Stack) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def service(name: str, log: Path, **variables: str) -> AsyncIterator[tuple[str, int]]:
+async def service(
+    name: str, log: Path, *, program: Sequence[str] = MUSTER, **variables: str
+) -> AsyncIterator[tuple[str, int]]:
     """
     One of Muster's processes beside a stack, started as an operator would; gives its URL and its process id.
 
+    :param program: of which release.
     :param variables: its settings; it lets everybody in unless they say otherwise.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with log.open("ab") as output:
-        command = [*MUSTER, name, "--port", str(port)]
+        command = [*program, name, "--port", str(port)]
         process = _started(command, output, **{"MUSTER_AUTH": "off", **variables})
     try:
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -95,7 +95,7 @@ class Parts:
         return version not in {each.version for each in first.fed}
 
     async def follow(self) -> None:
-        """Have all others follow the first part now, also those that others lead; what fails is left to their leaders."""
+        """Have the others follow the first part now, also those that are led elsewhere; what fails their leaders do."""
         await gather(*map(_followed, self._others))
 
     async def abort(self) -> Mapping[str, Survey]:

@@ -103,10 +103,13 @@ def register_services(registry: svcs.Registry) -> None:
         deliveries=given_up,
     )
     registry.register_value(LogPages, PostgresLogPages(settings.required("database_url")))
-    if settings.partitions > 1:
-        return
-    directory = PostgresDirectory(settings.required("database_url"), keep=True)
-    registry.register_value(DriftSampler, sampler_on(directory, settings), on_registry_close=directory.aclose)
+    directory, redis = PostgresDirectory(settings.required("database_url"), keep=True), RedisPlaces(url)
+
+    async def aclose() -> None:
+        await directory.aclose()
+        await redis.aclose()
+
+    registry.register_value(DriftSampler, sampler_on(directory, redis, settings), on_registry_close=aclose)
 
 
 def projections_of(settings: Settings) -> Sequence[Projection]:
@@ -115,11 +118,11 @@ def projections_of(settings: Settings) -> Sequence[Projection]:
     return projections_keeping(settings.activity_kept, of_feed)
 
 
-def sampler_on(directory: Directory, settings: Settings) -> DriftSampler:
-    """Return what compares a few records a second, on a connection of its own."""
-    client = connect(settings.required("redis_url"))
-    inspectors = {each.name: store_in_redis(client, each).inspector for each in PROJECTIONS}
-    return DriftSampler(inspectors, directory=directory, limits=settings.limits_of(DriftSamplerLimits))
+def sampler_on(directory: Directory, redis: RedisPlaces, settings: Settings) -> DriftSampler:
+    """Return what compares a few records a second, on connections of its own."""
+    parts = layout_of(PROJECTIONS, Partitions(settings.partitions)).parts
+    stores = [redis.store(part, keyspace=keyspace) for keyspace, part in parts]
+    return DriftSampler(stores, directory=directory, limits=settings.limits_of(DriftSamplerLimits))
 
 
 def register_redis(

@@ -1,8 +1,9 @@
 """A few records a second beside PostgreSQL's state: what a verification would find is noticed before one is ordered."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from operator import not_
 from random import Random
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from projector.audit.ports import Directory, Snapshot
 from projector.declaring.documents import Key
 from projector.processing import metrics
 from projector.store.errors import Superseded
-from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
+from projector.store.inspection import GenerationQuery, GenerationSnapshot
+from projector.store.ports import ProjectionStore
 from shared.read_model.envelope import unseal
 from shared.runtime.retry import poll, repeat
 
@@ -62,14 +64,19 @@ class DriftSampler:
 
     def __init__(
         self,
-        inspectors: Mapping[str, GenerationInspector],
+        stores: Iterable[ProjectionStore],
         *,
         directory: Directory,
         random: Random | None = None,
         limits: DriftSamplerLimits | None = None,
     ) -> None:
-        """:param inspectors: of the projections to be sampled; those that no state can be compared with are not."""
-        self._inspectors = {name: each for name, each in inspectors.items() if name in COUNTERPARTS}
+        """:param stores: of all parts of projections; those that no state can be compared with are not sampled."""
+        self._stores = {each.projection.label: each for each in stores if each.projection.name in COUNTERPARTS}
+        labels: dict[str, list[str]] = {}
+        for label, each in self._stores.items():
+            labels.setdefault(each.projection.name, []).append(label)
+        self._parts = {name: len(each) for name, each in labels.items()}
+        self._in_turn = [cycle(each) for each in labels.values()]
         self._directory = directory
         self._random = random or Random()  # noqa: S311 - it need not be secret
         self._limits = limits or DriftSamplerLimits()
@@ -86,58 +93,65 @@ class DriftSampler:
         await asyncio.sleep(self._limits.rest if self._head == before else self._limits.interval)
 
     async def _sample_all(self) -> None:
-        for projection in self._inspectors:
+        for label in self._due():
             try:
-                await self.sample(projection)
+                await self.sample(label)
             except CANNOT_LOOK as error:
-                log.debug("nothing can be sampled", projection=projection, error=str(error))
+                log.debug("nothing can be sampled", projection=label, error=str(error))
 
-    async def sample(self, projection: str) -> None:
-        """Look at a few records of each kind, and again at those that differed before."""
+    def _due(self) -> Collection[str]:
+        """Return a part of each projection, the next one each time, and all of which records differ."""
+        return {next(each) for each in self._in_turn} | {label for (label, _), ids in self._differing.items() if ids}
+
+    async def sample(self, label: str) -> None:
+        """Look at a few records of each kind in a part, and again at those that differed before."""
+        projection = self._stores[label].projection.name
         for counterpart in COUNTERPARTS[projection]:
-            known = self._differing.setdefault((projection, counterpart), set())
+            known = self._differing.setdefault((label, counterpart), set())
             more = len(known) < self._limits.known
-            ids = known | (await self._some(projection, counterpart) if more else set())
-            differing = await self._confirmed(projection, counterpart, ids)
+            ids = known | (await self._some(label, counterpart) if more else set())
+            differing = await self._confirmed(label, counterpart, ids)
             if differing - known:
-                log.error("records differ from the directory", projection=projection, ids=sorted(differing))
-            self._differing[projection, counterpart] = differing
+                log.error("records differ from the directory", projection=label, ids=sorted(differing))
+            self._differing[label, counterpart] = differing
         metrics.DRIFT.labels(projection).set(len(self.differing(projection)))
 
     def differing(self, projection: str) -> set[tuple[str, str]]:
         """Kind and id of the records known to differ."""
         return {
             (counterpart.kind, id_)
-            for (name, counterpart), ids in self._differing.items()
-            if name == projection
+            for (label, counterpart), ids in self._differing.items()
+            if self._stores[label].projection.name == projection
             for id_ in ids
         }
 
-    async def _some(self, projection: str, counterpart: Counterpart) -> set[str]:
-        """Those that the store has may be foreign; those that the log names may be missing."""
-        inspector = self._inspectors[projection]
-        live = await live_generation(inspector, projection=projection)
-        stored = await inspector.sample(live, counterpart.kind, limit=self._limits.records)
+    async def _some(self, label: str, counterpart: Counterpart) -> set[str]:
+        """Those that the store has may be foreign; those that the log names, and that lie here, may be missing."""
+        store, limit = self._stores[label], self._limits.records
+        live = await live_generation(store.inspector, projection=label)
+        stored = await store.inspector.sample(live, counterpart.kind, limit=limit)
         if counterpart.aggregate is None:
             return set(stored)
         async with self._directory.snapshot() as snapshot:
             self._head = await snapshot.head()
-            after = self._random.randint(0, self._head)
-            return {*stored, *await snapshot.some(counterpart.aggregate, after=after, limit=self._limits.records)}
+            after, as_many = self._random.randint(0, self._head), limit * self._parts[store.projection.name]
+            found = await snapshot.some(counterpart.aggregate, after=after, limit=as_many)
+        own = (id_ for id_ in found if store.projection.holds(Key(counterpart.kind, id_)))
+        return {*stored, *islice(own, limit)}
 
-    async def _confirmed(self, projection: str, counterpart: Counterpart, ids: set[str]) -> set[str]:
+    async def _confirmed(self, label: str, counterpart: Counterpart, ids: set[str]) -> set[str]:
         """Return those that differ at every attempt."""
 
         async def look() -> set[str]:
             nonlocal ids
-            ids = ids and await self._look(projection, counterpart, ids)
+            ids = ids and await self._look(label, counterpart, ids)
             return ids
 
         return await poll(self._limits.pause, attempts=self._limits.attempts).until(not_, look)
 
-    async def _look(self, projection: str, counterpart: Counterpart, ids: Collection[str]) -> set[str]:
+    async def _look(self, label: str, counterpart: Counterpart, ids: Collection[str]) -> set[str]:
         before = await self._state(counterpart, ids)
-        snapshot = await self._snapshot_at(before.head, projection, [Key(counterpart.kind, id_) for id_ in ids])
+        snapshot = await self._snapshot_at(before.head, label, [Key(counterpart.kind, id_) for id_ in ids])
         after = await self._state(counterpart, ids, since=before.head)
         rows = {id_: row for id_ in ids if before.rows.get(id_) == (row := after.rows.get(id_))}
         return set(_differing(snapshot, counterpart.kind, rows, changed=after.changed))
@@ -154,7 +168,7 @@ class DriftSampler:
             raise Superseded("the log grows too fast")
         return {id_ for each in events for id_ in ids_in(msgspec.json.encode(each.event))}
 
-    async def _snapshot_at(self, head: int, projection: str, keys: Sequence[Key]) -> GenerationSnapshot:
+    async def _snapshot_at(self, head: int, label: str, keys: Sequence[Key]) -> GenerationSnapshot:
         """
         The documents at a moment at which the store reflects the log up to its head.
 
@@ -162,8 +176,8 @@ class DriftSampler:
         """
         try:
             async with asyncio.timeout(self._limits.patience):
-                inspector = self._inspectors[projection]
-                live = await live_generation(inspector, projection=projection)
+                inspector = self._stores[label].inspector
+                live = await live_generation(inspector, projection=label)
                 query = GenerationQuery(keys, variants=("full",))
                 snapshot = await poll(self._limits.pause).until(
                     lambda snapshot: _reflects(head, snapshot), lambda: inspect_live(inspector, live, query)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -119,8 +120,8 @@ class Scene:
         await self.write_side.run("delete-group", group="rare")
 
     def sampler(self):
-        inspections = {each.name: self.hand.subject(each).inspector for each in PROJECTIONS}
-        return DriftSampler(inspections, directory=self.directory, random=FromTheBeginning(), limits=EAGER)
+        stores = map(self.hand.subject, PROJECTIONS)
+        return DriftSampler(stores, directory=self.directory, random=FromTheBeginning(), limits=EAGER)
 
     def behind_the_log(self, statement):
         """Change state without an event; returns what the statement does."""
@@ -304,11 +305,9 @@ async def test_a_sampler_takes_no_row_that_changed_to_and_fro_for_unchanged(scen
     await _group_of_one(scene)
     for what, changes in TO_AND_FRO.items():
         there, back = (partial(_changed, scene, *change) for change in changes)
-        inspections = {
-            each.name: Meanwhile(scene.hand.subject(each).inspector, there=there, back=back)
-            for each in (profiles, groups)
-        }
-        sampler = DriftSampler(inspections, directory=scene.directory, random=FromTheBeginning(), limits=EAGER)
+        stores = map(scene.hand.subject, (profiles, groups))
+        looking = [replace(each, inspector=Meanwhile(each.inspector, there=there, back=back)) for each in stores]
+        sampler = DriftSampler(looking, directory=scene.directory, random=FromTheBeginning(), limits=EAGER)
 
         await sampler.sample("profiles")
         await sampler.sample("groups")

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -16,11 +17,12 @@ from projector.adapters.redis.traces import RedisTraces
 from projector.audit.erasure.audit import AccountNeverExisted, Erase, ErasureAudit, ErasureLimits
 from projector.audit.erasure.report import ErasureReport, SearchedPlace
 from projector.audit.erasure.search import fields_in_words
+from projector.cli.layout import layouts_at
 from projector.projections.registry import PROJECTIONS, layout_of
+from projector.store.ports import ReadModel
 from shared.cli.api_client import ApiFailed
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, print_table
-from shared.cli.partitions import require_partitions
 from shared.errors import Unavailable, Unsound
 from shared.read_model.partitions import Partitions
 from shared.redis.client import connect
@@ -46,7 +48,6 @@ async def is_erasable(settings: Settings, account_id: UUID) -> bool:
 
 async def audit(settings: Settings, account_id: UUID, *, erase: Erase) -> ErasureReport:
     """:raises CommandFailed: the audit cannot be carried through."""
-    await require_partitions(settings)
     try:
         holders = await asyncio.to_thread(_holders, settings)
         report = await _audit_on(_stores(holders), settings, account_id, erase=erase)
@@ -61,12 +62,13 @@ async def _audit_on(servers: Mapping[str, str], settings: Settings, account_id: 
     async with AsyncExitStack() as stack:
         redis = RedisPlaces(settings.required("redis_url"))
         stack.push_async_callback(redis.aclose)
-        layout = layout_of(PROJECTIONS, Partitions(settings.partitions))
+        layouts = await layouts_at(settings)
+        models = dict(chain.from_iterable(_models(redis, count) for count in (layouts.live, *layouts.beside)))
         stores = {name: await stack.enter_async_context(connect(url)) for name, url in servers.items()}
         audit = ErasureAudit(
             database=PostgresTraces(settings.required("database_url")),
             stores={name: RedisTraces(each) for name, each in stores.items()},
-            models={part.label: redis.store(part, keyspace=keyspace).model for keyspace, part in layout.parts},
+            models=models,
             logs=list(_logs(settings.home)),
             mails=settings.mail_folder,
             erase=erase,
@@ -75,6 +77,13 @@ async def _audit_on(servers: Mapping[str, str], settings: Settings, account_id: 
         )
         with progress:
             return await audit.run(account_id)
+
+
+def _models(redis: RedisPlaces, count: int) -> Iterator[tuple[str, ReadModel]]:
+    """Give those of a layout of so many partitions, with their names."""
+    of = f" of {count}" if count > 1 else ""
+    for keyspace, part in layout_of(PROJECTIONS, Partitions(count)).parts:
+        yield f"{part.label}{of}", redis.store(part, keyspace=keyspace).model
 
 
 def show(report: ErasureReport) -> None:

@@ -2,30 +2,39 @@
 
 from collections.abc import Sequence
 
-from projector.projections.registry import PROJECTIONS, layout_of
+from projector.declaring.partitioning import whole_of
+from projector.projections.registry import PROJECTIONS
 from shared.cli.exit_codes import WrongUsage
-from shared.read_model.partitions import Partitions
-from shared.wording import suggestion
+from shared.read_model.partitions import UNIQUE_ENTRIES
+from shared.wording import counted, suggestion
 
 
-def wholes_named(name: str | None, *, partitions: int = 1) -> Sequence[str]:
+def require_known(name: str | None) -> None:
+    """:raises WrongUsage: whatever parts there are, none is of a projection of that name."""
+    known = [each.name for each in PROJECTIONS]
+    if name is not None and whole_of(name) not in {*known, UNIQUE_ENTRIES}:
+        raise WrongUsage(f"there is no projection {name!r}: {suggestion(name, known)}")
+
+
+def parts_named(name: str | None, parts: Sequence[str]) -> Sequence[str]:
+    """
+    Return the parts of projections that a name stands for: all of them, all parts of one, or a single part.
+
+    :param parts: that there are, by their labels.
+    :raises WrongUsage: there is none of that name.
+    """
+    require_known(name)
+    if found := [each for each in parts if name in {None, each, whole_of(each)}]:
+        return found
+    others = [each for each in parts if whole_of(each) == whole_of(str(name))]
+    raise WrongUsage(f"there is no {name!r}: {whole_of(str(name))} has {counted(len(others), 'part')} here")
+
+
+def wholes_named(name: str | None, parts: Sequence[str]) -> Sequence[str]:
     """
     Return the same by the names of whole projections, but for a single part.
 
     :raises WrongUsage: likewise.
     """
-    parts = projections_named(name, partitions=partitions)
-    return parts if name in parts else list(dict.fromkeys(each.partition(".")[0] for each in parts))
-
-
-def projections_named(name: str | None, *, partitions: int = 1) -> Sequence[str]:
-    """
-    Return the projections that a name stands for, by their labels: all of them, all parts of one, or a single part.
-
-    :raises WrongUsage: there is none of that name.
-    """
-    parts = [each for _, each in layout_of(PROJECTIONS, Partitions(partitions)).parts]
-    if found := [each.label for each in parts if name in {None, each.name, each.label}]:
-        return found
-    names = dict.fromkeys(each.name for each in parts)
-    raise WrongUsage(f"there is no projection {name!r}: {suggestion(str(name), names)}")
+    found = parts_named(name, parts)
+    return found if name in found else list(dict.fromkeys(map(whole_of, found)))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from projector.cli.names import projections_named, wholes_named
+from projector.cli.names import parts_named, require_known, wholes_named
 from projector.monitoring.answers import READY, Arrangements, PartStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
@@ -68,22 +68,22 @@ def rebuild(
     :param rollback: switch back to the records that were live before.
     :param json: print one JSON document at the end.
     """
-    named = wholes_named if abort or rollback else projections_named
-    chosen = named(projection, partitions=Settings.here().partitions)
+    require_known(projection)
     if sum((all, projection is not None)) != 1 and not abort:
         names = ", ".join(each.name for each in PROJECTIONS)
         raise WrongUsage(f"name a projection ({names}), or say --all")
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
-    return asyncio.run(_order(chosen, body, abort=abort, rollback=rollback, as_json=json))
+    return asyncio.run(_order(projection, body, abort=abort, rollback=rollback, as_json=json))
 
 
-async def _order(names: Sequence[str], body: dict[str, Any], *, abort: bool, rollback: bool, as_json: bool) -> int:
+async def _order(name: str | None, body: dict[str, Any], *, abort: bool, rollback: bool, as_json: bool) -> int:
     async with _connected() as projector:
+        parts = [each.name for each in (await projector.get("/status", Status)).parts]
         if abort:
-            return await abort_all(projector, names)
+            return await abort_all(projector, wholes_named(name, parts))
         if rollback:
-            return await roll_back_all(projector, names, force=body["force"])
-        return await rebuild_all(projector, names, body, as_json=as_json)
+            return await roll_back_all(projector, wholes_named(name, parts), force=body["force"])
+        return await rebuild_all(projector, parts_named(name, parts), body, as_json=as_json)
 
 
 async def rebuild_all(

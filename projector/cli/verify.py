@@ -14,12 +14,12 @@ from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
-from projector.cli.names import projections_named
+from projector.cli.layout import as_recorded
+from projector.cli.names import parts_named, require_known
 from projector.projections.registry import layout_of
 from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
 from shared.cli.output import print_encoded, print_line, print_table
-from shared.cli.partitions import require_partitions
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.adapters.standby import Standby
 from shared.observability import logging as telemetry
@@ -40,15 +40,15 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     """
     Compare what readers get with the log, and the log with the database, while everything goes on.
 
-    :param projection: one of them; all, if none is named.
+    :param projection: one of them, or a part of one, such as profiles.3; all, if none is named.
     :param repair: write anew what differs in Redis.
     :param json: print one JSON document instead of a table.
     """
+    require_known(projection)
     settings = Settings.here()
-    chosen = projections_named(projection, partitions=settings.partitions)
     telemetry.configure(settings.log_format)
     try:
-        verified = asyncio.run(_verify(settings, chosen, repair=repair))
+        verified = asyncio.run(_verify(settings, projection, repair=repair))
     except (*CANNOT_LOOK, ReadModelUnstable) as error:
         raise CommandFailed(f"cannot verify: {error}") from error
     if json:
@@ -58,12 +58,13 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
     return FAILED if any(each.stands for each in verified) else DONE
 
 
-async def _verify(settings: Settings, labels: Sequence[str], *, repair: bool) -> list[Verified]:
+async def _verify(settings: Settings, name: str | None, *, repair: bool) -> list[Verified]:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
-    await require_partitions(settings)
+    settings = await as_recorded(settings)
     layout = layout_of(projections_of(settings), Partitions(settings.partitions))
     async with aclosing(RedisPlaces(redis_url)) as redis:
-        stores = [redis.store(part, keyspace=keyspace) for keyspace, part in layout.parts if part.label in labels]
+        chosen = parts_named(name, [part.label for _, part in layout.parts])
+        stores = [redis.store(part, keyspace=keyspace) for keyspace, part in layout.parts if part.label in chosen]
         with Progress(sys.stderr) as progress:
             verification = Verification(
                 log=PostgresEventLog.from_settings(settings),
@@ -71,7 +72,7 @@ async def _verify(settings: Settings, labels: Sequence[str], *, repair: bool) ->
                 progress=progress,
                 limits=settings.limits_of(VerifyLimits),
             )
-            return [await verification.verify(each, repair=repair) for each in stores]
+            return await verification.verify_all(stores, repair=repair)
 
 
 def _show(verified: Sequence[Verified], *, repair: bool) -> None:

@@ -1,38 +1,47 @@
-"""Commands that would look in the wrong places, as the read models are divided otherwise."""
-
-from uuid import UUID
+"""Commands where the read models are divided otherwise than the settings say."""
 
 import pytest
 from redis import Redis
 
-from projector.cli import erasure_audit, verify
+from projector.cli.layout import as_recorded, layouts_at
 from projector.cli.own_projector import own_projector
 from shared.cli.exit_codes import CommandFailed
 from shared.read_model.keys import HOME
+from shared.read_model.layouts import Layouts
 from shared.settings import Settings
 
 
-async def verified(settings):
-    await verify._verify(settings, [], repair=False)
-
-
-async def audited(settings):
-    await erasure_audit.audit(settings, UUID(int=1), erase=None)
-
-
-async def rebuilt(settings):
-    async with own_projector(settings):
-        pass
-
-
-@pytest.mark.parametrize("command", [verified, audited, rebuilt], ids=lambda each: each.__name__)
-async def test_a_command_with_another_number_of_partitions_is_refused(valkey, command):
-    url = valkey.start().url
-    with Redis.from_url(url) as client:
+@pytest.fixture
+def redis(valkey):
+    with Redis.from_url(valkey.start().url) as client:
         client.flushall()
-        client.set(HOME.partitions, 3)
+        yield client
+
+
+@pytest.fixture
+def settings(valkey):
     nowhere = "postgresql://127.0.0.1:1/muster"
-    settings = Settings.load({"MUSTER_REDIS_URL": url, "MUSTER_DATABASE_URL": nowhere, "MUSTER_PARTITIONS": "12"})
+    return Settings.load({"MUSTER_REDIS_URL": valkey.url, "MUSTER_DATABASE_URL": nowhere, "MUSTER_PARTITIONS": "12"})
+
+
+async def test_who_would_project_otherwise_is_refused(redis, settings):
+    redis.set(HOME.partitions, 3)
 
     with pytest.raises(CommandFailed, match="the read models here have 3"):
-        await command(settings)
+        async with own_projector(settings):
+            pass
+
+
+async def test_who_only_looks_goes_by_what_is_recorded_and_says_so(redis, settings, capsys):
+    """Other numbers of partitions are there beside while they change."""
+    layouts = Layouts(live=3, kept=1)
+    redis.set(HOME.partitions, layouts.encoded)
+
+    assert (await as_recorded(settings)).partitions == 3
+    assert await layouts_at(settings) == layouts
+    assert "MUSTER_PARTITIONS is 12, the read models here have 3: looking into these" in capsys.readouterr().err
+
+
+async def test_where_nothing_is_recorded_the_settings_say_it(redis, settings, capsys):
+    assert (await as_recorded(settings)).partitions == 12
+    assert capsys.readouterr().err == ""

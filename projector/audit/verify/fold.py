@@ -257,13 +257,14 @@ class RecordsAhead:
     """
     Folds on behind the checkpoint, as the projector will: what cannot be folded is put aside with all it would write.
 
-    The fold is of no use to others afterwards.
+    The folds are of no use to others afterwards.
     """
 
-    def __init__(self, fold: Fold) -> None:
-        self.position = fold.position
-        self._fold = fold
-        self._keys = set(fold.concerned)
+    def __init__(self, folds: Sequence[Fold]) -> None:
+        """:param folds: of parts of one projection, or the only one."""
+        self.position = min(each.position for each in folds)
+        self._folds = folds
+        self._keys = set[Key]().union(*(each.concerned for each in folds))
         self._incomplete = {key.id for key in self._keys}
 
     @property
@@ -277,26 +278,33 @@ class RecordsAhead:
         :raises EventNotFoldable: it cannot be known what an event would write.
         """
         for recorded in events:
-            self._take(recorded)
+            for fold in self._folds:
+                if recorded.position > fold.position:
+                    self._take(recorded, fold)
             self.position = recorded.position
 
+    def holder(self, key: Key) -> Fold | None:
+        """Return the fold that has a document, if it is there."""
+        return next((each for each in self._folds if each.projection.holds(key)), None)
+
     def ids(self, kind: str) -> Iterator[str]:
-        return (key.id for key in self._fold if key.kind == kind and self.body(*key) is not None)
+        return (key.id for fold in self._folds for key in fold if key.kind == kind and self.body(*key) is not None)
 
     def body(self, kind: str, id: str) -> bytes | None:
+        fold = self.holder(Key(kind, id))
         try:
-            return self._fold.body(kind, id)
+            return fold.body(kind, id) if fold else None
         except EventNotFoldable:  # an event of its group, say: its part will be parked
             self._incomplete.add(id)
             return None
 
-    def _take(self, recorded: RecordedEvent) -> None:
-        written = self._fold.written(recorded)
+    def _take(self, recorded: RecordedEvent, fold: Fold) -> None:
+        written = fold.written(recorded)
         if not self._keys.isdisjoint(written):
             self._put_aside(written)
             return
         try:
-            self._fold.advance([recorded])
+            fold.advance([recorded])
         except EventNotFoldable:
             self._put_aside(written)
 

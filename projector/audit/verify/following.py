@@ -24,6 +24,8 @@ PROGRESS = GenerationQuery()
 class VerifyLimits:
     """How long a verification waits for the projector, in seconds, and how often it tries."""
 
+    together: int = 1_000_000
+    """Documents of the parts of a projection that share a reading of the log; so many take 1.5 GB of memory."""
     portion: int = 5_000
     """Events read and folded at once; more than so many are replayed, which a standby can do as well."""
     retry: float = 60.0
@@ -65,9 +67,9 @@ class FollowingFold:
         self._fork_check = ForkCheck(projection=fold.projection.name)
         self._reader = reader
 
-    async def begin(self, progress: Progress) -> None:
+    async def first_look(self) -> GenerationSnapshot:
         """
-        Fold everything up to the checkpoint.
+        Look up to where everything is to be folded, and without what.
 
         :raises Superseded: as with `look`.
         :raises NothingToVerify: the generation was made by another version of the projection.
@@ -77,10 +79,17 @@ class FollowingFold:
         self._require_version(self.live)
         snapshot = await self._without_retries()
         await self._fork_check.require(self._reader, snapshot.checkpoint)
-        stage = f"{self.fold.projection.label}, folding the log"
-        progress.begin("event", total=snapshot.checkpoint.position, stage=stage)
-        async for _ in self._catch_up(snapshot):
-            progress.show(self.fold.identity.count, reached=self.fold.position)
+        self._leave_out(snapshot)
+        return snapshot
+
+    async def begin(self, first: GenerationSnapshot) -> None:
+        """
+        Fold what is left up to the checkpoint of the first look.
+
+        :raises Superseded: as with `look`.
+        """
+        async for _ in self._catch_up(first):
+            pass
         await self._all_erased()
 
     async def look(self, query: GenerationQuery) -> GenerationSnapshot:
@@ -174,23 +183,15 @@ class FollowingFold:
             raise Superseded("the store came back older")
         if checkpoint.is_retrying:
             raise Superseded("an event that was parked is being brought to many documents")
-        self.fold.leave_out(snapshot.parking)
-        self.fold.trimmed = checkpoint.trimmed
-        async for events in self._events(until=checkpoint.position):
+        self._leave_out(snapshot)
+        async for events in events_of(self._reader, self.fold, until=checkpoint.position, limits=self.limits):
             yield self.fold.advance(events)
         await self._require_same_log(checkpoint)
         self.checkpoint = checkpoint
 
-    async def _events(self, *, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
-        """Give what follows the fold, up to a position that the store reflects: nothing more can appear before it."""
-        if until - self.fold.position > self.limits.portion:
-            async for events in self._reader.replay(after=self.fold.position, until=until):
-                yield events
-        while self.fold.position < until:
-            events = await self._reader.read(after=self.fold.position, limit=self.limits.portion)
-            if not (within := [each for each in events if each.position <= until]):
-                return
-            yield within
+    def _leave_out(self, snapshot: GenerationSnapshot) -> None:
+        self.fold.leave_out(snapshot.parking)
+        self.fold.trimmed = snapshot.checkpoint.trimmed
 
     async def _require_same_log(self, checkpoint: Checkpoint) -> None:
         if self.fold.identity != LogIdentity(checkpoint.event_id, checkpoint.count):
@@ -204,6 +205,39 @@ class FollowingFold:
                 f"projection {projection.name}: generation {live.generation} was made by version {live.version}, this"
                 f" release has version {projection.version}: verify it with a release that has the same"
             )
+
+
+async def begin_together(followings: Sequence[FollowingFold], *, reader: EventReader, progress: Progress) -> None:
+    """
+    Fold what all generations reflect by one reading of the log, and then each of them up to its checkpoint.
+
+    :raises Superseded, NothingToVerify, LogForked: see `FollowingFold.first_look`.
+    """
+    looks = [(each, await each.first_look()) for each in followings]
+    until = min(first.checkpoint.position for _, first in looks)
+    (fold, *_), limits = [each.fold for each in followings], followings[0].limits
+    stage = f"{fold.projection.label if len(looks) == 1 else fold.projection.name}, folding the log"
+    progress.begin("event", total=until, stage=stage)
+    async for events in events_of(reader, fold, until=until, limits=limits):
+        for each in followings:
+            each.fold.advance(events)
+        progress.show(fold.identity.count, reached=fold.position)
+    for each, first in looks:
+        await each.begin(first)
+
+
+async def events_of(
+    reader: EventReader, fold: Fold, *, until: int, limits: VerifyLimits
+) -> AsyncIterator[Sequence[RecordedEvent]]:
+    """Give what follows a fold, up to a position that the store reflects: nothing more can appear before it."""
+    if until - fold.position > limits.portion:
+        async for events in reader.replay(after=fold.position, until=until):
+            yield events
+    while fold.position < until:
+        events = await reader.read(after=fold.position, limit=limits.portion)
+        if not (within := [each for each in events if each.position <= until]):
+            return
+        yield within
 
 
 def _entries_of(documents: Iterable[Sequence[Expected]]) -> set[Entry]:

@@ -1,8 +1,11 @@
-"""Verifying one projection: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
+"""Verifying projections: Redis against the log, the log against PostgreSQL's state, and repairing what differs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from time import perf_counter
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,11 +14,12 @@ from projector.audit.ports import Directory
 from projector.audit.verify.differences import MOST_DETAILS, Difference, Findings
 from projector.audit.verify.examination import Examination
 from projector.audit.verify.fold import Fold, RecordsAhead
-from projector.audit.verify.following import FollowingFold, VerifyLimits
+from projector.audit.verify.following import FollowingFold, VerifyLimits, begin_together
 from projector.audit.verify.repair import Repair
 from projector.declaring.documents import Key
-from projector.declaring.projection import Projection
+from projector.store.collections import Variant
 from projector.store.errors import Superseded
+from projector.store.inspection import GenerationQuery
 from projector.store.ports import ProjectionStore
 from shared.event_log import EventLog
 from shared.runtime.progress import Progress
@@ -88,9 +92,13 @@ class Verification:
     progress: Progress
     limits: VerifyLimits = field(default_factory=VerifyLimits)
 
-    async def verify(self, store: ProjectionStore, *, repair: bool = False) -> Verified:
+    async def verify_all(self, stores: Sequence[ProjectionStore], *, repair: bool = False) -> list[Verified]:
+        """Verify each projection; parts of one together, as many as have no more than memory is meant for."""
+        return [await self.verify(*each, repair=repair) for each in await self._together(stores)]
+
+    async def verify(self, *stores: ProjectionStore, repair: bool = False) -> Verified:
         """
-        Compare, and write anew what differs in the store, if that is asked for.
+        Compare a projection, or parts of it, and write anew what differs in the store, if that is asked for.
 
         :raises NothingToVerify: there is no generation that could be compared.
         :raises Unsound: it is damaged, or the log is not the one that was projected, or cannot be folded.
@@ -100,59 +108,105 @@ class Verification:
         reasons: list[str] = []
         while len(reasons) < BEGINNINGS:
             try:
-                return await self._verify(store, repair=repair)
+                return await self._verify(stores, repair=repair)
             except Superseded as error:
                 reasons.append(str(error))
-        raise ReadModelUnstable(f"projection {store.projection.label}: {'; then '.join(reasons)}: try again")
+        raise ReadModelUnstable(f"projection {_name(stores)}: {'; then '.join(reasons)}: try again")
 
-    async def _verify(self, store: ProjectionStore, *, repair: bool) -> Verified:
-        began, fold = perf_counter(), Fold(store.projection)
+    async def _verify(self, stores: Sequence[ProjectionStore], *, repair: bool) -> Verified:
+        began, folds = perf_counter(), [Fold(each.projection) for each in stores]
         async with self.log.connect() as reader:
-            following = FollowingFold(fold, reader=reader, inspector=store.inspector, limits=self.limits)
-            await following.begin(self.progress)
-            examination = Examination(following)
-            findings = await examination.examine(self.progress)
-            left = await _repaired(findings, examination, following, store) if repair else findings
-        position, stale = following.checkpoint.reached, len(fold.parking.documents())
-        rows = await self._compare_with_state(fold, findings)
+            followings = [
+                FollowingFold(fold, reader=reader, inspector=store.inspector, limits=self.limits)
+                for fold, store in zip(folds, stores, strict=True)
+            ]
+            await begin_together(followings, reader=reader, progress=self.progress)
+            examined = [
+                await self._examine(each, store, repair=repair) for each, store in zip(followings, stores, strict=True)
+            ]
+        position = min(each.checkpoint.reached for each in followings)
+        stale, state = sum(len(each.parking.documents()) for each in folds), Findings()
+        rows = await self._compare_with_state(folds, state)
         return Verified(
-            projection=store.projection.label,
+            projection=_name(stores),
             position=position,
-            documents=examination.documents,
-            entries=examination.entries,
+            documents=sum(each.documents for each in examined),
+            entries=sum(each.entries for each in examined),
             rows=rows,
             stale=stale,
-            differences=findings.count,
-            repaired=findings.in_store - left.in_store,
-            details=findings.details,
+            differences=sum(each.findings.count for each in examined) + state.count,
+            repaired=sum(each.repaired for each in examined),
+            details=[*chain.from_iterable(each.findings.details for each in examined), *state.details],
             seconds=round(perf_counter() - began, 3),
         )
 
-    async def _compare_with_state(self, fold: Fold, findings: Findings) -> int:
-        """Tell where the log and the state differ, and give the number of rows; the fold is of no use afterwards."""
-        counterparts = COUNTERPARTS.get(fold.projection.name, ())
+    async def _examine(self, following: FollowingFold, store: ProjectionStore, *, repair: bool) -> "_Examined":
+        examination = Examination(following)
+        findings = await examination.examine(self.progress)
+        left = await _repaired(findings, examination, following, store) if repair else findings
+        repaired = findings.in_store - left.in_store
+        return _Examined(examination.documents, examination.entries, findings, repaired)
+
+    async def _together(self, stores: Sequence[ProjectionStore]) -> list[list[ProjectionStore]]:
+        """Put parts of one projection together, as long as they have few documents enough."""
+        groups, last, documents = list[list[ProjectionStore]](), "", 0
+        for each in stores:
+            own = await _documents_in(each)
+            documents += own
+            if each.projection.name != last or documents > self.limits.together:
+                groups.append([])
+                last, documents = each.projection.name, own
+            groups[-1].append(each)
+        return groups
+
+    async def _compare_with_state(self, folds: Sequence[Fold], findings: Findings) -> int:
+        """Tell where the log and the state differ, and give the number of rows; the folds are of no use afterwards."""
+        counterparts = COUNTERPARTS.get(folds[0].projection.name, ())
         if self.directory is None or not counterparts:
             return 0
         count = 0
         async with self.directory.snapshot() as snapshot:
-            records = RecordsAhead(fold)
+            records = RecordsAhead(folds)
             while events := await snapshot.events(after=records.position, limit=self.limits.portion):
                 records.advance(events)
             for counterpart in counterparts:
-                rows = _own(snapshot.rows(counterpart), counterpart.kind, fold.projection)
+                rows = _own(snapshot.rows(counterpart), counterpart.kind, records)
                 async for id_, differing in drifts(records, counterpart.kind, rows):
                     count += 1
                     for drift in differing:
-                        findings.add_state(_difference(fold.projection, counterpart, id_, drift))
+                        findings.add_state(_difference(records, counterpart, id_, drift))
         return count
 
 
+class _Examined(NamedTuple):
+    documents: int
+    entries: int
+    findings: Findings
+    repaired: int
+
+
+async def _documents_in(store: ProjectionStore) -> int:
+    """Return about how many documents readers use; what is amiss with them is said once they are looked at."""
+    if (live := await store.inspector.live()) is None:
+        return 0
+    sizes = [Variant(kind.name, "full") for kind in store.projection.kinds]
+    with suppress(Superseded):
+        [snapshot] = await store.inspector.inspect((live,), GenerationQuery(sizes=sizes))
+        return sum(snapshot.sizes.values())
+    return 0
+
+
+def _name(stores: Sequence[ProjectionStore]) -> str:
+    (first, *others) = [each.projection for each in stores]
+    return f"{first.name} ({len(stores)} parts)" if others else first.label
+
+
 async def _own(
-    rows: AsyncIterator[tuple[str, Fields]], kind: str, projection: Projection
+    rows: AsyncIterator[tuple[str, Fields]], kind: str, records: RecordsAhead
 ) -> AsyncIterator[tuple[str, Fields]]:
     """Leave out what lies in other partitions."""
     async for row in rows:
-        if projection.holds(Key(kind, row[0])):
+        if records.holder(Key(kind, row[0])):
             yield row
 
 
@@ -166,9 +220,10 @@ async def _repaired(
     return await examination.again(findings)
 
 
-def _difference(projection: Projection, counterpart: Counterpart, id: str, drift: Drift) -> Difference:
+def _difference(records: RecordsAhead, counterpart: Counterpart, id: str, drift: Drift) -> Difference:
+    holder = records.holder(Key(counterpart.kind, id))
     return Difference(
-        projection=projection.label,
+        projection=holder.projection.label if holder else "",
         entity=f"{counterpart.kind} {id}",
         field=f"state.{drift.field}",
         expected=drift.expected,

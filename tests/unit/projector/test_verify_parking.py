@@ -117,7 +117,7 @@ def test_behind_the_checkpoint_all_is_put_aside_that_the_projector_will_park():
         history.add_member(group, person)
     fold = Fold(poisoned(groups, lambda recorded: recorded.position == 9))
     fold.advance(history.events[:8])
-    records = RecordsAhead(fold)
+    records = RecordsAhead([fold])
 
     records.advance(history.events[8:])
 

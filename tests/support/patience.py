@@ -26,7 +26,7 @@ async def answered(client: httpx.AsyncClient, path: str, holds: Callable[[httpx.
     """Ask an application in this process until something holds of its answer; return that."""
     async with asyncio.timeout(SECONDS):
         while not holds(answer := await client.get(path)):  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.005)
     return answer
 
 

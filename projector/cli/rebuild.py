@@ -235,7 +235,8 @@ class _Rebuild:
     def _waits_in_vain(self, rebuild: RebuildStatus) -> str | None:
         """Return why it does not go live though it is ready: it does with parts that are not, and are not rebuilt."""
         parts = [self._others[each] for each in rebuild.waits_for] if rebuild.phase == READY else []
-        idle = [each.name for each in parts if each.rebuild is None or each.rebuild.held]
+        known = [each for each in parts if each.generation]
+        idle = [each.name for each in known if each.rebuild is None or each.rebuild.held]
         return f"it is ready, and goes live together with {', '.join(idle)}: rebuild these too" if idle else None
 
     async def _status(self) -> PartStatus:

@@ -62,12 +62,14 @@ class HeldCheckpoints:
 class PartitionedProcess:
     """A projector of all partitions."""
 
-    def __init__(self, projections=PROJECTIONS):
-        self.around = Surroundings(log=CountedMemoryLog())
-        self.around.history.register("ada")
+    def __init__(self, projections=PROJECTIONS, *, beside=None):
+        """:param beside: another one, of another release."""
+        self.around = beside.around if beside else Surroundings(log=CountedMemoryLog())
+        self.around.history.register(f"ada{len(self.around.history.events)}")
         self.around.append()
         self.layout = layout_of(projections, PARTITIONS)
-        self.contents = {each.tag: MemoryStore(keyspace=each) for each in (HOME, *PARTITIONS.keyspaces)}
+        stores = {each.tag: MemoryStore(keyspace=each) for each in (HOME, *PARTITIONS.keyspaces)}
+        self.contents = beside.contents if beside else stores
         self.places = {part.label: self.contents[keyspace.tag] for keyspace, part in self.layout.parts}
         self.stores = {part.label: store_in_memory(self.places[part.label], part) for _, part in self.layout.parts}
         self.checkpoints = HeldCheckpoints(self.places, nth=1)

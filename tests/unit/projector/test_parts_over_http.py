@@ -1,105 +1,84 @@
-"""What operators see and do where a projection has three parts."""
+"""All parts of a projection, as operators order that they go to another version: over HTTP and on the command line."""
 
 import pytest
 
+from projector.cli import rebuild as rebuilding
 from projector.projections.profiles import profiles
-from projector.projections.registry import PROJECTIONS
-from shared.events import GroupCreated
-from shared.read_model.partitions import Partitions
-from tests.support.bugs import poisoned
-from tests.support.histories import nth_id
+from shared.cli.api_client import PROJECTOR, ApiClient
 from tests.support.patience import answered
-from tests.unit.projector.test_partitioned_projector import PARTITIONS, PartitionedProcess
+from tests.support.projections import newer
+from tests.unit.projector.test_partitioned_projector import PartitionedProcess
 
-ALL = ["profiles.0", "profiles.1", "profiles.2"]
-ADA = nth_id(1)
-
-
-@pytest.fixture
-def group(process):
-    return process.around.history.events[-1].aggregate_id
+PARTS = ["profiles.0", "profiles.1", "profiles.2"]
+BODY = {"by": "ada", "force": False, "keep_old": 3600.0, "hold": False}
 
 
 @pytest.fixture
-def process():
-    """A release that can fold neither Ada's change nor what makes a group, which every part of profiles keeps."""
-    planted = poisoned(profiles, lambda recorded: recorded.position == 3 or isinstance(recorded.event, GroupCreated))
-    process = PartitionedProcess([planted, *PROJECTIONS[1:]])
-    process.around.history.update(ADA, title="Dr")
-    process.around.history.create_group("chess")
-    process.around.append()
-    return process
+async def client():
+    """The API of the next release, beside the one that has filled all parts."""
+    old = PartitionedProcess((profiles,))
+    new = PartitionedProcess((newer(profiles),), beside=old)
+    async with old.running(), new.running() as opened:
+        yield opened
 
 
 @pytest.fixture
-async def client(process):
-    async with process.running() as client:
-        yield client
+def projector(client):
+    return ApiClient(PROJECTOR, client)
 
 
-async def parked(client, documents, path="/parked"):
-    """The answer once so many documents are."""
-    return (await answered(client, path, lambda answer: len(answer.json().get("parked", ())) == documents)).json()
+def parts_in(status):
+    return status.json()["projections"][0]["parts"]
 
 
-async def test_a_projection_is_one_line_and_its_parts_are_below(client):
-    status = (await client.get("/status")).json()
-
-    names = [each["name"] for each in status["projections"]]
-    assert names == ["profiles", "groups", "activity", "unique-entries", "stats", "changes"]
-    assert [each["name"] for each in status["projections"][0]["parts"]] == ALL
-    assert {each["checkpoint"] for each in status["projections"]} == {status["head"]}
-    assert status["projections"][0]["parked"] == 4
-    assert "12 parts" not in (page := (await client.get("/", headers={"Accept": "text/html"})).text)
-    page = (await client.get("/", headers={"Accept": "text/html"})).text
-    assert page.count("<summary") == 4 + 1
-    assert 'id="profiles.1-rebuild"' in page
+def versions_in(status):
+    return [each["version"] for part in parts_in(status) for each in part["generations"] if each["role"] == "live"]
 
 
-async def test_metrics_have_a_label_for_the_partition(client):
-    text = (await client.get("/metrics")).text
-
-    assert 'muster_projection_checkpoint_position{partition="2",projection="profiles"} 4.0' in text
-    assert 'muster_projection_checkpoint_position{partition="",projection="stats"} 4.0' in text
+async def rebuilt(projector, names):
+    return await rebuilding.rebuild_all(projector, names, BODY, as_json=False, every=0.005)
 
 
-async def test_what_is_parked_in_all_parts_is_one_document(client, group):
-    """Whether all is asked for, the projection, or a part."""
-    report = await parked(client, 2)
+async def test_the_command_rebuilds_all_parts_and_takes_all_back(projector, client, capsys):
+    """It orders all at once: no part goes live before the others."""
+    assert await rebuilt(projector, PARTS) == 0
+    assert versions_in(await client.get("/status")) == [profiles.version + 1] * 3
+    assert capsys.readouterr().err.count(" is live\n") == 3
 
-    places = {each["id"]: each["parts"] for each in report["parked"]}
-    own = [f"profiles.{Partitions(PARTITIONS.count).of(str(ADA))}"]
-    assert places == {str(ADA): own, str(group): ALL}
-    assert {each["projection"] for each in report["parked"]} == {"profiles"}
-    [whole] = (await parked(client, 1, f"/parked/profiles/{group}"))["parked"]
-    [part] = (await parked(client, 1, f"/parked/profiles.1/{group}"))["parked"]
-    assert (whole["waiting"], whole["parts"]) == ([4], ALL)
-    assert part == whole | {"parts": ["profiles.1"]}
+    assert await rebuilding.roll_back_all(projector, ["profiles"], force=False) == 0
+    assert versions_in(await client.get("/status")) == [profiles.version] * 3
+    said = capsys.readouterr().err
+    assert all(f"{part}: generation " in said for part in PARTS)
 
 
-async def test_it_is_retried_and_skipped_in_all_of_them_by_one_order(client, group):
-    """Sent twice, it is done once."""
-    path = f"/parked/profiles/{group}"
-    retried = (await client.post(f"{path}/retry", json={})).json()
-    skipped = await client.post(f"{path}/skip", json={"reason": "a test", "by": "ada", "position": 4})
-    again = await client.post(f"{path}/skip", json={"reason": "a test", "by": "ada", "position": 4})
+async def test_a_part_that_is_rebuilt_alone_says_for_which_others_it_waits(projector, client, capsys):
+    """And is given up with them."""
+    assert await rebuilt(projector, PARTS[1:2]) == 1
+    assert "not switched: it is ready, and goes live together with profiles.0, profiles.2" in capsys.readouterr().err
+    rebuild = parts_in(await client.get("/status"))[1]["rebuild"]
+    assert (rebuild["phase"], rebuild["waits_for"]) == ("ready", ["profiles.0", "profiles.2"])
 
-    assert (retried["settled"], [each["parts"] for each in retried["parked"]]) == (True, [ALL])
-    assert (skipped.json()["settled"], skipped.json()["parked"]) == (True, [])
-    assert [(each["projection"], each["position"]) for each in skipped.json()["skipped"]] == [("profiles", 4)]
-    assert (again.status_code, again.json()["type"]) == (404, "/problems/not-parked")
-    assert [each["id"] for each in (await parked(client, 1))["parked"]] == [str(ADA)]
-
-
-async def test_in_one_part_it_is_skipped_there_alone(client, group):
-    await client.post(f"/parked/profiles.2/{group}/skip", json={"reason": "a test"})
-
-    [left] = (await parked(client, 1, f"/parked/profiles/{group}"))["parked"]
-    assert left["parts"] == ["profiles.0", "profiles.1"]
+    assert await rebuilding.abort_all(projector, PARTS[1:2]) == 1
+    assert "`muster rebuild --abort profiles` gives all up" in capsys.readouterr().err
+    assert await rebuilding.abort_all(projector, ["profiles"]) == 0
+    await answered(client, "/status", lambda status: not any(each["rebuild"] for each in parts_in(status)))
 
 
-@pytest.mark.parametrize("name", ["people", "profiles.3", "profile"])
-async def test_a_part_that_is_not_there_is_said(client, name):
-    answer = await client.get(f"/parked/{name}/{ADA}")
+async def test_a_part_that_is_held_holds_up_the_others(projector, client, capsys):
+    """The command says so, and ends; ordered again, all go."""
+    await client.post("/projections/profiles.2/rebuild", json={"hold": True})
+    await answered(client, "/status", lambda status: (parts_in(status)[2]["rebuild"] or {}).get("held"))
 
-    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/projection-not-found")
+    assert await rebuilt(projector, PARTS[:2]) == 1
+    assert capsys.readouterr().err.count("goes live together with profiles.2: rebuild these too") == 2
+    assert await rebuilt(projector, PARTS) == 0
+
+
+async def test_a_generation_is_one_of_a_part(client):
+    orders = [
+        await client.post(f"/projections/profiles/{order}", json={"generation": "g1"})
+        for order in ("abort", "rollback")
+    ]
+
+    assert [(each.status_code, each.json()["type"]) for each in orders] == [(409, "/problems/refused")] * 2
+    assert "name the part" in orders[0].json()["detail"]

@@ -19,7 +19,7 @@ from shared.observability import logging as telemetry
 from shared.observability import tracing
 from shared.observability.metrics import SharedMetrics, metrics_of
 from shared.runtime.exit_with_parent import exit_with_parent
-from shared.runtime.garbage import search_as_usual, search_seldom
+from shared.runtime.garbage import search_seldom, search_while_serving
 from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
 from shared.server.reloading import ReloadingServer
@@ -142,7 +142,7 @@ def _made(target: str) -> Any:
     module, factory = target.split(":")
     create: Callable[[], Any] = getattr(importlib.import_module(module), factory)
     application = create()
-    search_as_usual()
+    search_while_serving()
     return application
 
 

@@ -205,7 +205,7 @@ def _until(ask):
 def test_a_second_server_on_the_port_is_refused_in_one_line(serve, port):
     """Granian alone would share the port, and the two would take turns."""
     serve()
-    assert int(_asked(port, "/garbage")) == gc.get_threshold()[0], "it is searched for more seldom than usual"
+    assert gc.get_threshold()[0] < int(_asked(port, "/garbage")) < 100_000, "it is searched for as while loading"
 
     _, said = (second := serve()).communicate(timeout=SECONDS)
 

@@ -23,8 +23,6 @@ from shared.postgres.connection import connected
 from write_side.adapters.postgres.connections.notifier import PostgresNotifier
 from write_side.cli.webhooks import position_of_now
 
-pytestmark = pytest.mark.anyio
-
 _APPEND = """
     insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
     values (gen_random_uuid(), 'account', %s, %s, 'account-suspended', 1, %s,

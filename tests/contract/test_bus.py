@@ -31,8 +31,6 @@ from write_side.bus.limits import BusLimits
 from write_side.bus.shard import ShardConsumer
 from write_side.bus.stream import ShardStream
 
-pytestmark = pytest.mark.anyio
-
 LIMITS = BusLimits(wait_seconds=0.05, share_seconds=0.01, first_retry=0.01, longest_retry=0.02)
 ERP = Principal("erp", frozenset())
 REGISTER = {"command": "register-account", **ANDRE}

@@ -12,8 +12,6 @@ from tests.support.write_side import ANDRE
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize(
     "spoil",

@@ -15,8 +15,6 @@ from write_side.adapters.postgres.deliveries import PostgresDeliveries
 from write_side.domain.account import AccountStatus
 from write_side.ports import Delivery, DeliveryCounts, LeadLost
 
-pytestmark = pytest.mark.anyio
-
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 ADA, BOB, EVE = UUID(int=1), UUID(int=2), UUID(int=3)

@@ -20,8 +20,6 @@ from write_side.domain.errors import (
 )
 from write_side.execution.invocation import Answer
 
-pytestmark = pytest.mark.anyio
-
 EVERYTHING = {**ANDRE, "external_id": "hr:17", "title": "Senator", "tags": ["house"], "attributes": {"floor": "4"}}
 
 

@@ -13,8 +13,6 @@ from tests.support.folding import fold_all
 from tests.support.verifying import HandInRedis, be_live, differences_in, verify
 from tests.support.write_side import create_groups, postgres_write_side, register
 
-pytestmark = pytest.mark.anyio
-
 PERSON = {
     "email": "quagga@example.org",
     "handle": "zebedee",

@@ -4,8 +4,6 @@ import asyncio
 from contextlib import AsyncExitStack
 from uuid import UUID, uuid4
 
-import pytest
-
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from shared.event_log import LogIdentity
@@ -15,8 +13,6 @@ from shared.runtime.retry import Backoff, poll
 from tests.support.patience import SECONDS
 from tests.support.reading import CountedReads, Reading
 from tests.support.write_side import ANDRE, memory_write_side
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_an_empty_log_has_no_head(write_side):

@@ -22,8 +22,6 @@ from write_side.http.app import write_api
 from write_side.services import register_executor
 from write_side.use_cases import USE_CASES
 
-pytestmark = pytest.mark.anyio
-
 EVERY = pytest.mark.parametrize("use_case", USE_CASES, ids=lambda each: each.name)
 
 

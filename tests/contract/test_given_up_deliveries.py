@@ -3,15 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from tests.support.reacting import reacting_on
 from tests.support.webhooks import NOW, webhook
 from write_side.adapters.postgres.webhooks import PostgresWebhooks
 from write_side.reactions.limits import ReactionLimits
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_what_was_given_up_is_read_and_retried(database_url):

@@ -61,8 +61,6 @@ from write_side.http.app import write_api
 from write_side.ports import CommandContext, NotYet, Place, Window
 from write_side.services import register_executor
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def grouped(database_url) -> AsyncIterator[WriteSide]:

@@ -11,8 +11,6 @@ from write_side.domain.errors import ExternalIdTaken, GroupExists, GroupNotFound
 from write_side.execution.invocation import Answer
 from write_side.ports import Outcome
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_a_group_is_created_with_its_event(write_side):
     """The event log has what it is; an empty description is one."""

@@ -12,8 +12,6 @@ from write_side.execution.invocation import Answer
 from write_side.ports import AlreadyDone
 from write_side.use_cases.suspend_account import SuspendAccount, suspend_account
 
-pytestmark = pytest.mark.anyio
-
 BY_HANDLE = AccountRef.parse("@andre.carson")
 
 

@@ -15,8 +15,6 @@ from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
 
-pytestmark = pytest.mark.anyio
-
 ADA, SSAF = AccountRef.parse("@ada"), GroupRef.parse("ssaf")
 BEEN_A_MEMBER = """
     insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)

@@ -19,8 +19,6 @@ from shared.redis.client import connect
 from tests.support.histories import DAWN
 from tests.support.write_side import create_groups, postgres_write_side, register
 
-pytestmark = pytest.mark.anyio
-
 
 async def walked(pages, query):
     """Every event that is found, page by page, and how many pages that took."""

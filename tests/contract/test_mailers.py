@@ -28,8 +28,6 @@ from write_side.adapters.memory import MemoryMailer
 from write_side.domain.values import EmailAddress
 from write_side.ports import Mail, Mailer, MailRefused
 
-pytestmark = pytest.mark.anyio
-
 SENDER = Address("Müster", "muster", "example.org")
 USER = ":".join(quote(each, safe="") for each in LOGIN)
 

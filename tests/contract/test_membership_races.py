@@ -14,8 +14,6 @@ from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
 from write_side.execution.invocation import Answer
 
-pytestmark = pytest.mark.anyio
-
 RACERS = 20
 ROLES = ("Chair", "Clerk")
 ADA, SSAF = AccountRef.parse("@ada"), GroupRef.parse("ssaf")

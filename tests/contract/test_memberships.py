@@ -12,8 +12,6 @@ from write_side.domain.account import AccountAlreadyClosed
 from write_side.execution.invocation import Answer
 from write_side.ports import Outcome
 
-pytestmark = pytest.mark.anyio
-
 ADA = {"group": "ssaf", "account": "@ada"}
 CHANGES = (("change-member-role", {"role": "X"}), ("remove-group-member", {}))
 

@@ -42,11 +42,6 @@ NOBODYS = (
 )
 
 
-@pytest.fixture
-def list_limits():
-    return ListLimits()
-
-
 @pytest.fixture(params=ALSO_IN_PARTS)
 async def side(request, list_limits):
     async with side_on(request.param, "profiles", request, list_limits=list_limits) as side:

@@ -20,8 +20,6 @@ from write_side.reactions.limits import ReactionLimits
 from write_side.reactions.registry import REACTIONS, ReactionTimes, reactions_at
 from write_side.reactions.scheduler import EventNotKnown, Scheduler
 
-pytestmark = pytest.mark.anyio
-
 
 class ListedEvents:
     """A reader of a log that a test wrote."""

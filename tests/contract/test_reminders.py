@@ -9,8 +9,6 @@ from shared.events import AccountClosed
 from write_side.domain.account import AccountStatus
 from write_side.reactions.registry import ReactionTimes, reactions_at
 
-pytestmark = pytest.mark.anyio
-
 REMINDER, CLOSING = timedelta(days=3), timedelta(days=30)
 NEVER, LATER = ReactionTimes(reminder=REMINDER), ReactionTimes(reminder=REMINDER, closing=CLOSING)
 

@@ -11,8 +11,6 @@ from write_side.adapters.memory.shard_locks import MemoryShardLocks, MemoryShard
 from write_side.adapters.postgres.shard_locks import PostgresShardLocks
 from write_side.ports import ShardLocks
 
-pytestmark = pytest.mark.anyio
-
 END_SESSIONS = """
     select pg_terminate_backend(pid, 10000) from pg_stat_activity
      where datname = current_database() and pid <> pg_backend_pid()"""

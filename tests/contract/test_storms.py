@@ -12,8 +12,6 @@ from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import GroupNotFound, MemberNotFound, SlugTaken, StaleAggregate
 from write_side.execution.invocation import Answer
 
-pytestmark = pytest.mark.anyio
-
 PEOPLE, SLUGS = ("ada", "bob", "cyd", "dan"), ("one", "two", "three")
 ROLES = ("member", "Chair", "Clerk")
 DEEDS = {

@@ -13,8 +13,6 @@ from write_side.domain.values import EmailAddress, Handle
 from write_side.execution.invocation import Answer
 from write_side.ports import Outcome
 
-pytestmark = pytest.mark.anyio
-
 BY_HANDLE = AccountRef.parse("@andre.carson")
 
 

@@ -14,8 +14,6 @@ from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.email_token import EmailToken, TokenNotGood
 from write_side.domain.values import EmailAddress
 
-pytestmark = pytest.mark.anyio
-
 OTHER = "andre@carson.example"
 
 

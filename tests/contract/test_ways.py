@@ -5,8 +5,6 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
-import pytest
-
 from projector.adapters.redis.store import store_in_redis
 from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
@@ -21,8 +19,6 @@ from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.memory import MemoryTokenKey
 from write_side.http.app import write_api
 from write_side.services import register_executor
-
-pytestmark = pytest.mark.anyio
 
 BOB = {"email": "bob@example.org", "handle": "bob", "display_name": "Bob"}
 

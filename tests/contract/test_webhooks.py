@@ -19,8 +19,6 @@ from write_side.domain.references import GroupRef
 from write_side.webhooks.administration import change_webhook
 from write_side.webhooks.ports import WebhookChanged, WebhookExists, WebhookNotFound
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def webhooks(reacting, request):

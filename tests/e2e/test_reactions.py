@@ -9,8 +9,6 @@ from tests.support.commands import muster
 from tests.support.mails import mail_to
 from tests.support.stack import Child, until
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def stack(mortal_stack):

@@ -17,8 +17,6 @@ from write_side.adapters.postgres.connections.transactions import TransactionLim
 from write_side.domain.errors import AccountNotFound
 from write_side.domain.references import AccountRef
 
-pytestmark = pytest.mark.anyio
-
 HASTY = TransactionLimits(seconds=0.5)
 
 

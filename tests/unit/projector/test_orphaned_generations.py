@@ -13,8 +13,6 @@ from tests.support.patience import until
 from tests.support.projections import newer
 from tests.support.projectors import projector_on, run_until, running, with_people
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 def around():

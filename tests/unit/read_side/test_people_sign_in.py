@@ -5,7 +5,6 @@ import pytest
 from read_side.adapters.memory.commands import MemoryCommandSender
 from read_side.commands import CommandSender, Done
 from shared.auth.adapters.memory.sessions import MemorySessions
-from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ
 from shared.auth.sessions import Sessions
 from shared.auth.tokens import sign_in_audience, unverified
@@ -22,11 +21,6 @@ FORMS = ("/?new=person", "/people/ada?edit=1", "/people/groups/ssju?edit=1")
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     return Keys(tmp_path_factory.mktemp("people") / "keys")
-
-
-@pytest.fixture
-def authentication(keys):
-    return TokenAuthentication(keys.directory, audience="muster")
 
 
 @pytest.fixture

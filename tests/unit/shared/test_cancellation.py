@@ -6,8 +6,6 @@ import pytest
 
 from shared.runtime.cancellation import to_the_end
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_work_goes_on_to_its_end(times):

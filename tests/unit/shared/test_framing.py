@@ -8,8 +8,6 @@ import pytest
 from shared.http.limits import HttpLimits
 from shared.http.middleware.framing import IncomingBody, MessageFraming
 
-pytestmark = pytest.mark.anyio
-
 HOST = (b"host", b"localhost:8001")
 TWICE = [b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key", b"if-match"]
 REFUSED = {

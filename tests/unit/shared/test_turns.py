@@ -6,8 +6,6 @@ import pytest
 
 from shared.runtime.turns import TakingTurns
 
-pytestmark = pytest.mark.anyio
-
 
 class Doubling:
     """Answers once it may, and remembers what it was asked together."""

@@ -9,8 +9,6 @@ from tests.support.patience import SECONDS
 from write_side.execution.admission import Admission
 from write_side.execution.limits import ExecutionLimits
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_one_more_than_may_wait_is_refused_at_once():
     admission = Admission(ExecutionLimits(at_once=1, most_waiting=1))

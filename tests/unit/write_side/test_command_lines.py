@@ -13,8 +13,6 @@ from write_side.http.duplex import NoRoom
 from write_side.http.stream import ANSWERS_UNREAD, BYTES_AT_ONCE, STOPPING, CommandLines
 from write_side.ports import Outcome
 
-pytestmark = pytest.mark.anyio
-
 LINE = b'{"command": "close-account", "account": "@a", "reason": "%s"}' % (b"x" * 1_000)
 COUNT = 4 * BYTES_AT_ONCE // len(LINE)
 

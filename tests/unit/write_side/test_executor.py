@@ -20,8 +20,6 @@ from write_side.execution.invocation import Answer, Channel
 from write_side.execution.limits import ExecutionLimits
 from write_side.ports import Outcome, Place, Window
 
-pytestmark = pytest.mark.anyio
-
 
 class FailingUnits(MemoryUnitsOfWork):
     """Units of work whose commits fail when a test says so, before or after they took effect."""

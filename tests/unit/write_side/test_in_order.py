@@ -12,8 +12,6 @@ from write_side.execution.in_order import MOST_AT_ONCE, InOrder
 from write_side.execution.invocation import Answer
 from write_side.ports import NotYet, Outcome
 
-pytestmark = pytest.mark.anyio
-
 DONE = Answer(Outcome(UUID(int=1), 1, 1), replayed=False)
 
 

@@ -19,8 +19,6 @@ from write_side.execution.limits import ExecutionLimits
 from write_side.execution.observation import observed
 from write_side.use_cases import USE_CASES
 
-pytestmark = pytest.mark.anyio
-
 QUEUE = Channel("queue")
 BY_NAME = {use_case.name: use_case for use_case in USE_CASES}
 

@@ -11,8 +11,6 @@ from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Name, Role
 
-pytestmark = pytest.mark.anyio
-
 ADA, SSAF = AccountRef.parse("@ada"), GroupRef.parse("ssaf")
 
 

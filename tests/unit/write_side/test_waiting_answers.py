@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from write_side.http.duplex import DiskRoom, NoRoom, WaitingAnswers, duplex
 from write_side.http.limits import StreamedAnswerLimits
 
-pytestmark = pytest.mark.anyio
-
 LIMITS = StreamedAnswerLimits(memory=20, block=10, disk=1_000)
 
 

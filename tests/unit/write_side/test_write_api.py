@@ -30,8 +30,6 @@ from write_side.execution.refusals import STORAGE_UNAVAILABLE
 from write_side.http.app import write_api
 from write_side.ports import CommandContext, Outcome
 
-pytestmark = pytest.mark.anyio
-
 
 class FailingDatabase(MemoryDatabase):
     """Fails at the commands named in `fails`."""

@@ -147,10 +147,13 @@ class LeaderElection:
         return self._shares.keys() == {each.partition for each in self._leaderships}
 
     def _part_of(self, names: Sequence[LeaseName], found: Candidates) -> Sequence[LeaseName]:
-        """Return the leases that this projector is to have."""
+        """Return the leases that this projector is to have; what it is to give up counts from now on as the other's."""
         by_partition = grouped((each.partition, each) for each in names)
         self._shares |= {tag: self._share(tag, found, leases) for tag, leases in by_partition.items()}
         plan = shared_out(self._shares)
+        for tag in by_partition:
+            if self._shares[tag].holder == self._candidate.id:
+                self._shares[tag] = self._shares[tag]._replace(holder=plan[tag])
         return [each for each in names if plan.get(each.partition) == self._candidate.id]
 
     def _share(self, tag: str, found: Candidates, leases: Collection[LeaseName]) -> Share:

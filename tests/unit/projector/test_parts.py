@@ -221,10 +221,13 @@ async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directo
         await until(lambda: directory.versions == (ALL_AT_V1 if back else ALL_AT_V2))
 
 
-async def test_parts_that_others_lead_are_taken_along_at_once(directory):
-    """As their leaders may be at rest: here none is there."""
-    async with directory.running(NEW) as (_, reconcilers):
-        await order_all(reconcilers)
+async def test_parts_that_are_led_elsewhere_are_taken_along_at_once(directory):
+    """Their leaders may be at rest; here there are none any more."""
+    async with directory.running(NEW, nths=(1, 2)) as (_, reconcilers):
+        await order_all(reconcilers[1:])
+        await directory.until_all_wait_but(0)
+    async with directory.running(NEW, nths=(0,)) as (_, reconcilers):
+        await reconcilers[0].begin(ORDER)
         await until(lambda: directory.versions == ALL_AT_V2)
 
 

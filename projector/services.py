@@ -21,6 +21,7 @@ from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.log_pages import PostgresLogPages
 from projector.adapters.processes.filler import RangeFillerInChild
+from projector.adapters.redis.layouts import RedisLayoutRecord
 from projector.adapters.redis.store import RedisPlaces, store_in_redis
 from projector.adapters.redis.timeline import RedisTimelineStore
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
@@ -46,11 +47,14 @@ from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
 from projector.projections.stats import stats
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
+from projector.rebuilding.layout_wish import Wish
+from projector.rebuilding.layouts import LayoutLimits, LayoutReconciler
 from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
 from projector.rebuilding.parts import Parts
 from projector.rebuilding.range_filler import FoldingRangeFiller
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
+from projector.store.layouts import LayoutRecord
 from projector.store.ports import Candidate, Lease, LeaseName, ProjectionStore
 from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.adapters.redis.sessions import RedisSessions
@@ -65,9 +69,10 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.tap import EventTap, TapLimits
 from shared.http.limits import HttpLimits
 from shared.read_model.keys import HOME
-from shared.read_model.partitions import UNIQUE_ENTRIES, Partitions
+from shared.read_model.layouts import Layouts
+from shared.read_model.partitions import AT_HOME, UNIQUE_ENTRIES, Partitions
 from shared.redis.client import connect
-from shared.settings import Settings
+from shared.settings import ENVIRONMENT, Settings
 
 AT_ONCE = frozenset({"profiles", UNIQUE_ENTRIES})
 """Projections that commit events one by one, and before the others, of which more events share a commit."""
@@ -76,9 +81,14 @@ SHARED_SECONDS = 0.05
 MakeFiller: TypeAlias = Callable[[ProjectionStore, EventLog, Settings], Filler]
 
 
-def register_services(registry: svcs.Registry) -> None:
-    """Register the real adapters, as the environment says."""
+def register_services(registry: svcs.Registry, *, layouts: Layouts | None = None) -> None:
+    """
+    Register the real adapters, as the environment says.
+
+    :param layouts: what was recorded when it was last looked at.
+    """
     settings = Settings.here()
+    layouts = layouts or Layouts(live=settings.partitions or 1)
     registry.register_value(Settings, settings)
     registry.register_value(HttpLimits, settings.limits_of(HttpLimits))
     register_authentication(registry, settings, to_page=TO_OPS_PAGE)
@@ -99,7 +109,8 @@ def register_services(registry: svcs.Registry) -> None:
         log=log,
         settings=settings,
         projections=projections,
-        filler=_filler_in_children,
+        layouts=layouts,
+        filler=partial(_filler_in_children, live=layouts.live),
         deliveries=given_up,
     )
     registry.register_value(LogPages, PostgresLogPages(settings.required("database_url")))
@@ -109,7 +120,20 @@ def register_services(registry: svcs.Registry) -> None:
         await directory.aclose()
         await redis.aclose()
 
-    registry.register_value(DriftSampler, sampler_on(directory, redis, settings), on_registry_close=aclose)
+    registry.register_value(
+        DriftSampler, sampler_on(directory, redis, settings, live=layouts.live), on_registry_close=aclose
+    )
+
+
+def wish_of(settings: Settings) -> Wish:
+    """Only a number that was given is wished for."""
+    return Wish(settings.partitions if settings.sources["partitions"] == ENVIRONMENT else None)
+
+
+async def layouts_of(settings: Settings, wish: Wish) -> Layouts | None:
+    """Return what is to be fed by the Redis of the settings; None where that cannot be known now."""
+    async with connect(settings.required("redis_url")) as client:
+        return await wish.layouts(RedisLayoutRecord(client))
 
 
 def projections_of(settings: Settings) -> Sequence[Projection]:
@@ -118,9 +142,9 @@ def projections_of(settings: Settings) -> Sequence[Projection]:
     return projections_keeping(settings.activity_kept, of_feed)
 
 
-def sampler_on(directory: Directory, redis: RedisPlaces, settings: Settings) -> DriftSampler:
-    """Return what compares a few records a second, on connections of its own."""
-    parts = layout_of(PROJECTIONS, Partitions(settings.partitions)).parts
+def sampler_on(directory: Directory, redis: RedisPlaces, settings: Settings, *, live: int) -> DriftSampler:
+    """Return what compares a few records a second of the layout that readers use, on connections of its own."""
+    parts = layout_of(PROJECTIONS, Partitions(live)).parts
     stores = [redis.store(part, keyspace=keyspace) for keyspace, part in parts]
     return DriftSampler(stores, directory=directory, limits=settings.limits_of(DriftSamplerLimits))
 
@@ -132,13 +156,14 @@ def register_redis(
     log: EventLog,
     settings: Settings | None = None,
     projections: Sequence[Projection] = PROJECTIONS,
+    layouts: Layouts = Layouts(live=1),  # noqa: B008 - immutable
     filler: MakeFiller | None = None,
     deliveries: GivenUpDeliveries | None = None,
 ) -> None:
     """Register a projector that keeps everything in one Redis, or in one cluster; see `register_projector`."""
     settings = settings or Settings.load({})
     redis = RedisPlaces(url, valid=settings.limits_of(ProcessorLimits).attest / 2)
-    layout = layout_of(projections, Partitions(settings.partitions))
+    layout = layout_of(projections, *map(Partitions, (layouts.live, *layouts.beside)))
     lease = redis.lease(layout.parts, limits=settings.limits_of(LeadershipLimits))
     registry.register_value(Lease, lease, on_registry_close=redis.aclose, ping=_answers)
     registry.register_value(TimelineStore, RedisTimelineStore(redis.home, keyspace=HOME))
@@ -148,6 +173,9 @@ def register_redis(
         lease=lease,
         stores=[redis.store(each, keyspace=keyspace) for keyspace, each in layout.parts],
         routed=layout.route and Routed(layout.route, redis.checkpoints(layout.parts)),
+        layouts=layouts,
+        record=RedisLayoutRecord(redis.home),
+        leaving=_leaving(projections, layouts, redis),
         clock=SystemClock(),
         settings=settings,
         filler=filler,
@@ -164,6 +192,9 @@ def register_projector(
     stores: Sequence[ProjectionStore],
     clock: Clock,
     routed: Routed | None = None,
+    layouts: Layouts = Layouts(live=1),  # noqa: B008 - immutable
+    record: LayoutRecord | None = None,
+    leaving: Sequence[ProjectionStore] = (),
     settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
     filler: MakeFiller | None = None,
@@ -173,6 +204,9 @@ def register_projector(
     Register what feeds all projections, on any adapters.
 
     :param routed: how events reach the partitions, where there are several.
+    :param layouts: of which these are the stores.
+    :param record: where it is recorded that it is these; without it, they stay as they are.
+    :param leaving: the stores of the layout that is to go.
     :param limits: of each projection, instead of those of the settings.
     :param deliveries: what operators are shown; none, where there is no database of a write side.
     :param filler: makes what fills generations, instead of what does it in this process.
@@ -190,7 +224,7 @@ def register_projector(
         limits=limits,
         make_filler=filler or _filler_here,
     )
-    parts = {each.projection.name: Parts(each.projection.name, clock=clock) for each in stores}
+    parts = {each.projection.whole: Parts(each.projection.whole, clock=clock) for each in stores}
     reconcilers = Reconcilers(
         [
             Reconciler(
@@ -199,7 +233,7 @@ def register_projector(
                 lease=lease,
                 ids=_generation_name,
                 name=candidate.id,
-                parts=parts[feed.store.projection.name],
+                parts=parts[feed.store.projection.whole],
                 rebuilds_by_itself=settings.rebuild == "auto",
             )
             for feed in feeds
@@ -209,6 +243,17 @@ def register_projector(
     board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring)
     parked = ParkedEvents(models={each.projection.label: each.model for each in stores}, clock=clock)
     registry.register_value(LeaderElection, election)
+    if record:
+        leader = leaderships[stats.name]
+        reconciler = LayoutReconciler(
+            record,
+            layouts,
+            _by_layout(layouts, stores, leaving),
+            leads=lambda: leader.is_held,
+            clock=clock,
+            limits=settings.limits_of(LayoutLimits),
+        )
+        registry.register_value(LayoutReconciler, reconciler)
     if mover:
         registry.register_value(CheckpointMover, mover)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
@@ -216,6 +261,22 @@ def register_projector(
     registry.register_value(EventEffects, EventEffects(stores))
     registry.register_value(LogPages, MemoryLogPages(log))
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
+
+
+def _leaving(projections: Sequence[Projection], layouts: Layouts, redis: RedisPlaces) -> Sequence[ProjectionStore]:
+    parts = layout_of(projections, Partitions(layouts.leaving)).parts if layouts.leaving else ()
+    return [redis.store(each, keyspace=keyspace) for keyspace, each in parts if each.name not in AT_HOME]
+
+
+def _by_layout(
+    layouts: Layouts, stores: Sequence[ProjectionStore], leaving: Sequence[ProjectionStore]
+) -> Mapping[int, Sequence[ProjectionStore]]:
+    """Return the stores of each layout by its number of partitions, without those at home."""
+    found = {layouts.leaving or 0: leaving}
+    for count in (layouts.live, *layouts.beside):
+        own = Partitions(count).keyspaces
+        found[count] = [each for each in stores if each.keyspace in own and each.projection.name not in AT_HOME]
+    return found
 
 
 def _feeds(
@@ -291,9 +352,9 @@ def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
 
 
 @asynccontextmanager
-async def range_filler_on(label: str, settings: Settings) -> AsyncIterator[RangeFiller]:
+async def range_filler_on(label: str, partitions: Partitions, settings: Settings) -> AsyncIterator[RangeFiller]:
     """Give what fills ranges of the generations of one projection in this process, on connections of its own."""
-    layout = layout_of(projections_of(settings), Partitions(settings.partitions))
+    layout = layout_of(projections_of(settings), partitions)
     keyspace, projection = next(each for each in layout.parts if each[1].label == label)
     client = connect(settings.required("redis_url"), tag=keyspace.tag)
     try:
@@ -314,8 +375,12 @@ def _filler_here(
     return LogFiller(store, log, limits=limits, breaker=breaker, elsewhere=elsewhere)
 
 
-def _filler_in_children(store: ProjectionStore, log: EventLog, settings: Settings) -> Filler:
-    command, niceness = ("-m", "projector.cli.fill", store.projection.label), settings.limits_of(FillingLimits).niceness
+def _filler_in_children(store: ProjectionStore, log: EventLog, settings: Settings, *, live: int) -> Filler:
+    label, _, count = store.projection.label.partition("@")
+    command, niceness = (
+        ("-m", "projector.cli.fill", label, count or f"{live}"),
+        settings.limits_of(FillingLimits).niceness,
+    )
     elsewhere = RangeFillerInChild(command, niceness=niceness)
     return _filler_here(store, log, settings, elsewhere=elsewhere)
 

@@ -1,5 +1,5 @@
 """
-The process that fills a range of a generation for a projector: `python -m projector.cli.fill PROJECTION ORDER`.
+The process that fills a range of a generation for a projector: `python -m projector.cli.fill PART PARTITIONS ORDER`.
 
 Its standard output is for that projector alone, which says on its standard input when it may go on, and when it may
 write.
@@ -19,6 +19,7 @@ from projector.adapters.processes.protocol import Ended, Said, Waiting, Worked, 
 from projector.processing.filling import Piece, RangeOrder, RangeOutcome
 from projector.services import range_filler_on
 from shared.observability import logging as telemetry
+from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Checkpoint
 from shared.settings import Settings
 
@@ -61,14 +62,15 @@ class Conversation:
 
 
 def main(arguments: Sequence[str]) -> None:
-    projection, order = arguments
+    label, count, order = arguments
+    part = label, Partitions(int(count))
     settings = Settings.here()
     telemetry.configure(settings.log_format)
     conversation = Conversation(sys.stdin.buffer, sys.stdout.buffer)
     gc.freeze()
     gc.disable()  # records are kept by the hundred thousand, and in no circles
     try:
-        outcome = asyncio.run(_fill(projection, msgspec.json.decode(order, type=RangeOrder), settings, conversation))
+        outcome = asyncio.run(_fill(part, msgspec.json.decode(order, type=RangeOrder), settings, conversation))
     except Exception as error:
         said = failed(error)
         if not said.kind:
@@ -78,8 +80,10 @@ def main(arguments: Sequence[str]) -> None:
         conversation.say(Ended(outcome))
 
 
-async def _fill(projection: str, order: RangeOrder, settings: Settings, conversation: Conversation) -> RangeOutcome:
-    async with range_filler_on(projection, settings) as filler:
+async def _fill(
+    part: tuple[str, Partitions], order: RangeOrder, settings: Settings, conversation: Conversation
+) -> RangeOutcome:
+    async with range_filler_on(*part, settings) as filler:
         return await filler.fill(order, turn=conversation.turn, report=conversation.report)
 
 

@@ -1,31 +1,85 @@
-"""How the read models are divided that a command looks into."""
+"""`muster layout`: into how many partitions the read models are divided, and what becomes of that."""
 
+import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
-import msgspec
-
-from shared.cli.output import say
+from projector.adapters.redis.layouts import RedisLayoutRecord
+from projector.store.errors import Superseded
+from projector.store.layouts import LayoutChange
+from shared.cli.exit_codes import DONE, CommandFailed, WrongUsage
+from shared.cli.output import print_encoded, print_line
 from shared.errors import Unavailable
-from shared.read_model.layouts import WHERE, Layouts, recorded
+from shared.read_model.layouts import LayoutRefused, Layouts
 from shared.redis.client import connect
-from shared.redis.failures import reachable
-from shared.settings import Settings, variable
+from shared.settings import Settings
+from shared.wording import counted
+
+
+def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) -> int:
+    """
+    Show into how many partitions the read models are divided, and are to be.
+
+    Another number is built beside by projectors that are started with it as MUSTER_PARTITIONS.
+
+    :param rollback: have readers go back to the layout that they used before.
+    :param drop: give up the layout beside the one that readers use: that which is kept, or is being built.
+    :param json: print one JSON document instead of lines.
+    """
+    if rollback and drop:
+        raise WrongUsage("say --rollback or --drop")
+    change = _rolled_back if rollback else _dropped if drop else None
+    try:
+        layouts = asyncio.run(_layouts(Settings.here(), change))
+    except (LayoutRefused, Unavailable) as error:
+        raise CommandFailed(str(error)) from error
+    except Superseded as error:
+        raise CommandFailed("something else was recorded at the same time: look again") from error
+    if json:
+        print_encoded(layouts)
+    else:
+        for line in _lines(layouts):
+            print_line(line)
+    return DONE
 
 
 async def layouts_at(settings: Settings) -> Layouts:
     """Return what is recorded; what the settings say where nothing is, or Redis is away."""
-    with suppress(Unavailable), reachable():
+    with suppress(Unavailable):
         async with connect(settings.required("redis_url")) as client:
-            stored: Any = await client.mget(WHERE)
-            if found := recorded(*stored):
+            if found := await RedisLayoutRecord(client).read():
                 return found
     return Layouts(live=settings.partitions)
 
 
-async def as_recorded(settings: Settings) -> Settings:
-    """Return settings with as many partitions as readers use, and say so where others were set."""
-    live = (await layouts_at(settings)).live
-    if live != settings.partitions:
-        say(f"{variable('partitions')} is {settings.partitions}, the read models here have {live}: looking into these")
-    return msgspec.structs.replace(settings, partitions=live)
+async def _layouts(settings: Settings, change: LayoutChange | None) -> Layouts:
+    async with connect(settings.required("redis_url")) as client:
+        record = RedisLayoutRecord(client)
+        layouts = await (record.change(change) if change else record.read())
+    if layouts is None:
+        raise CommandFailed("there are no read models yet: `muster project` fills them")
+    return layouts
+
+
+def _rolled_back(now: Layouts | None) -> Layouts:
+    if now is None or now.kept is None:
+        raise LayoutRefused("no former layout is kept: start projectors with another MUSTER_PARTITIONS")
+    return now.begun(now.kept)
+
+
+def _dropped(now: Layouts | None) -> Layouts:
+    return (now or Layouts(live=1)).dropped()
+
+
+def _lines(layouts: Layouts) -> Iterator[str]:
+    yield f"{_named(layouts.live)}: readers use it"
+    if layouts.building:
+        yield f"{_named(layouts.building)}: readers go over to it once it has all that they see"
+    if layouts.kept and layouts.until:
+        yield f"{_named(layouts.kept)}: kept until {layouts.until:%Y-%m-%d %H:%M:%S}Z"
+    if layouts.leaving:
+        yield f"{_named(layouts.leaving)}: is being dropped"
+
+
+def _named(count: int) -> str:
+    return counted(count, "partition")

@@ -12,19 +12,21 @@ from shared.wording import counted, suggestion
 def require_known(name: str | None) -> None:
     """:raises WrongUsage: whatever parts there are, none is of a projection of that name."""
     known = [each.name for each in PROJECTIONS]
-    if name is not None and whole_of(name) not in {*known, UNIQUE_ENTRIES}:
+    if name is not None and whole_of(name).partition("@")[0] not in {*known, UNIQUE_ENTRIES}:
         raise WrongUsage(f"there is no projection {name!r}: {suggestion(name, known)}")
 
 
 def parts_named(name: str | None, parts: Sequence[str]) -> Sequence[str]:
     """
-    Return the parts of projections that a name stands for: all of them, all parts of one, or a single part.
+    Return the parts of projections that a name stands for: all that readers use, all of one, or a single part.
 
     :param parts: that there are, by their labels.
     :raises WrongUsage: there is none of that name.
     """
     require_known(name)
-    if found := [each for each in parts if name in {None, each, whole_of(each)}]:
+    if name is None:
+        return [each for each in parts if "@" not in each]
+    if found := [each for each in parts if name in {each, whole_of(each)}]:
         return found
     others = [each for each in parts if whole_of(each) == whole_of(str(name))]
     raise WrongUsage(f"there is no {name!r}: {whole_of(str(name))} has {counted(len(others), 'part')} here")

@@ -5,7 +5,6 @@ import asyncio
 from shared.auth.setup import require_access
 from shared.cli.api_client import ANSWER_SECONDS, READ_API, httpx_client
 from shared.cli.exit_codes import CommandFailed
-from shared.cli.partitions import require_partitions
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.server.serving import serve
 from shared.settings import Settings
@@ -27,6 +26,5 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     require_access(settings, host=host)
     if settings.read_url:
         httpx_client(READ_API, settings, timeout=ANSWER_SECONDS)  # refused here, in one line, if it cannot be made
-    asyncio.run(require_partitions(settings, record=True))
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
     serve("projector.main:create_app", settings, host=host, port=port, service="muster-project")

@@ -14,7 +14,7 @@ from projector.audit.live import CANNOT_LOOK
 from projector.audit.verify.differences import Difference
 from projector.audit.verify.following import VerifyLimits
 from projector.audit.verify.verification import ReadModelUnstable, Verification, Verified, report
-from projector.cli.layout import as_recorded
+from projector.cli.layout import layouts_at
 from projector.cli.names import parts_named, require_known
 from projector.projections.registry import layout_of
 from projector.services import projections_of
@@ -60,8 +60,8 @@ def verify(projection: str | None = None, /, *, repair: bool = False, json: bool
 
 async def _verify(settings: Settings, name: str | None, *, repair: bool) -> list[Verified]:
     database_url, redis_url = settings.required("database_url"), settings.required("redis_url")
-    settings = await as_recorded(settings)
-    layout = layout_of(projections_of(settings), Partitions(settings.partitions))
+    layouts = await layouts_at(settings)
+    layout = layout_of(projections_of(settings), *map(Partitions, (layouts.live, *layouts.beside)))
     async with aclosing(RedisPlaces(redis_url)) as redis:
         chosen = parts_named(name, [part.label for _, part in layout.parts])
         stores = [redis.store(part, keyspace=keyspace) for keyspace, part in layout.parts if part.label in chosen]

@@ -34,8 +34,16 @@ class Divided(NamedTuple):
 
 
 def whole_of(label: str) -> str:
-    """Return the name of the projection of a part, see `Projection.label`."""
-    return label.partition(".")[0]
+    """Return the name of all parts of which something is one, see `Projection.whole`."""
+    part, at, count = label.partition("@")
+    return part.partition(".")[0] + at + count
+
+
+def beside(projection: Projection, partitions: Partitions) -> Projection:
+    """Have operators call it, and all of which it is a part, by the number of partitions too."""
+    other = copy(projection)
+    other.label, other.whole = (f"{each}@{partitions.count}" for each in (projection.label, projection.whole))
+    return other
 
 
 def divided(whole: Projection, partitions: Partitions) -> Divided:

@@ -99,8 +99,8 @@ class Projection:
         retention: Retention | None = None,
     ) -> None:
         self.name = name
-        self.label = name
-        """How operators call it."""
+        self.label = self.whole = name
+        """How operators call it, and all parts of which it is one."""
         self.holds: Holds = _all
         self.concerns: Callable[[RecordedEvent], bool] | None = None
         """Which events it is fed with, if not with all."""

@@ -129,11 +129,11 @@ class StatusBoard:
         """Say of each part that is ready for which of the others it waits."""
         labels = defaultdict[str, list[str]](list)
         for each in self._reconcilers:
-            labels[each.projection.name].append(each.label)
+            labels[each.projection.whole].append(each.label)
         for part, reconciler in zip(parts, self._reconcilers, strict=True):
             if (rebuild := part.rebuild) and rebuild.phase == READY:
                 ready = {each for each, survey in surveys.items() if survey.has_ready(rebuild.version)}
-                rebuild.waits_for = [each for each in labels[reconciler.projection.name] if each not in ready]
+                rebuild.waits_for = [each for each in labels[reconciler.projection.whole] if each not in ready]
 
     async def _add_survey(self, projection: PartStatus, reconciler: Reconciler, *, sized: bool) -> Survey:
         survey = await reconciler.store.model.survey()

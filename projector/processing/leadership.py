@@ -84,8 +84,14 @@ class LeaderElection:
         """Of the partitions of which anything is known."""
         self._under_way: set[LeaseName] = set()
 
-    async def run(self) -> None:
-        """Take the leases or wait for them, renew them, and give them up when cancelled."""
+    async def run(self, *, after: asyncio.Event | None = None) -> None:
+        """
+        Take the leases or wait for them, renew them, and give them up when cancelled.
+
+        :param after: take none before this is set.
+        """
+        if after:
+            await after.wait()
         try:
             async with Tasks() as rounds:
                 await repeat(partial(self._turn, rounds), every=self._limits.renew)

@@ -1,9 +1,10 @@
 """Every projection there is."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
-from projector.declaring.partitioning import divided
+from projector.declaring.partitioning import Route, beside, divided
 from projector.declaring.projection import Projection
 from projector.declaring.retention import RetentionPolicy
 from projector.projections.activity import activity, activity_keeping
@@ -37,19 +38,39 @@ class DividedProjections(NamedTuple):
     route: Callable[[RecordedEvent], Collection[str]] | None
 
 
-def layout_of(projections: Sequence[Projection], partitions: Partitions) -> DividedProjections:
-    """Divide projections, and have unique entries follow their values."""
+def layout_of(projections: Sequence[Projection], partitions: Partitions, *others: Partitions) -> DividedProjections:
+    """
+    Divide projections, and have unique entries follow their values.
+
+    :param others: the layouts beside that of these partitions; what is at home, all have together.
+    """
+    at_home = [(HOME, each) for each in projections if each.name in AT_HOME]
+    apart = [each for each in projections if each.name not in AT_HOME]
+    parts, routes = _divided(apart, partitions)
+    parts = [*parts, *at_home]
+    for each in others:
+        own, own_routes = _divided(apart, each, name=partial(beside, partitions=each))
+        parts, routes = [*parts, *own], [*routes, *own_routes]
+    return DividedProjections(parts, partial(_routed, routes) if routes else None)
+
+
+_Routes: TypeAlias = Sequence[tuple[Route, Sequence[str]]]
+"""The numbers of the parts that an event concerns, and the labels of all parts."""
+
+
+def _divided(
+    projections: Sequence[Projection],
+    partitions: Partitions,
+    *,
+    name: Callable[[Projection], Projection] = lambda it: it,
+) -> tuple[Sequence[tuple[Keyspace, Projection]], _Routes]:
     if partitions.count == 1:
-        return DividedProjections([(HOME, each) for each in projections], None)
-    at_home = ((HOME, each) for each in projections if each.name in AT_HOME)
-    all_divided = [
-        *(divided(each, partitions) for each in projections if each.name not in AT_HOME),
-        divided_unique_entries(partitions),
-    ]
-    parts = [pair for each in all_divided for pair in zip(partitions.keyspaces, each.parts, strict=True)]
-    labels = [(each.route, [part.label for part in each.parts]) for each in all_divided]
+        return [(HOME, name(each)) for each in projections], []
+    found = [*(divided(each, partitions) for each in projections), divided_unique_entries(partitions)]
+    parts = [[name(part) for part in each.parts] for each in found]
+    routes = [(each.route, [part.label for part in own]) for each, own in zip(found, parts, strict=True)]
+    return [pair for own in parts for pair in zip(partitions.keyspaces, own, strict=True)], routes
 
-    def route(recorded: RecordedEvent) -> Collection[str]:
-        return {names[nth] for of_one, names in labels for nth in of_one(recorded)}
 
-    return DividedProjections([*parts, *at_home], route)
+def _routed(routes: _Routes, recorded: RecordedEvent) -> Collection[str]:
+    return {names[nth] for route, names in routes for nth in route(recorded)}

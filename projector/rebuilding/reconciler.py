@@ -77,7 +77,7 @@ class Reconciler:
         self._idle = feed.limits.idle(times=3)
         feed.leadership.follow(self.look_again)
         self._comparison = OneComparison(compare, when_done=self.look_again)
-        self.parts = parts or Parts(projection.name, clock=feed.clock)
+        self.parts = parts or Parts(projection.whole, clock=feed.clock)
         self.parts.join(self)
 
     @property

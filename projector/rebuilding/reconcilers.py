@@ -55,7 +55,7 @@ class Reconcilers:
 
     def _parts_of(self, projection: str, generation: str | None) -> Parts | None:
         """Return all parts of a projection; none where that is the name of a part, or nothing is divided."""
-        all_parts = (each.parts for each in self if each.projection.name == projection and each.parts.are_several)
+        all_parts = (each.parts for each in self if each.projection.whole == projection and each.parts.are_several)
         parts = next(all_parts, None)
         if parts and generation:
             raise Refused(f"generation {generation} is one of a part: name the part")

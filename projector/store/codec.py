@@ -50,18 +50,19 @@ def live(value: bytes | None, *, keys: ProjectionKeys) -> tuple[Pointer | None, 
     return (found.pointer, found.access) if found else (None, "open")
 
 
-def stored_live(state: NextState) -> bytes | None:
+def stored_live(survey: Survey, state: NextState) -> bytes | None:
     """Encode them; None where there is nothing to be said."""
+    access = state.access or "open"
     if state.live:
-        return msgspec.json.encode(Live(state.live.generation, state.live.version, state.access or "open"))
-    return msgspec.json.encode(Live("", 0, state.access)) if state.access else None
+        return msgspec.json.encode(Live(state.live.generation, state.live.version, access))
+    return None if access == survey.access == "open" else msgspec.json.encode(Live("", 0, access))
 
 
 def closing(survey: Survey, state: NextState) -> bytes | None:
     """
     Return the next checkpoint of the live generation of a part that is closed now; None of any other.
 
-    Whoever writes by compare-and-set finds another one than they left, and looks.
+    All who write by compare-and-set find another one than they left, and look.
     """
     checkpoint = survey.at(state.live).checkpoint
     if checkpoint is None or state.access != "closed" or survey.access == "closed":

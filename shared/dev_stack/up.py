@@ -285,11 +285,12 @@ def _url(host: str, port: int) -> str:
 
 
 def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
+    is_wished = settings.sources["partitions"] == ENVIRONMENT or addresses.partitions > 1
     settled = {
         "home": settings.home,
         "database_url": addresses.database_url,
         "redis_url": addresses.redis_url,
-        "partitions": addresses.partitions,
+        **({"partitions": addresses.partitions} if is_wished else {}),  # or projectors go on with what there is
         "write_port": settings.write_port,
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,

@@ -48,6 +48,14 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """As it is stored; the number alone, which other releases know, where there is nothing beside it."""
         return msgspec.json.encode(self.live if self == Layouts(live=self.live) else self)
 
+    def wished(self, count: int) -> "Layouts":
+        """
+        Build a layout, unless it is there.
+
+        :raises LayoutRefused: see `begun`.
+        """
+        return self if count in (self.live, *self.beside) else self.begun(count)
+
     def begun(self, count: int) -> "Layouts":
         """
         Build another layout, or have the one that is kept become live again.

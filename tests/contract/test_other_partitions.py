@@ -3,9 +3,7 @@
 import pytest
 from redis import Redis
 
-from projector.cli.layout import as_recorded, layouts_at
-from projector.cli.own_projector import own_projector
-from shared.cli.exit_codes import CommandFailed
+from projector.cli.layout import layouts_at
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts
 from shared.settings import Settings
@@ -24,24 +22,13 @@ def settings(valkey):
     return Settings.load({"MUSTER_REDIS_URL": valkey.url, "MUSTER_DATABASE_URL": nowhere, "MUSTER_PARTITIONS": "12"})
 
 
-async def test_who_would_project_otherwise_is_refused(redis, settings):
-    redis.set(HOME.partitions, 3)
-
-    with pytest.raises(CommandFailed, match="the read models here have 3"):
-        async with own_projector(settings):
-            pass
-
-
-async def test_who_only_looks_goes_by_what_is_recorded_and_says_so(redis, settings, capsys):
+async def test_who_only_looks_goes_by_what_is_recorded(redis, settings):
     """Other numbers of partitions are there beside while they change."""
     layouts = Layouts(live=3, kept=1)
     redis.set(HOME.partitions, layouts.encoded)
 
-    assert (await as_recorded(settings)).partitions == 3
     assert await layouts_at(settings) == layouts
-    assert "MUSTER_PARTITIONS is 12, the read models here have 3: looking into these" in capsys.readouterr().err
 
 
-async def test_where_nothing_is_recorded_the_settings_say_it(redis, settings, capsys):
-    assert (await as_recorded(settings)).partitions == 12
-    assert capsys.readouterr().err == ""
+async def test_where_nothing_is_recorded_the_settings_say_it(redis, settings):
+    assert await layouts_at(settings) == Layouts(live=12)

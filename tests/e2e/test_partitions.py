@@ -3,16 +3,20 @@
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import msgspec
 import pytest
 from redis import Redis
 
 from projector.projections.profiles import profiles
-from shared.read_model.keys import HOME
+from shared.read_model.layouts import WHERE, Layouts
+from shared.read_model.layouts import recorded as layouts_of
+from shared.redis.location import key_holders, located
 from shared.runtime.tasks import Tasks
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load, client_at
 from tests.support.patience import until as until_it_is_so
+from tests.support.readers import Readers
 from tests.support.stack import NEWER_MUSTER, not_behind, service, until
 
 PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")
@@ -136,17 +140,62 @@ async def test_every_question_is_answered_alike(stack, redis_url, partitions, tm
     assert (verified.returncode, "0 differences" in verified.stdout) == (0, True), verified
 
 
-@pytest.mark.parametrize("redis_url", ["server"], indirect=True)
-def test_another_number_of_partitions_is_refused(redis_url, stack):
-    """In one line, before anything is written."""
-    with Redis.from_url(redis_url) as client:
-        client.set(HOME.partitions, 3)
-    urls = {"MUSTER_REDIS_URL": redis_url, "MUSTER_DATABASE_URL": stack.addresses.database_url}
+@pytest.mark.parametrize(
+    ("redis_url", "partitions"),
+    [pytest.param("server", 3), pytest.param("cluster", 12, marks=pytest.mark.soak)],
+    indirect=["redis_url"],
+)
+async def test_another_number_of_partitions_is_gone_over_to_and_back_beside_readers(
+    stack, redis_url, partitions, tmp_path
+):
+    """By a projector beside one that was started with the former number; no reader fails, and none goes back."""
+    settings = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": redis_url}
+    others, patient = settings | {"MUSTER_PARTITIONS": str(partitions)}, settings | {"MUSTER_READ_WAIT": "60"}
+    load = Load(stack.addresses.write, seed=360 + partitions, kinds=EVERYTHING, pause=0.05)
+    async with AsyncExitStack() as processes:
+        await processes.enter_async_context(service("project", tmp_path / "one.log", **settings))
+        read, _ = await processes.enter_async_context(service("read", tmp_path / "read.log", **patient))
+        async with load.running():
+            await load.grown(by=40)
+            readers = Readers(read, seed=36, load=load, pause=0.02, are_divided=True)
+            async with readers.running():
+                await processes.enter_async_context(service("project", tmp_path / "other.log", **others))
+                await recorded(redis_url, live=partitions, kept=1)
+                await load.grown(by=60)
+                back = await asyncio.to_thread(muster, tmp_path, "layout", "--rollback", **settings)
+                await recorded(redis_url, live=1, kept=partitions)
+                await load.grown(by=40)
+                dropped = await asyncio.to_thread(muster, tmp_path, "layout", "--drop", **settings)
+                await recorded(redis_url, live=1)
+                await load.grown(by=20)
+        verified = await asyncio.to_thread(muster, tmp_path, "verify", **settings)
 
-    refused = muster(stack.home, "project", "--port", "0", MUSTER_PARTITIONS="12", **urls)
+    assert (back.returncode, dropped.returncode) == (0, 0), (back, dropped)
+    assert (readers.refusals, readers.wrong(), readers.taken_back) == ({}, [], [])
+    assert readers.answers[200] > 100
+    assert (verified.returncode, "0 differences" in verified.stdout) == (0, True), verified
+    assert set(keys_of_layout(redis_url, partitions)) == {"live", "roster"}
 
-    assert refused.returncode == 1
-    assert "MUSTER_PARTITIONS is 12, and the read models here have 3: set 3" in refused.stderr
+
+async def recorded(redis_url, **layouts):
+    """Wait until readers use a layout, and what is beside it is so."""
+    with Redis.from_url(located(redis_url)) as client:
+
+        async def is_so():
+            found = layouts_of(*(client.get(key) for key in WHERE))
+            return found and msgspec.structs.replace(found, until=None) == Layouts(**layouts)
+
+        await until(is_so)
+
+
+def keys_of_layout(redis_url, count):
+    """What is left of the parts of projections in a layout, by the ends of their keys."""
+    for url in key_holders(redis_url).urls.values():
+        with Redis.from_url(url) as client:
+            for key in client.scan_iter(f"muster:{{{count}.*"):
+                projection, *rest = key.decode().partition("}:")[2].split(":")
+                if projection in {"profiles", "groups", "activity", "unique-entries"} and "lease" not in rest:
+                    yield rest[-1]
 
 
 class Lists:

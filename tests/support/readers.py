@@ -55,6 +55,8 @@ class Readers:
     transport: httpx.AsyncBaseTransport | None = None
     fresh: float = 1.0
     may_be_silent: bool = False
+    are_divided: bool = False
+    """Whether there are several partitions at times, of which each has a position of its own."""
     may_fall: bool = False
     """Whether positions may fall at this moment, for Redis has lost data."""
     answers: Counter[int] = field(default_factory=Counter)
@@ -126,8 +128,8 @@ class Readers:
         self._seen.append(Seen(person, minimum, position, record))
 
     def _compare_positions(self, answer: httpx.Response, position: int) -> None:
-        """Of one client, which asks again only when it was answered."""
-        reader = asyncio.current_task()
+        """Of one client, which asks again only when it was answered; where all is divided, of the same question."""
+        reader: object = (asyncio.current_task(), answer.url if self.are_divided else None)
         if self.may_fall:
             self._highest.clear()
             return

@@ -66,7 +66,7 @@ class MemoryReadModel:
         content = self._store.content
         for pointer in set(fed(state.live, state.roster)) - set(survey.fed):
             self._begin(self._keys.generation(pointer.generation), survey)
-        if stored := stored_live(state):
+        if stored := stored_live(survey, state):
             content[self._keys.live] = stored
         if state.live and (checkpoint := closing(survey, state)):
             content[self._keys.generation(state.live.generation).checkpoint] = checkpoint

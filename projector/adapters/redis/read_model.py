@@ -156,7 +156,7 @@ class RedisReadModel:
         for pointer in fed(state.live, state.roster):
             if pointer not in survey.fed:
                 yield from self._beginning(self._keys.generation(pointer.generation), skips)
-        if stored := codec.stored_live(state):
+        if stored := codec.stored_live(survey, state):
             yield ("SET", self._keys.live, stored)
         if state.live and (checkpoint := codec.closing(survey, state)):
             yield ("SET", self._keys.generation(state.live.generation).checkpoint, checkpoint)

@@ -16,7 +16,7 @@ from shared.redis.pipelined import pack
 from shared.runtime.cancellation import to_the_end
 
 log = structlog.get_logger()
-_ASK = pack("MGET", *WHERE)
+_ASK = b"".join(pack("GET", key) for key in WHERE)
 UNKNOWN = "It is not known how the read models are divided: no projector has started yet"
 
 Follow: TypeAlias = Callable[[Partitions | None, Nodes | None], Awaitable[None]]
@@ -71,7 +71,7 @@ class RecordedLayout:
     async def _look(self) -> None:
         try:
             with reachable():
-                ((record, live_at_home),) = await self._connection.fetch(_ASK, replies=1)
+                record, live_at_home = await self._connection.fetch(_ASK, replies=len(WHERE))
         except BaseException:
             await self._connection.disconnect()
             raise

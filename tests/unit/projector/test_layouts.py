@@ -1,0 +1,209 @@
+"""Readers of layouts that are changed: whatever happens in between, none fails, and none goes back."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from random import Random
+from uuid import UUID
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projector.adapters.memory.checkpoints import MemoryCheckpoints
+from projector.adapters.memory.layouts import MemoryLayoutRecord
+from projector.adapters.memory.store import MemoryStore
+from projector.folding.batch import Batch
+from projector.projections.profiles import profiles
+from projector.projections.registry import layout_of
+from projector.rebuilding.layouts import LayoutLimits, LayoutReconciler
+from projector.store import transitions
+from projector.store.errors import Superseded
+from projector.store.generations import Order
+from projector.store.ports import Move
+from shared.read_model.keys import HOME
+from shared.read_model.layouts import LayoutRefused, Layouts, recorded
+from shared.read_model.partitions import Partitions
+from shared.read_model.positions import Live, Pointer
+from tests.support.clock import SettableClock
+from tests.support.projectors import store_in_memory
+
+HASTE = LayoutLimits(look=0.0, building=0.0, level=0.02)
+RECORDS = 5
+"""Each in one part of every layout."""
+
+
+class Killed(Exception):
+    """A projector has ended in the middle."""
+
+
+class Interrupted:
+    """A read model of which others make something before each step."""
+
+    def __init__(self, model, before):
+        self._model = model
+        self._before = before
+
+    def __getattr__(self, name):
+        async def step(*arguments, **named):
+            await self._before()
+            return await getattr(self._model, name)(*arguments, **named)
+
+        return step
+
+
+class World:
+    """Parts of one projection in several layouts, what writes to them, and readers of all records."""
+
+    def __init__(self, random):
+        self.random = random
+        self.head = 1
+        self.clock = SettableClock()
+        self.home = MemoryStore()
+        self.places, self.stores, self.believed = {}, {}, {}
+        self.shown = dict.fromkeys(range(RECORDS), 0)
+        self.left = 0
+        """Steps until a projector is killed; 0 for never."""
+        self.known = [1, 1]
+        """The layouts that each of the readers takes to be the one."""
+        self.record = MemoryLayoutRecord(self.home)
+
+    async def begin(self, count):
+        """Have a layout filled, as reconcilers do that find nothing."""
+        parts = [pair for pair in layout_of([profiles], Partitions(count)).parts if pair[1].name == "profiles"]
+        self.stores[count] = []
+        for nth, (keyspace, part) in enumerate(parts):
+            self.places[count, nth] = place = self.home if keyspace == HOME else MemoryStore(keyspace=keyspace)
+            self.stores[count].append(store_in_memory(place, part))
+
+    async def fill(self, count, nth):
+        """Take the next step that the reconciler of a part takes: it begins a first fill, and ends it."""
+        model, survey = self.stores[count][nth].model, await self.stores[count][nth].model.survey()
+        pointer = Pointer("g1", 1)
+        if survey.access == "gone" or survey.live:
+            return
+        if survey.roster.building is None:
+            order = Order(by="a test", at=self.clock.now())
+            await model.transition(transitions.filling(pointer, order, target=self.head))
+        await self.feed(count, nth, by=self.head)
+        with suppress(transitions.Refused):
+            await model.transition(transitions.switched(pointer, at=self.clock.now()))
+
+    async def feed(self, count, nth, *, by=1, stale=False):
+        """Commit; or move the checkpoint, by what was believed before, if the projector has slept meanwhile."""
+        store, survey = self.stores[count][nth], await self.stores[count][nth].model.survey()
+        found = survey.at(survey.main).checkpoint
+        before = self.believed.get((count, nth), found) if stale else found
+        self.believed[count, nth] = found
+        if before is None:
+            return
+        after = before.revised(position=min(self.head, before.position + by), event_id=UUID(int=0), count=self.head)
+        if stale:
+            checkpoints = MemoryCheckpoints({store.projection.label: self.places[count, nth]})
+            [_ async for _ in checkpoints.move([Move(store.projection.label, "g1", before, after)])]
+            return
+        with suppress(Superseded):
+            async with store.model.commit("g1", expected=before) as commit:
+                await commit.apply(Batch(checkpoint=after))
+
+    def read(self, reader):
+        """Read every record, each in one step; where a part was left, look at home, and there once more."""
+        for record in range(RECORDS):
+            if (position := self._position(record, self.known[reader])) is None:
+                self.known[reader] = recorded(self.home.string(HOME.partitions), None).live
+                position = self._position(record, self.known[reader])
+            assert position is not None, "a reader has failed"
+            assert position >= self.shown[record], "a reader has gone back"
+            self.shown[record] = position
+
+    def _position(self, record, count):
+        place = self.places[count, record % count]
+        live = msgspec.json.decode(
+            place.string(place.keyspace.projection("profiles").live) or b"null", type=Live | None
+        )
+        if live is None or live.access in {"left", "gone"} or live.pointer is None:
+            return None
+        keys = place.keyspace.projection("profiles").generation(live.generation)
+        return msgspec.json.decode(place.string(keys.checkpoint))["position"]
+
+    async def interrupt(self):
+        """Let anything happen, and perhaps end there."""
+        self.left -= 1
+        if not self.left:
+            raise Killed
+        for _ in range(self.random.choice([0, 0, 0, 1, 2])):
+            count = self.random.choice(sorted(self.stores))
+            self.head += 1
+            await self.feed(count, self.random.randrange(count), by=3, stale=self.random.random() < 0.5)
+            self.read(self.random.choice([0, 1]))
+        if self.random.random() < 0.5:
+            await self.feed_all(self.stores)
+
+    async def feed_all(self, counts):
+        for count in counts:
+            for nth in range(count):
+                await self.feed(count, nth, by=self.head)
+
+    async def reconcile(self, *, interrupted=True):
+        """Take one step, as a projector does that was put together for what is recorded."""
+        if interrupted:
+            self.left = self.random.choice([0, 0, 0, self.random.randint(1, 25)])
+        layouts = await self.record.read()
+        for count in (layouts.live, *layouts.beside):
+            for nth in range(count):
+                await self.fill(count, nth)
+        await self.feed_all(self.stores)
+        stores = self.stores if not interrupted else {count: self._in_danger(own) for count, own in self.stores.items()}
+        given = {"leads": lambda: True, "clock": self.clock, "limits": HASTE}
+        reconciler = LayoutReconciler(self.record, layouts, stores, **given)
+        with suppress(Killed, transitions.Refused, Superseded, LayoutRefused):
+            await reconciler._advance(layouts)
+
+    def _before_each(self, store):
+        return replace(store, model=Interrupted(store.model, self.interrupt))
+
+    def _in_danger(self, stores):
+        return [replace(each, model=Interrupted(each.model, self.interrupt)) for each in stores]
+
+    async def reach(self, wanted):
+        """Reconcile in peace until it is so."""
+        for _ in range(20):
+            if msgspec.structs.replace(await self.record.read(), until=None) == wanted:
+                return
+            await self.reconcile(interrupted=False)
+        raise AssertionError(f"{await self.record.read()} is not {wanted}")
+
+
+async def world_of(random):
+    world = World(random)
+    await world.begin(1)
+    await world.begin(3)
+    await world.record.change(lambda _: Layouts(live=1))
+    await world.reconcile(interrupted=False)
+    return world
+
+
+@given(st.integers(0, 2**32))
+def test_no_reader_fails_or_goes_back(seed):
+    """While it is gone over to another layout and back, which is dropped and built anew, and projectors are killed."""
+
+    async def play():
+        world = await world_of(random := Random(seed))
+        for _ in range(random.randint(2, 6)):
+            change = random.choice([1, 3, None, "drop"])
+            with suppress(LayoutRefused):
+                if change == "drop":
+                    await world.record.change(lambda now: now.dropped())
+                elif change:
+                    await world.record.change(lambda now, to=change: now.begun(to))
+            await world.reconcile()
+        layouts = await world.record.read()
+        other = {1: 3, 3: 1}[layouts.live]
+        if not layouts.building:
+            await world.reach(msgspec.structs.replace(layouts, until=None, leaving=None))
+            await world.record.change(lambda now: now.begun(other))
+        await world.reach(Layouts(live=other, kept=layouts.live))
+        world.read(0)
+        world.read(1)
+
+    asyncio.run(play())

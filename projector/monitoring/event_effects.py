@@ -1,6 +1,6 @@
 """What each projection has made of an event, as it shows in the generation that readers use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal, TypeAlias
 
@@ -8,6 +8,7 @@ import msgspec
 
 from projector.declaring.documents import Key
 from projector.declaring.errors import EventNotFoldable
+from projector.declaring.partitioning import whole_of
 from projector.declaring.plan import NOTHING_FETCHED
 from projector.declaring.projection import Projection
 from projector.folding.parking import Parking
@@ -65,11 +66,12 @@ class EventEffects:
 
     async def of(self, recorded: RecordedEvent) -> Sequence[EventEffect]:
         """
-        Say of each projection what it has made of an event.
+        Say of each projection what it has made of an event; of its parts, where they have made different things of it.
 
         :raises Unavailable: Redis does not answer.
         """
-        return [await self._of(store, recorded) for store in self._stores if _concerns(recorded, store.projection)]
+        concerned = [each for each in self._stores if _concerns(recorded, each.projection)]
+        return list(_together([await self._of(store, recorded) for store in concerned]))
 
     async def _of(self, store: ProjectionStore, recorded: RecordedEvent) -> EventEffect:
         name, inspector = store.projection.label, store.inspector
@@ -95,6 +97,26 @@ class EventEffects:
 
 def _concerns(recorded: RecordedEvent, projection: Projection) -> bool:
     return projection.concerns is None or projection.concerns(recorded)
+
+
+def _together(effects: Iterable[EventEffect]) -> Iterator[EventEffect]:
+    """Put parts of a projection together that have made the same of an event."""
+    alike: dict[tuple[str, Outcome, str | None], list[EventEffect]] = {}
+    for each in effects:
+        alike.setdefault((whole_of(each.projection), each.outcome, each.why), []).append(each)
+    for (projection, outcome, why), those in alike.items():
+        documents = {(each.kind, each.id): each for effect in those for each in effect.documents}
+        yield (
+            those[0]
+            if len(those) == 1
+            else EventEffect(
+                projection=projection,
+                outcome=outcome,
+                checkpoint=min((each.checkpoint for each in those if each.checkpoint is not None), default=None),
+                why=why,
+                documents=list(documents.values())[:SHOWN],
+            )
+        )
 
 
 def _touched(projection: Projection, recorded: RecordedEvent) -> Sequence[Key] | None:

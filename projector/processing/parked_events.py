@@ -29,8 +29,8 @@ STILL = poll(0.02, attempts=50)
 """Until a generation that is being written holds still for a read, or for a change."""
 PLACES = 12
 """Parts that are read at once: each takes a connection."""
-RETRIED = poll(0.02, within=5.0)
-"""Until a projector that feeds has tried what is to be tried."""
+RETRIED = poll(0.05, within=10.0)
+"""Until a projector that feeds has tried what is to be tried: reconciler and processor may rest for 3 s each."""
 
 
 class UnknownProjection(Exception):

@@ -43,8 +43,7 @@ def all_parked(folds):
     return [each for fold in folds for each in fold.parking.events]
 
 
-@pytest.mark.parametrize("projection", RANGED, ids=lambda each: each.name)
-@given(log=histories() | group_histories(), ranges=st.integers(2, 5))
+@given(projection=st.sampled_from(RANGED), log=histories() | group_histories(), ranges=st.integers(2, 5))
 def test_each_document_is_written_by_one_range(projection, log, ranges):
     """Groups too, though every range has their names."""
     (whole,) = folded(log, projection, ranges=1)

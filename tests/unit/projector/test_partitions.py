@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projector.adapters.memory.read_model import MemoryReadModel
@@ -19,6 +19,7 @@ from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS, layout_of
 from projector.projections.unique_entries import unique_entries
 from shared.read_model.partitions import UNIQUE_ENTRIES, Partitions
+from tests.support.examples import examples
 from tests.support.folding import at_once, begin, cleanly_folded, fold_all, held
 from tests.support.histories import History
 from tests.support.projections import derived
@@ -81,9 +82,8 @@ def without_divided_entries(whole: Mapping, name):
     return {key: value for key, value in whole.items() if not key.startswith("by-") or key in left}
 
 
-@pytest.mark.parametrize("hold", [live, filled], ids=lambda each: each.__name__)
-@pytest.mark.parametrize("projection", DIVIDED, ids=lambda each: each.name)
-@given(log=logs, count=counts, size=sizes)
+@given(projection=st.sampled_from(DIVIDED), hold=st.sampled_from([live, filled]), log=logs, count=counts, size=sizes)
+@settings(max_examples=examples(60))
 def test_all_partitions_together_are_one_fold(projection, hold, log, count, size):
     """Byte for byte: documents with the positions they reflect, index rows, lists."""
     whole = at_once(cleanly_folded(log, projection))
@@ -93,8 +93,7 @@ def test_all_partitions_together_are_one_fold(projection, hold, log, count, size
     assert union == (whole if count == 1 else without_divided_entries(whole, projection.name))
 
 
-@pytest.mark.parametrize("projection", DIVIDED, ids=lambda each: each.name)
-@given(log=logs, count=counts, size=sizes)
+@given(projection=st.sampled_from(DIVIDED), log=logs, count=counts, size=sizes)
 def test_a_verification_expects_what_a_partition_holds(projection, log, count, size):
     for part in parts_of(projection.name, count):
         assert as_held(folded(log, part, portion=size)) == live(log, part, size=size)

@@ -172,7 +172,7 @@ def torn_badly(log, torn, *, before=(), between=(), settled, projection=PROFILES
     """After how many writes, of all that there are, the step may not crash: folded on, the store ends wrong."""
     look, clean, longest = look or SEEN[make], at_once(cleanly_folded(log, projection)), 0
 
-    class Measured(make):
+    class Measured(make):  # type: ignore[valid-type]  # a class that is given
         def apply(self, transaction):
             nonlocal longest
             written = list(transaction)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from threading import Thread
 from time import time_ns
 from typing import Any
@@ -62,7 +63,12 @@ def command_span(name: str, *, sent: str | None) -> AbstractContextManager[Span]
 
 
 def _nothing_is_recorded() -> bool:
-    return isinstance(_tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return isinstance(_tracer, trace.ProxyTracer) and _has_no_provider()
+
+
+@cache  # until one is installed: each look goes through the environment
+def _has_no_provider() -> bool:
+    return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def traceparent() -> str | None:
@@ -162,6 +168,7 @@ def _install(exporter: str, service: str, environ: Mapping[str, str]) -> None:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # see `flush`
     provider.add_span_processor(BatchSpanProcessor(_exporter(exporter, environ)))
     trace.set_tracer_provider(provider)
+    _has_no_provider.cache_clear()
 
 
 def _identity(service: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from shared.events import type_of
 from shared.events.upcasters import schema_of
@@ -160,7 +160,7 @@ def event_rows(aggregate: Aggregate, context: CommandContext) -> list[dict[str, 
     metadata = context.metadata()
     return [
         {
-            "event_id": uuid7(),
+            "event_id": str(uuid7()),
             "aggregate": aggregate.kind,
             "aggregate_id": aggregate.id,
             "version": version,

@@ -27,9 +27,10 @@ class Divided(NamedTuple):
     @classmethod
     def of(cls, parts: Sequence[Projection], route: Route) -> Self:
         """Have each part know its number, and which events concern it."""
+        asked = _AskedOnce(route)
         for nth, part in enumerate(parts):
             part.label = f"{part.name}.{nth}"
-            part.concerns = partial(_concerns, route, nth)
+            part.concerns = partial(_concerns, asked, nth)
         return cls(parts, route)
 
 
@@ -56,6 +57,20 @@ def divided(whole: Projection, partitions: Partitions) -> Divided:
     router = _Router(whole, partitions)
     parts = [_part(whole, partial(router.holds, nth)) for nth in range(partitions.count)]
     return Divided.of(parts, router.route)
+
+
+class _AskedOnce:
+    """A route that is asked by one part after the other which of them an event concerns."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._last: RecordedEvent | None = None
+        self._found: Collection[int] = ()
+
+    def __call__(self, recorded: RecordedEvent) -> Collection[int]:
+        if recorded is not self._last:
+            self._last, self._found = recorded, self._route(recorded)
+        return self._found
 
 
 class _Router:

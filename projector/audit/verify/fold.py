@@ -111,8 +111,8 @@ class Fold(Documents):
         :raises EventNotFoldable: the projection failed on one of them, which has had no effect.
         """
         for recorded in events:
-            self._take(recorded)
-        return self._close()
+            self.take(recorded)
+        return self.close()
 
     def __contains__(self, key: Key) -> bool:
         return key.id in self._kept[key.kind]
@@ -175,7 +175,8 @@ class Fold(Documents):
         self._before.append((document, replace(document)))
         document.become(record, position=self.position)
 
-    def _take(self, recorded: RecordedEvent) -> None:
+    def take(self, recorded: RecordedEvent) -> None:
+        """Fold one event of those that `close` ends."""
         self.projection.require_known(recorded)
         self.position = recorded.position
         self.identity = LogIdentity(recorded.event_id, self.identity.count + 1)
@@ -238,7 +239,8 @@ class Fold(Documents):
         position, taken = map(int, header.split())
         return _FoldedDocument(self._decoders[key.kind].decode(body), position, taken)
 
-    def _close(self) -> set[Key]:
+    def close(self) -> set[Key]:
+        """Keep what was folded; give the documents that were touched, those of a fan-out not included."""
         changed = {key: document for key, document in self._open.items() if document.changed}
         self._open.clear()
         for key, document in changed.items():
@@ -251,6 +253,19 @@ class Fold(Documents):
         else:
             header = b"%d %d\n" % (document.position, document.taken)
             self._kept[key.kind][key.id] = header + _encode(document.record)
+
+
+def advance_together(folds: Sequence[Fold], events: Sequence[RecordedEvent]) -> None:
+    """
+    Fold what follows in the log into parts of a projection, event by event: each is routed once.
+
+    :raises EventNotFoldable: see `Fold.advance`.
+    """
+    for recorded in events:
+        for fold in folds:
+            fold.take(recorded)
+    for fold in folds:
+        fold.close()
 
 
 class RecordsAhead:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from projector.audit.live import NothingToVerify, inspect_live, live_generation
 from projector.audit.verify.expectation import Expectations, Expected
-from projector.audit.verify.fold import Fold
+from projector.audit.verify.fold import Fold, advance_together
 from projector.declaring.documents import Key
 from projector.declaring.index_entries import Entry
 from projector.processing.fork_check import ForkCheck
@@ -219,8 +219,7 @@ async def begin_together(followings: Sequence[FollowingFold], *, reader: EventRe
     stage = f"{fold.projection.label if len(looks) == 1 else fold.projection.name}, folding the log"
     progress.begin("event", total=until, stage=stage)
     async for events in events_of(reader, fold, until=until, limits=limits):
-        for each in followings:
-            each.fold.advance(events)
+        advance_together([each.fold for each in followings], events)
         progress.show(fold.identity.count, reached=fold.position)
     for each, first in looks:
         await each.begin(first)

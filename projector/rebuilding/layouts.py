@@ -112,7 +112,7 @@ class LayoutReconciler:
             return
         if not self._is_marked:
             await self._mark(layouts.live, "open")
-            await self._mark(layouts.kept, "left")
+            await self._mark(layouts.kept, "open", left=layouts.switches)
             self._is_marked = True
         if layouts.leaving:
             await self._for_each(layouts.leaving, self._vacate)
@@ -124,7 +124,7 @@ class LayoutReconciler:
         """Go over once all is there; what ends in the middle is begun anew, or taken back."""
         try:
             if not self._is_marked:
-                await self._mark(to, "left")
+                await self._mark(to, "open")
                 self._is_marked = True
             await self._level(layouts, to)
             await self._mark(layouts.live, "closed")
@@ -132,10 +132,9 @@ class LayoutReconciler:
         except (NotLevel, Unavailable):
             await self._mark(layouts.live, "open")
             return
-        await self._mark(to, "open")
         until = self._clock.now() + timedelta(seconds=self._limits.keep)
         await self._change(layouts, layouts.switched(until=until))
-        await self._mark(layouts.live, "left")
+        await self._mark(layouts.live, "open", left=layouts.switches + 1)
         log.info("readers go over to another layout", partitions=to, former=layouts.live)
 
     async def _level(self, layouts: Layouts, to: int) -> None:
@@ -157,10 +156,10 @@ class LayoutReconciler:
 
         await self._record.change(change)
 
-    async def _mark(self, count: int | None, access: Access) -> None:
+    async def _mark(self, count: int | None, access: Access, *, left: int | None = None) -> None:
         """Say of all parts of a layout who may use them."""
         if count:
-            await self._for_each(count, partial(_marked, access=access))
+            await self._for_each(count, partial(_marked, access=access, left=left))
 
     async def _vacate(self, store: ProjectionStore) -> None:
         survey = await _changed(store, transitions.vacated(at=self._clock.now()))
@@ -181,8 +180,8 @@ class LayoutReconciler:
         await side_by_side([partial(do, each) for each in self._stores[count]], at_once=AT_ONCE)
 
 
-async def _marked(store: ProjectionStore, *, access: Access) -> None:
-    await _changed(store, transitions.used(access))
+async def _marked(store: ProjectionStore, *, access: Access, left: int | None) -> None:
+    await _changed(store, transitions.used(access, left=left))
 
 
 async def _changed(store: ProjectionStore, change: transitions.Transition) -> Survey:

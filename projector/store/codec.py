@@ -12,11 +12,13 @@ from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import GenerationState, NextState, Roster, Survey
 from projector.store.hints import broken, refill
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
-from shared.read_model.positions import Access, Announcement, Checkpoint, Live, Pointer
+from shared.read_model.positions import Announcement, Checkpoint, Live, Pointer
 
 log = structlog.get_logger()
 
 Stored = TypeVar("Stored", Live, Roster, Checkpoint)
+
+NOTHING_LIVE = Live("", 0)
 
 EVERYBODY = 2**63 - 1
 """The position in an announcement that wakes all who wait, whatever for."""
@@ -40,22 +42,20 @@ def decoded(value: bytes | None, type_: type[Stored], *, keys: ProjectionKeys) -
         ) from error
 
 
-def live(value: bytes | None, *, keys: ProjectionKeys) -> tuple[Pointer | None, Access]:
+def live(value: bytes | None, *, keys: ProjectionKeys) -> Live:
     """
     Decode the pointer of what is live, and who may use it.
 
     :raises GenerationDamaged: it cannot be read.
     """
-    found = decoded(value, Live, keys=keys)
-    return (found.pointer, found.access) if found else (None, "open")
+    return decoded(value, Live, keys=keys) or NOTHING_LIVE
 
 
 def stored_live(survey: Survey, state: NextState) -> bytes | None:
     """Encode them; None where there is nothing to be said."""
-    access = state.access or "open"
-    if state.live:
-        return msgspec.json.encode(Live(state.live.generation, state.live.version, access))
-    return None if access == survey.access == "open" else msgspec.json.encode(Live("", 0, access))
+    name, version = msgspec.structs.astuple(state.live) if state.live else ("", 0)
+    found = Live(name, version, state.access or "open", state.left or 0)
+    return None if found == NOTHING_LIVE and survey.access == "open" else msgspec.json.encode(found)
 
 
 def closing(survey: Survey, state: NextState) -> bytes | None:
@@ -72,7 +72,7 @@ def closing(survey: Survey, state: NextState) -> bytes | None:
 
 def announced(survey: Survey, state: NextState) -> Announcement | None:
     """Return what readers are to be told."""
-    if state.access != survey.access:
+    if (state.access, state.left) != (survey.access, survey.left):
         return Announcement(state.live.generation if state.live else "", EVERYBODY)
     if state.live is None or state.live == survey.live:
         return None

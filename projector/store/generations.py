@@ -146,6 +146,8 @@ class Survey(NamedTuple):
     generations: Mapping[str, GenerationState] = {}
     """Of `fed`, by name."""
     access: Access = "open"
+    left: int = 0
+    """See `positions.Live`, like the access."""
 
     @property
     def fed(self) -> tuple[Pointer, ...]:
@@ -204,7 +206,7 @@ LOST = GenerationState(None)
 
 class NextState(NamedTuple):
     """
-    How it shall be: the live pointer, the roster, and who may use the part; as before, where that is not said.
+    How it shall be: the live pointer, the roster, and who may use the part (see `positions.Live`); None is as before.
 
     Generations that are built start out empty.
     """
@@ -212,6 +214,7 @@ class NextState(NamedTuple):
     live: Pointer | None
     roster: Roster
     access: Access | None = None
+    left: int | None = None
 
 
 def fed(live: Pointer | None, roster: Roster) -> tuple[Pointer, ...]:

@@ -42,11 +42,11 @@ def applied(change: Transition, survey: Survey) -> NextState | None:
 
     :raises Refused: the change does, or would show something new of a part that is closed.
     """
-    live, roster, access = change(survey)
+    live, roster, access, left = change(survey)
     if survey.access == "closed" and access is None and live != survey.live:
         raise Refused("readers go to another layout")
-    state = NextState(live, roster, access or survey.access)
-    return None if state == (survey.live, survey.roster, survey.access) else state
+    state = NextState(live, roster, access or survey.access, survey.left if left is None else left)
+    return None if state == (survey.live, survey.roster, survey.access, survey.left) else state
 
 
 def completed(live: Pointer | None, roster: Roster) -> Roster:
@@ -132,7 +132,7 @@ def at_version(survey: Survey, version: int, *, force: bool = False, at: datetim
 @transition
 def alone(survey: Survey, projection: str, change: Transition) -> NextState:
     """A change of one part of a projection; refused if readers would have another version there than elsewhere."""
-    live, roster, _ = state = change(survey)
+    live, roster, *_ = state = change(survey)
     if live and survey.live and live.version != survey.live.version:
         raise Refused(
             f"version {live.version} would be live in this part alone: `muster rebuild --rollback {projection}` goes"
@@ -202,9 +202,9 @@ def given_up(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
 
 
 @transition
-def used(survey: Survey, access: Access) -> NextState:
-    """Say who may use the part."""
-    return NextState(survey.live, survey.roster, access)
+def used(survey: Survey, access: Access, *, left: int | None = None) -> NextState:
+    """Say who may use the part; see `positions.Live`."""
+    return NextState(survey.live, survey.roster, access, left)
 
 
 @transition

@@ -30,6 +30,7 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar kept: of the one before, which is still fed.
     :ivar until: when that is dropped.
     :ivar leaving: of one whose keys are to go.
+    :ivar switches: how often readers have gone over to another layout.
     """
 
     live: int
@@ -37,6 +38,7 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kept: int | None = None
     until: datetime | None = None
     leaving: int | None = None
+    switches: int = 0
 
     @property
     def beside(self) -> Sequence[int]:
@@ -70,11 +72,12 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise LayoutRefused(f"the layout of {self.leaving} is being dropped: wait until it is gone")
         if self.kept and self.kept != count:
             raise LayoutRefused(f"the layout of {self.kept} is still kept: drop it first")
-        return Layouts(live=self.live, building=count)
+        return Layouts(live=self.live, building=count, switches=self.switches)
 
     def switched(self, *, until: datetime) -> "Layouts":
         """Have readers use the layout that was built, and keep the other one until then."""
-        return Layouts(live=self.building or self.live, kept=self.building and self.live, until=until)
+        live, switches = self.building or self.live, self.switches + 1
+        return Layouts(live=live, kept=self.live, until=until, switches=switches)
 
     def dropped(self) -> "Layouts":
         """
@@ -84,11 +87,11 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if not self.beside:
             raise LayoutRefused("there is no layout beside the one that readers use")
-        return Layouts(live=self.live, leaving=self.beside[0])
+        return Layouts(live=self.live, leaving=self.beside[0], switches=self.switches)
 
     def gone(self) -> "Layouts":
         """Forget a layout whose keys are gone."""
-        return Layouts(live=self.live)
+        return Layouts(live=self.live, switches=self.switches)
 
 
 def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None:

@@ -13,21 +13,25 @@ class Pointer(msgspec.Struct, frozen=True):
     version: int
 
 
-Access: TypeAlias = Literal["open", "closed", "left", "gone"]
+Access: TypeAlias = Literal["open", "closed", "gone"]
 """
-Who may use a part of a layout.
-
-`open` to readers and writers; `closed` to writers, while readers go to another layout; `left` by readers, who look
-which layout they are to use; `gone`: nothing of it is kept or made.
+Who may write to a part of a layout: all; none, while readers go over to another layout; or none at all, as nothing of
+it is kept or made.
 """
 
 
 class Live(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A pointer as it is stored, and who may use what it names; without a generation where there is none."""
+    """
+    A pointer as it is stored, without a generation where there is none.
+
+    :param left: the number of the switch (see `Layouts.switches`) by which readers have left the part; 0 if they have
+        not. Who was told by a later one to use it reads it.
+    """
 
     generation: str
     version: int
     access: Access = "open"
+    left: int = 0
 
     @property
     def pointer(self) -> Pointer | None:

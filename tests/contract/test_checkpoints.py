@@ -100,7 +100,7 @@ async def test_of_a_part_that_is_closed_nothing_is_moved_or_written(store):
         with pytest.raises(Superseded):
             async with model.commit(POINTER.generation, expected=expected):
                 raise AssertionError("a commit has begun")
-    left = await model.transition(transitions.used("left"))
+    left = await model.transition(transitions.used("open", left=1))
     async with model.commit(POINTER.generation, expected=left.checkpoint) as commit:
         await commit.confirm()
     assert left.checkpoint == closed.checkpoint

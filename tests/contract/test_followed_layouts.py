@@ -42,17 +42,16 @@ class Directory:
     def record(self, layouts):
         self._client.set(HOME.partitions, layouts.encoded)
 
-    def mark(self, count, access):
+    def mark(self, count, **use):
         """Say of each part who may use it, and have those who wait look at it."""
         for each in self._parts[count]:
-            if found := self._client.get(each.projection.live):
-                live = msgspec.structs.replace(msgspec.json.decode(found, type=Live), access=access)
-                self._client.set(each.projection.live, msgspec.json.encode(live))
-                each.announce(0)
+            live = msgspec.json.decode(self._client.get(each.projection.live), type=Live)
+            self._client.set(each.projection.live, msgspec.json.encode(msgspec.structs.replace(live, **use)))
+            each.announce(0)
 
-    def switch(self, old, new):
-        self.record(Layouts(live=new, kept=old))
-        self.mark(old, "left")
+    def switch(self, old, new, *, nth=1):
+        self.record(Layouts(live=new, kept=old, switches=nth))
+        self.mark(old, left=nth)
 
 
 @pytest.fixture
@@ -100,11 +99,9 @@ async def test_who_reads_a_layout_that_is_left_goes_on_in_the_other(views, direc
     directory.record(Layouts(live=old, building=new))
     directory.save(old, position=7)
     directory.save(new, position=9)
-    directory.mark(new, "left")
     before = await every_question(views)
-    directory.mark(old, "closed")
+    directory.mark(old, access="closed")
     closed = await views.position()
-    directory.mark(new, "open")
     directory.switch(old, new)
     after = await every_question(views)
 
@@ -141,18 +138,29 @@ async def test_no_answer_is_made_of_two_layouts(views, directory, old, new):
         partial(views.by_keys, ProfileKeys(handles=("ada", "bob"))),
         partial(views.list, ProfileQuery()),
     )
-    for ask in asked:
-        directory.record(Layouts(live=old))
-        directory.mark(old, "open")
-        directory.mark(new, "left")
+    for nth, ask in enumerate(asked):
+        directory.switch(new, old, nth=2 * nth + 1)
         await views.position()
 
-        def switch():
-            directory.mark(new, "open")
-            directory.switch(old, new)
+        def switch(nth=2 * nth + 2):
+            directory.switch(old, new, nth=nth)
 
         before_the_second_trip(views, switch)
         assert (await ask()).position == 9
+
+
+async def test_who_slept_while_a_layout_was_left_and_gone_back_to_is_in_no_other(views, directory):
+    """They read what they read before, which is said to be read again; and leave it once it is left again."""
+    directory.record(Layouts(live=1))
+    directory.save(1, position=7)
+    directory.save(3, position=8)
+    first = await views.position()
+    directory.switch(1, 3, nth=1)
+    directory.switch(3, 1, nth=2)
+    again = await views.position()
+    directory.switch(1, 3, nth=3)
+
+    assert (first, again, await views.position()) == (7, 7, 8)
 
 
 async def test_who_waits_goes_on_waiting_in_the_other_layout(views, directory):

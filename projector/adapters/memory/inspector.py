@@ -30,7 +30,7 @@ class MemoryGenerationInspector:
 
     async def live(self) -> Pointer | None:
         self._store.check()
-        return codec.live(self._store.string(self._keys.live), keys=self._keys)[0]
+        return codec.live(self._store.string(self._keys.live), keys=self._keys).pointer
 
     async def inspect(self, pointers: Sequence[Pointer], query: GenerationQuery) -> Sequence[GenerationSnapshot]:
         live = await self.live()

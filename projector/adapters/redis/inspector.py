@@ -49,7 +49,7 @@ class RedisGenerationInspector:
     async def live(self) -> Pointer | None:
         with ported(self._keys):
             stored: Any = await self._client.get(self._keys.live)
-        return codec.live(stored, keys=self._keys)[0]
+        return codec.live(stored, keys=self._keys).pointer
 
     async def inspect(self, pointers: Sequence[Pointer], query: GenerationQuery) -> Sequence[GenerationSnapshot]:
         reads = [_Read(query, self._keys.generation(pointer.generation)) for pointer in pointers]
@@ -57,7 +57,7 @@ class RedisGenerationInspector:
         with ported(self._keys):
             async with pipelined(self._client) as redis:
                 stored, *replies = await redis.transact(("GET", self._keys.live), *commands)
-            (live, _), rest = codec.live(stored, keys=self._keys), iter(replies)
+            live, rest = codec.live(stored, keys=self._keys).pointer, iter(replies)
             return [self._snapshot(pointer, live, read, rest) for pointer, read in zip(pointers, reads, strict=True)]
 
     async def sample(self, pointer: Pointer, kind: str, *, limit: int) -> Sequence[str]:

@@ -17,10 +17,10 @@ BUILDING = Building(pointer=NEW, order=ORDER, target=5, replaces=OLD)
 KEPT = Kept(pointer=OLD, until=NOW + timedelta(hours=1), seconds=3600, replaced_by=NEW)
 
 
-def survey(live=OLD, roster=EMPTY, access=None, **reached):
+def survey(live=OLD, roster=EMPTY, access=None, left=None, **reached):
     """What there is, with how far each generation has come."""
     generations = {name: GenerationState(Checkpoint(position=at)) for name, at in reached.items()}
-    return Survey(live, roster, generations, access or "open")
+    return Survey(live, roster, generations, access or "open", left or 0)
 
 
 def test_a_rebuild_begins_beside_the_live_generation():
@@ -39,7 +39,7 @@ def test_a_rebuild_that_was_held_goes_on_with_the_new_order():
     held = transitions.compared(NEW, Comparison(records=3), held="wait")(survey(roster=Roster(building=BUILDING)))
     forced = Order(by="another", at=NOW, force=True)
 
-    live, roster, _ = transitions.begun(THIRD, forced, target=9)(survey(roster=held.roster))
+    live, roster, *_ = transitions.begun(THIRD, forced, target=9)(survey(roster=held.roster))
 
     assert (live, roster.building.pointer, roster.building.order, roster.building.held) == (OLD, NEW, forced, None)
     assert roster.building.comparison == Comparison(records=3)
@@ -244,13 +244,13 @@ def test_a_part_that_is_closed_shows_nothing_new():
     with pytest.raises(transitions.Refused, match="another layout"):
         transitions.applied(transitions.switched(NEW, at=NOW), built)
     assert transitions.applied(transitions.used("closed"), built) is None
-    assert transitions.applied(transitions.used("left"), built) == NextState(OLD, built.roster, "left")
+    assert transitions.applied(transitions.used("open", left=3), built) == NextState(OLD, built.roster, "open", 3)
 
 
 def test_a_part_that_is_left_stays_so_whatever_becomes_live():
-    built = survey(roster=Roster(building=BUILDING), access="left", g1=7, g2=7)
+    built = survey(roster=Roster(building=BUILDING), left=3, g1=7, g2=7)
 
-    assert transitions.applied(transitions.switched(NEW, at=NOW), built) == NextState(NEW, Roster(kept=KEPT), "left")
+    assert transitions.applied(transitions.switched(NEW, at=NOW), built) == NextState(NEW, Roster(kept=KEPT), "open", 3)
 
 
 def test_of_a_part_that_is_vacated_nothing_is_made_any_more():

@@ -26,7 +26,7 @@ from tests.support.folding import at_once
 
 THREE = Partitions(3)
 FRESHNESS = Freshness("profiles", patience=1.0)
-OWN = [Partition(each.projection("profiles"), names=dict, freshness=FRESHNESS, of=3) for each in THREE.keyspaces]
+OWN = [Partition(each.projection("profiles"), names=dict, freshness=FRESHNESS) for each in THREE.keyspaces]
 LAYOUT = Layout(THREE, OWN, [], (), {"slugs"})
 PEOPLE = [b"%036d" % nth for nth in range(12)]
 

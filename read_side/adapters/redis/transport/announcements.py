@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.transport.nodes import PerNode
 from read_side.freshness import Freshness
-from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Announcement
 from shared.redis.client import Connect, describe
 from shared.redis.cluster import tag_in
@@ -46,7 +45,7 @@ class Announcements:
         """Have readers woken by what is said on these channels; to be called before anything is listened to."""
         self._channels[freshness] = by
 
-    async def go_over(self, _: Partitions | None, nodes: Nodes | None) -> None:
+    async def go_over(self, _: object, nodes: Nodes | None) -> None:
         """Listen on the channels of another layout; all readers read again then."""
         self._nodes = nodes
         if self._inside:

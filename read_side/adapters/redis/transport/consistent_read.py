@@ -40,7 +40,7 @@ class ConsistentRead:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._last: dict[Partition, Seen] = {}
-        self._of: int | None = None
+        self._switches: int | None = None
         self._position: int | None = None
         self.moves = 0
 
@@ -73,9 +73,9 @@ class ConsistentRead:
         """Whether anything was written in a partition since it was last seen."""
         before, self._last[seen.partition] = self._last.get(seen.partition), seen
         if before is None:
-            if self._of not in {None, seen.partition.of}:
+            if self._switches not in {None, seen.partition.switches}:
                 raise GenerationMoved
-            self._of = seen.partition.of
+            self._switches = seen.partition.switches
             if len(self._last) > 1:
                 self._require_version_of_others(seen)
             return False

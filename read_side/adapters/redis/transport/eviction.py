@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 
 from read_side.adapters.redis.limits import RedisReadLimits
 from shared.errors import EvictionPossible
-from shared.read_model.partitions import Partitions
 from shared.redis.client import Connect, describe
 from shared.redis.nodes import Nodes
 from shared.redis.pipelined import PipelinedConnection, pack
@@ -55,7 +54,7 @@ class EvictionWatch:
             for connection in self._connections.values():
                 await connection.disconnect()
 
-    async def go_over(self, _: Partitions | None, nodes: Nodes | None) -> None:
+    async def go_over(self, _: object, nodes: Nodes | None) -> None:
         """Ask the nodes of another layout."""
         self._nodes = nodes
         if self._inside:

@@ -32,7 +32,7 @@ class LiveGeneration:
 
     def __init__(self, pointer: bytes, *, keys: ProjectionKeys, names: Names) -> None:
         self.pointer = pointer
-        self.name, self.version, self.access = msgspec.structs.astuple(_decode_pointer(pointer))
+        self.name, self.version, _, self.left = msgspec.structs.astuple(_decode_pointer(pointer))
         own = keys.generation(self.name)
         self._keys = {name: key.encode() for name, key in names(own).items()}
         self._opening = pack("MULTI") + pack("GET", keys.live) + pack("GET", own.checkpoint)
@@ -55,15 +55,15 @@ class Partition:
     :param names: what can be asked for.
     :param freshness: is to read again when another generation goes live.
     :param oldest_version: of the projection, whose generations can be read.
-    :param of: how many partitions the layout has.
+    :param switches: how many there had been of layouts when this one was said to be used.
     :ivar live: the generation that was live when the partition was last read; None if there was none.
     """
 
     def __init__(
-        self, keys: ProjectionKeys, *, names: Names, freshness: Freshness, oldest_version: int = 1, of: int = 1
+        self, keys: ProjectionKeys, *, names: Names, freshness: Freshness, oldest_version: int = 1, switches: int = 0
     ) -> None:
         self.keys = keys
-        self.of = of
+        self.switches = switches
         self.live: LiveGeneration | None = None
         self._names = names
         self._freshness = freshness
@@ -80,7 +80,7 @@ class Partition:
         if pointer is None:
             raise NeverFilled(f"The read model {name} was not filled yet")
         generation = LiveGeneration(pointer, keys=self.keys, names=self._names)
-        if generation.access in {"left", "gone"}:
+        if generation.left > self.switches or not generation.name:
             raise LayoutLeft(f"The read model {name} is read from another layout")
         if generation.version < self._oldest_version:
             raise Unavailable(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import structlog
 
@@ -19,7 +19,19 @@ log = structlog.get_logger()
 _ASK = b"".join(pack("GET", key) for key in WHERE)
 UNKNOWN = "It is not known how the read models are divided: no projector has started yet"
 
-Follow: TypeAlias = Callable[[Partitions | None, Nodes | None], Awaitable[None]]
+
+class ReadLayout(NamedTuple):
+    """
+    A layout that is to be read.
+
+    :param switches: see `Layouts.switches`.
+    """
+
+    partitions: Partitions
+    switches: int = 0
+
+
+Follow: TypeAlias = Callable[[ReadLayout | None, Nodes | None], Awaitable[None]]
 """Goes over to another layout, on these nodes if it lies on several; None where it is not known."""
 
 
@@ -35,7 +47,7 @@ class RecordedLayout:
     def __init__(self, connect: Connect, *, nodes_of: Callable[[Partitions], Nodes | None]) -> None:
         self._connection = connect()
         self._nodes_of = nodes_of
-        self._known: Partitions | None = None
+        self._known: ReadLayout | None = None
         self._followers: list[Follow] = []
         self._lock = asyncio.Lock()
         self._begun = self._ended = 0
@@ -76,12 +88,12 @@ class RecordedLayout:
             await self._connection.disconnect()
             raise
         layouts = recorded(record, live_at_home)
-        await self._go_over(Partitions(layouts.live) if layouts else None)
+        await self._go_over(ReadLayout(Partitions(layouts.live), layouts.switches) if layouts else None)
 
-    async def _go_over(self, partitions: Partitions | None) -> None:
-        if partitions == self._known:
+    async def _go_over(self, layout: ReadLayout | None) -> None:
+        if layout == self._known:
             return
-        log.info("reads go to another layout", partitions=partitions and partitions.count)
-        self._known, nodes = partitions, self._nodes_of(partitions) if partitions else None
+        log.info("reads go to another layout", partitions=layout and layout.partitions.count)
+        self._known, nodes = layout, self._nodes_of(layout.partitions) if layout else None
         for follow in self._followers:
-            await follow(partitions, nodes)
+            await follow(layout, nodes)

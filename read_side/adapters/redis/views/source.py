@@ -17,7 +17,7 @@ from read_side.adapters.redis.transport.generation import LayoutLeft, Partition
 from read_side.adapters.redis.transport.layout import Layout
 from read_side.adapters.redis.transport.nodes import NodeBatchers
 from read_side.adapters.redis.transport.reads import Field, Read
-from read_side.adapters.redis.transport.recorded import UNKNOWN, RecordedLayout
+from read_side.adapters.redis.transport.recorded import UNKNOWN, ReadLayout, RecordedLayout
 from read_side.adapters.redis.transport.scatter import Scatter
 from read_side.freshness import Freshness, Positioned
 from read_side.views import NeverFilled
@@ -81,7 +81,7 @@ class RedisViews(ABC):
         self._batchers: list[AsyncExitStack] = []
         """Of the layout that is read, and of the one before: who asks that is to be answered."""
         self._open = AsyncExitStack()
-        self._use(None if self._recorded else partitions, nodes)
+        self._use(None if self._recorded else ReadLayout(partitions), nodes)
 
     async def __aenter__(self) -> Self:
         await self._open.enter_async_context(self._eviction)
@@ -99,16 +99,16 @@ class RedisViews(ABC):
     async def position(self) -> int:
         return (await self._ask()).position
 
-    async def _go_over(self, partitions: Partitions | None, nodes: Nodes | None) -> None:
+    async def _go_over(self, layout: ReadLayout | None, nodes: Nodes | None) -> None:
         """Read another layout from now on; where none is known, whatever is asked finds out."""
-        self._use(partitions, nodes)
+        self._use(layout, nodes)
         if self._batchers:
             await self._close_batchers(but=1)
             await self._open_batchers()
         self.freshness.read_again()
 
-    def _use(self, partitions: Partitions | None, nodes: Nodes | None) -> None:
-        layout, limits = self._layout(partitions or ONE), self._limits
+    def _use(self, read: ReadLayout | None, nodes: Nodes | None) -> None:
+        layout, limits = self._layout(read or ReadLayout(ONE)), self._limits
         batcher = partial(_batcher, projection=self.projection, limits=limits)
         list_batcher = partial(batcher, lane="lists", most_queued=limits.queued_lists)
         self._batcher: Batcher | NodeBatchers
@@ -118,7 +118,7 @@ class RedisViews(ABC):
         else:
             self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
         self._look_up, self._look_list_up = (
-            _asking(each, layout, self.freshness.patience) if partitions else _ask_nobody
+            _asking(each, layout, self.freshness.patience) if read else _ask_nobody
             for each in (self._batcher, self._list_batcher)
         )
         self._announcements.wake(self.freshness, by=[each.keys.announce for each in layout.all])
@@ -133,8 +133,8 @@ class RedisViews(ABC):
         while len(self._batchers) > but:
             await self._batchers.pop(0).aclose()
 
-    def _layout(self, partitions: Partitions) -> Layout:
-        known = partial(Partition, freshness=self.freshness, of=partitions.count)
+    def _layout(self, read: ReadLayout) -> Layout:
+        partitions, known = read.partitions, partial(Partition, freshness=self.freshness, switches=read.switches)
         own = [
             known(each.projection(self.projection), names=self.names, oldest_version=self.oldest_version)
             for each in partitions.keyspaces_of(self.projection)

@@ -91,7 +91,7 @@ async def test_a_reply_that_nobody_waits_for_any_more_is_not_taken_for_the_next(
 
 async def test_a_server_that_does_not_answer_is_given_up(server):
     """By readers after a time for all that they wait for, by others after a silence."""
-    timeouts = RedisTimeouts(reply=0.05)
+    timeouts = RedisTimeouts(reply=0.3)
     connection = connector(server.url, timeouts=timeouts)()
 
     with pytest.raises(TimedOut):

@@ -183,7 +183,7 @@ async def recorded(redis_url, **layouts):
 
         async def is_so():
             found = layouts_of(*(client.get(key) for key in WHERE))
-            return found and msgspec.structs.replace(found, until=None) == Layouts(**layouts)
+            return found and msgspec.structs.replace(found, until=None, switches=0) == Layouts(**layouts)
 
         await until(is_so)
 

@@ -15,7 +15,10 @@ from projector.store.errors import Superseded
 from projector.store.generations import Building, Survey
 from projector.store.transitions import Refused, Transition
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import Unavailable, Unsound
+
+FOR_LATER = (Refused, Superseded, Unavailable, Unsound)
+"""Reasons not to change another part, or go by what it says, that do not concern one's own."""
 
 
 class Part(Protocol):
@@ -72,7 +75,7 @@ class Parts:
             if all(each.has_ready(version) for each in await self._surveys(self._others)):
                 await self._require(transitions.at_version(version, at=self._clock.now()), of=self._others)
                 return True
-        except (Refused, Unavailable):
+        except FOR_LATER:
             pass
         return False
 
@@ -111,7 +114,7 @@ class Parts:
         rebuilt = [each for each, survey in zip(self._parts, surveys, strict=True) if survey.is_rebuilt]
         if not rebuilt:
             raise Refused("no rebuild is under way")
-        return {each.label: await each.transition(transitions.aborted(at=self._clock.now())) for each in rebuilt}
+        return {each.label: await self._abort(each) for each in rebuilt}
 
     async def roll_back(self, *, force: bool) -> Mapping[str, Survey]:
         """
@@ -130,6 +133,15 @@ class Parts:
         await self._first.transition(change)
         await self.follow()
         return dict(zip((each.label for each in self._parts), await self._surveys(self._parts), strict=True))
+
+    async def _abort(self, part: Part) -> Survey:
+        """Of the first part it may be too late; what has ended in another is no rebuild any more."""
+        try:
+            return await part.transition(transitions.aborted(at=self._clock.now()))
+        except Refused:
+            if self.leads(part):
+                raise
+            return await part.survey()
 
     @property
     def _first(self) -> Part:
@@ -162,8 +174,10 @@ def _waiting(survey: Survey) -> Building | None:
 
 def _has_gone_back(first: Survey, waiting: Building) -> bool:
     """Whether the first part was at a version already, and has gone back since that was ordered."""
-    kept = first.roster.kept
-    return kept is not None and kept.pointer.version == waiting.pointer.version and waiting.order.at <= kept.since
+    version, live, kept = waiting.pointer.version, first.live, first.roster.kept
+    if live is None or live.version == version or kept is None or kept.pointer.version != version:
+        return False
+    return waiting.order.at <= kept.since
 
 
 def _former_version(surveys: Sequence[Survey]) -> int | None:
@@ -181,5 +195,5 @@ async def _require(part: Part, change: Transition) -> None:
 
 
 async def _followed(part: Part) -> None:
-    with suppress(Refused, Superseded, Unavailable):
+    with suppress(*FOR_LATER):
         await part.follow()

@@ -13,7 +13,7 @@ from projector.processing.progress import GenerationRole, ProjectionProgress, Pr
 from projector.processing.recovery import Recovery
 from projector.rebuilding.comparison import Compare, OneComparison, reason_to_hold
 from projector.rebuilding.orphans import OrphanedGenerations
-from projector.rebuilding.parts import Parts
+from projector.rebuilding.parts import FOR_LATER, Parts
 from projector.rebuilding.throttle import Throttle
 from projector.store import transitions
 from projector.store.errors import Superseded
@@ -249,7 +249,7 @@ class Reconciler:
         """Go where the first part has gone; where that cannot be found out, stay."""
         if self.parts.leads(self):
             return None
-        with suppress(Unavailable):
+        with suppress(*FOR_LATER):
             return await self.parts.following(survey)
         return None
 
@@ -302,7 +302,7 @@ class Reconciler:
         """Whether no part can go back to it any more: the first one gives up before the others."""
         if self.parts.leads(self) or (survey.live and survey.live.version == kept.pointer.version):
             return True
-        with suppress(Unavailable):
+        with suppress(*FOR_LATER):
             return await self.parts.have_left(kept.pointer.version)
         return False
 

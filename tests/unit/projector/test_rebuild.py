@@ -15,7 +15,7 @@ from projector.rebuilding import reconciler
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
-from projector.store.transitions import NotReached, RebuildUnderWay, aborted, rolled_back
+from projector.store.transitions import NotReached, aborted, rolled_back
 from shared.read_model.keys import INDEX_ROW
 from shared.settings import Settings
 from tests.support.folding import ORDER
@@ -125,15 +125,6 @@ async def test_the_comparison_tells_what_changes(around, history):
     assert around.live == "g1"
 
 
-async def test_a_rebuild_that_waited_goes_on_when_it_is_ordered_again(around):
-    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
-        await projector.reconciler.begin(HOLD)
-        await until(lambda: around.is_held)
-        await projector.reconciler.begin(ORDER)
-
-        await until(lambda: around.live == "g2")
-
-
 async def test_what_is_built_catches_up_in_smaller_commits_than_the_live_one(around, history):
     """From the first on: readers of the live one wait for each."""
     projector = projector_on(around, limits=replace(HASTE, batch=500))
@@ -178,14 +169,6 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
 
     assert around.live == "g1"
     assert around.roster.leaving == ()
-
-
-async def test_of_two_operators_the_second_is_told_who_is_at_it(around):
-    async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
-        await projector.reconciler.begin(Order(by="ada@console", at=ORDER.at, hold=True))
-
-        with pytest.raises(RebuildUnderWay, match="ada@console is at it, since"):
-            await projector.reconciler.begin(ORDER)
 
 
 async def test_the_old_generation_is_dropped_when_its_time_is_over(around):

@@ -32,20 +32,6 @@ async def test_it_is_ready_once_it_can_say_where_it_stands(client, empty_views):
     }
 
 
-async def test_reads_are_counted_by_look_up_and_outcome(client, views):
-    """Keys are people's names: no metric carries one."""
-    await client.get("/profiles/by-handle/ada")
-    await client.get("/profiles/by-handle/nobody")
-
-    metrics = (await client.get("/metrics")).text
-
-    for outcome in ("hit", "miss"):
-        assert f'muster_reads_total{{look_up="/profiles/by-handle/{{handle}}",outcome="{outcome}"}}' in metrics
-    assert 'route="/profiles/by-handle/{handle}"' in metrics
-    assert 'muster_read_waiters{projection="profiles"} 0.0' in metrics
-    assert "nobody" not in metrics
-
-
 async def test_a_defect_of_a_view_is_answered_and_quotes_no_key(client, views, monkeypatch):
     """The views are bound when the service starts; what they compute with is not."""
     monkeypatch.delattr(views, "_documents")

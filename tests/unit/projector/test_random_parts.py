@@ -120,7 +120,10 @@ class Scene:
 
 STEPS = ("release", "order", "step", "roll_back", "roll_back_alone", "abort", "abort_alone", "wait")
 deaths = st.none() | st.integers(0, 13)
-REBUILT_BEFORE_ALL_HAVE_FOLLOWED = [("release", 0, 4), ("release", 0, 6), ("release", 0, 6), ("step", 0, None)]
+REBUILT_BEFORE_ALL_HAVE_FOLLOWED = [
+    *(("release", 0, dies) for dies in (4, 6, 6)),
+    *((name, 0, None) for name in ("order", "step")),
+]
 steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 2), deaths), max_size=20)
 
 

@@ -9,6 +9,7 @@ from projector.services import register_redis, register_services
 from shared.auth.setup import admit_everyone
 from shared.event_log import RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
+from shared.read_model.layouts import Layouts
 from shared.settings import Settings
 from tests.support.bugs import poisoned
 
@@ -20,10 +21,11 @@ def create():
     planted = [poisoned(profiles, _is_unfoldable), *PROJECTIONS[1:]]
 
     def register(registry: svcs.Registry) -> None:
-        register_services(registry)
         settings = Settings.here()
         url, log = settings.required("redis_url"), PostgresEventLog.from_settings(settings)
-        register_redis(registry, url=url, log=log, settings=settings, projections=planted)
+        layouts = Layouts(live=settings.partitions or 1)
+        register_services(registry, layouts=layouts)
+        register_redis(registry, url=url, log=log, settings=settings, projections=planted, layouts=layouts)
 
     return projector_app(register, admit_everyone)
 

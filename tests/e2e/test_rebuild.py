@@ -43,7 +43,7 @@ async def test_without_a_projector_the_command_projects_itself(directory: Stack)
     with directory.supervisor_asleep():
         killed = directory.kill(Child.PROJECT)
         position = register(directory, "dan").headers["Muster-Position"]
-        limits = f"filling.here=0,filling.events={max(1, int(position) // 3)}"
+        limits = f"filling.here=0,filling.events={max(1, int(position) // 2)}"
         done = muster(directory.home, "rebuild", "profiles", "--json", MUSTER_LIMITS=limits)
         answer = read(directory, "dan", position)
     await directory.back(Child.PROJECT, instead_of=killed)

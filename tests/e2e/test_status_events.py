@@ -100,14 +100,13 @@ async def is_let_in(url):
         return answer.status_code == 200
 
 
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-async def test_who_looks_on_does_not_hold_up_the_stop(stack, tmp_path, asked):
+async def test_who_looks_on_does_not_hold_up_the_stop(stack, tmp_path):
     """The stream is ended properly, and the projector has the time to give its lease up: it is not killed."""
     log = tmp_path / "log"
     addresses = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
     async with service("project", log, **addresses) as (url, pid), followed(url) as (_, events):
         await first(events, "status")
-        os.kill(pid, asked)
+        os.kill(pid, signal.SIGTERM)
         async with asyncio.timeout(ServerLimits().stop - 5):  # then it would be killed
             rest = [event async for event in events]
 

@@ -80,7 +80,7 @@ def ending_of(answer: dict[str, Any], dead: set[str], message: str) -> str:
 
 @pytest.mark.parametrize(
     ("accounts", "changes", "kills"),
-    [pytest.param(20, 20, 3, id="short"), pytest.param(100, 42, 10, id="whole", marks=pytest.mark.soak)],
+    [pytest.param(15, 14, 2, id="short"), pytest.param(100, 42, 10, id="whole", marks=pytest.mark.soak)],
 )
 async def test_each_command_is_applied_once_though_consumers_are_killed(
     tmp_path, database_url, accounts, changes, kills

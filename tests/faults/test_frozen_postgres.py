@@ -29,7 +29,7 @@ def server_and_sessions(server: EmbeddedPostgres) -> set[int]:
 
 async def test_a_frozen_database_is_given_up_in_time(postgres, database_url):
     """The command is answered, nothing of it takes effect later, and the next one is carried out after the thaw."""
-    async with postgres_write_side(database_url, limits=HASTY) as write_side:
+    async with postgres_write_side(f"{database_url}?connect_timeout=2", limits=HASTY) as write_side:
         await write_side.run("register-account", **ANDRE)
 
         with frozen(server_and_sessions(postgres)):

@@ -44,7 +44,7 @@ async def waits(database_url: str, *, after_attempts: int) -> bool:
 
 @pytest.mark.parametrize(
     ("people", "kills"),
-    [pytest.param(200, 2, id="short"), pytest.param(10_000, 5, id="whole", marks=pytest.mark.soak)],
+    [pytest.param(100, 2, id="short"), pytest.param(10_000, 5, id="whole", marks=pytest.mark.soak)],
 )
 async def test_every_account_has_its_mail(database_url, people, kills, capsys):
     """Some have it twice, then with one Message-ID: no more than were under way when a process was killed."""

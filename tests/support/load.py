@@ -126,7 +126,7 @@ class Load:
     """At most, by all clients together."""
     kinds: Mapping[str, int] = field(default_factory=lambda: CHANGES)
     keyed: float = 1.0
-    pause: float = 0.1
+    pause: float = 0.2
     patience: float = 0.05
     """Seconds between two tries of one client: shorter than Retry-After says, so that tests are short."""
     transports: Sequence[httpx.AsyncBaseTransport | None] = (None,)

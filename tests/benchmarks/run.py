@@ -26,7 +26,7 @@ from tests.benchmarks.load_generator import WITHOUT_WRK, has_wrk
 from tests.benchmarks.plots import bars, curves
 from tests.benchmarks.results import BenchResult, failed, markdown, rows, table
 from tests.benchmarks.scenario import QUICK, Scale, Scenario
-from tests.benchmarks.scenarios import big_group, growth, once, reactions, reads, rebuilds, soak, writes
+from tests.benchmarks.scenarios import big_group, capacity, growth, once, reactions, reads, rebuilds, soak, writes
 from tests.benchmarks.servers import BenchedMuster, BenchServers, running_muster, running_servers
 
 LONG = 3_600.0
@@ -89,10 +89,19 @@ SELDOM: Sequence[Scenario] = (
 )
 """They take long, or servers of their own, so they run only when they are named."""
 
+ON_DIVIDED: Sequence[Scenario] = (
+    Scenario(names=[f"capacity-{kind}" for kind in capacity.READS], run=capacity.reads, limit=900),
+    Scenario(names=["capacity-memory", "capacity-log"], run=capacity.sizes, limit=900),
+    Scenario(names=["capacity-rebuild"], run=capacity.rebuild, limit=900),
+    Scenario(names=["capacity-command"], run=capacity.commands, limit=600),
+)
+"""What `muster plan` reckons with; last what brings people into the directory."""
+
 Grounds: TypeAlias = Sequence[tuple[Callable[[Scale], AbstractAsyncContextManager[Any]], Sequence[Scenario]]]
 GROUNDS: Grounds = (
     (_directory, ON_A_DIRECTORY),
     (_log, ON_A_LOG),
+    (capacity.divided_servers, ON_DIVIDED),
     *zip((_nothing, _directory, _nothing, _one_group), [[each] for each in SELDOM], strict=True),
 )
 """The servers that scenarios share, and the scenarios."""
@@ -110,7 +119,7 @@ PLOTS: Mapping[str, Sequence[str]] = {
 """The results that stand in one plot, by its title."""
 
 USUAL = [name for scenario in (*ON_A_DIRECTORY, *ON_A_LOG) for name in scenario.names]
-NAMES = [*USUAL, *(name for scenario in SELDOM for name in scenario.names)]
+NAMES = [*USUAL, *(name for scenario in (*SELDOM, *ON_DIVIDED) for name in scenario.names)]
 
 
 class BenchDocument(msgspec.Struct, frozen=True, kw_only=True):

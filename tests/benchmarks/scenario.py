@@ -26,6 +26,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     visible_rate: float = 500.0
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     """People of the directories by which growth is seen."""
+    capacity_people: tuple[int, int, int] = (1_000, 2_000, 10_000)
+    """People of the directories that `muster plan` reckons from; of the second all reads are asked."""
     members: int = 100_000
     """Of the big group."""
     soak_minutes: float = 30.0
@@ -50,6 +52,7 @@ QUICK = Scale(
     naive=500,
     visible_rate=50.0,
     sizes=(200, 1_000),
+    capacity_people=(200, 500, 1_000),
     members=300,
     soak_minutes=0.05,
     soak_rate=20.0,

@@ -247,12 +247,13 @@ def another_database(stack: Stack) -> Iterator[str]:
 
 @asynccontextmanager
 async def service(
-    name: str, log: Path, *, program: Sequence[str] = MUSTER, **variables: str
+    name: str, log: Path, *, program: Sequence[str] = MUSTER, within: float = SECONDS, **variables: str
 ) -> AsyncIterator[tuple[str, int]]:
     """
     One of Muster's processes beside a stack, started as an operator would; gives its URL and its process id.
 
     :param program: of which release.
+    :param within: seconds, to be ready.
     :param variables: its settings; it lets everybody in unless they say otherwise.
     """
     port = free_port()
@@ -262,7 +263,7 @@ async def service(
         process = _started(command, output, **{"MUSTER_AUTH": "off", **variables})
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            await until(lambda: answers(client, f"{url}/readyz"))
+            await until(lambda: answers(client, f"{url}/readyz"), seconds=within)
         yield url, process.pid
     finally:
         process.terminate()

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -17,6 +18,13 @@ from tests.benchmarks.scenarios.writes import Lags
 from tests.benchmarks.servers import BenchedMuster, BenchServers
 from tests.support.locked_venv import ROOT
 from tests.support.stack import environment
+
+
+class HasSettings(Protocol):
+    """Servers that processes of ours find by variables."""
+
+    @property
+    def settings(self) -> dict[str, str]: ...
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -74,15 +82,15 @@ def _judged(filled: Replay, rebuilt: Replay, copied: Sequence[Replay], naive: Se
         yield compared("rebuild-naive", "events a second", *sides)
 
 
-async def replays(servers: BenchServers) -> tuple[Replay, Replay]:
+async def replays(servers: HasSettings, **variables: str) -> tuple[Replay, Replay]:
     """Fill `profiles`, then rebuild it, by a projector that has no other projection."""
     command = [sys.executable, "-m", "tests.benchmarks.one_projection", "profiles"]
-    output = await _run(command, environment(**servers.settings))
+    output = await _run(command, environment(**servers.settings, **variables))
     filled, rebuilt = (msgspec.json.decode(line, type=Replay) for line in output.splitlines() if line.startswith(b"{"))
     return filled, rebuilt
 
 
-async def copy_and_decode(servers: BenchServers) -> Replay:
+async def copy_and_decode(servers: HasSettings) -> Replay:
     command = [sys.executable, "-m", "tests.benchmarks.baselines.copy_decode"]
     return msgspec.json.decode(await _run(command, environment(**servers.settings)), type=Replay)
 

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Subcommand] = {
         "shared.dev_stack.cli:doctor", "Check every precondition, and say what to do where one fails."
     ),
     "config": Subcommand("shared.dev_stack.cli:config", "Show every setting, its value and where it comes from."),
+    "plan": Subcommand("shared.cli.plan:plan", "Say how many nodes, how much memory and disk so many people take."),
     "backup": Subcommand("shared.dev_stack.cli:backup", "Write the embedded servers' data to a file."),
     "restore": Subcommand("shared.dev_stack.cli:restore", "Make a home from a backup."),
     "keys": Subcommand("shared.cli.access:keys", "Make, show and retire the keys that sign tokens."),

@@ -78,6 +78,8 @@ class LeaderElection:
         self._leaderships = {each.lease: each for each in leaderships}
         self._candidate = msgspec.structs.replace(candidate, feeds=_digest(self._leaderships))
         self._limits = limits or LeadershipLimits()
+        self._partitions = {each.partition for each in self._leaderships}
+        self._lasting = self._limits.lasting(partitions=len(self._partitions))
         self._until: dict[LeaseName, float] = {}
         """Up to when each lease is held."""
         self._shares: dict[str, Share] = {}
@@ -135,7 +137,7 @@ class LeaderElection:
                 rounds.start(self.round(names), name="renewal of leases")
 
     async def _renew(self, names: Sequence[LeaseName]) -> None:
-        until = monotonic() + self._limits.lease  # the answer may be long in coming: from before the question
+        until = monotonic() + self._lasting  # the answer may be long in coming: from before the question
         found = await self._lease.renew(self._candidate, names)
         held = {each for each, holder in found.holders.items() if holder.id == self._candidate.id}
         own = self._part_of(names, found)
@@ -150,7 +152,7 @@ class LeaderElection:
     @property
     def _sees_all(self) -> bool:
         """Whether it is known of all partitions who has them: without, others come to another plan."""
-        return self._shares.keys() == {each.partition for each in self._leaderships}
+        return self._shares.keys() == self._partitions
 
     def _part_of(self, names: Sequence[LeaseName], found: Candidates) -> Sequence[LeaseName]:
         """Return the leases that this projector is to have; what it is to give up counts from now on as the other's."""

@@ -24,7 +24,7 @@ from tests.support.cluster import ValkeyCluster
 from tests.support.folding import PROFILES, Held, held
 from tests.support.projectors import store_in_memory
 
-LASTING = LeadershipLimits(lease=60.0)
+LASTING = LeadershipLimits(lease=60.0, shared=60.0)
 """However slow the disk is to which the servers write each of their steps."""
 
 

@@ -43,7 +43,7 @@ class RedisLease:
         tags = list(dict.fromkeys(partitions))
         self._servers = Servers(url, tags)
         self._is_shared = len(tags) > 1
-        self._milliseconds = int((limits or LeadershipLimits()).lease * 1000)
+        self._milliseconds = int((limits or LeadershipLimits()).lasting(partitions=len(tags)) * 1000)
         self._named: dict[LeaseName, bytes] = {}
         """Who each lease named when it was last renewed."""
 

@@ -245,11 +245,17 @@ def register_projector(
     registry.register_value(LeaderElection, election)
     if record:
         leader = leaderships[stats.name]
+
+        def tell(trouble: str) -> None:
+            for each in leaderships.values():
+                each.hold(held=False, trouble=trouble)
+
         reconciler = LayoutReconciler(
             record,
             layouts,
             _by_layout(layouts, stores, leaving),
             leads=lambda: leader.is_held,
+            tell=tell,
             clock=clock,
             limits=settings.limits_of(LayoutLimits),
         )

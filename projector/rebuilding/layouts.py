@@ -62,6 +62,7 @@ class LayoutReconciler:
         stores: Mapping[int, Sequence[ProjectionStore]],
         *,
         leads: Callable[[], bool],
+        tell: Callable[[str], None],
         clock: Clock,
         limits: LayoutLimits | None = None,
     ) -> None:
@@ -69,12 +70,14 @@ class LayoutReconciler:
         :param layouts: those that are fed here.
         :param stores: of each layout, by its number of partitions; without what is at home, which all have together.
         :param leads: whether this projector is the one to change anything.
+        :param tell: is told why nothing can be fed, as long as it is not known what is to be.
         """
         self.confirmed = asyncio.Event()
         self._record = record
         self._layouts = layouts
         self._stores = stores
         self._leads = leads
+        self._tell = tell
         self._clock = clock
         self._limits = limits or LayoutLimits()
         self._is_marked = False
@@ -95,6 +98,8 @@ class LayoutReconciler:
         if not isinstance(error, Unavailable | Superseded | Refused | LayoutRefused | GenerationDamaged):
             raise error
         log.debug("layouts are not changed", error=str(error))
+        if not self.confirmed.is_set():
+            self._tell(str(error))
         return self._limits.look
 
     async def _step(self, outdated: asyncio.Event) -> None:

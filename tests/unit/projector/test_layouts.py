@@ -26,9 +26,10 @@ from shared.read_model.layouts import LayoutRefused, Layouts, recorded
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Live, Pointer
 from tests.support.clock import SettableClock
+from tests.support.patience import until
 from tests.support.projectors import store_in_memory
 
-HASTE = LayoutLimits(look=0.0, building=0.0, level=0.02)
+HASTE = LayoutLimits(look=0.001, building=0.001, level=0.02)
 RECORDS = 5
 """Each in one part of every layout."""
 
@@ -156,7 +157,7 @@ class World:
                 await self.fill(count, nth)
         await self.feed_all(self.stores)
         stores = self.stores if not interrupted else {count: self._in_danger(own) for count, own in self.stores.items()}
-        given = {"leads": lambda: True, "clock": self.clock, "limits": HASTE}
+        given = {"leads": lambda: True, "tell": print, "clock": self.clock, "limits": HASTE}
         reconciler = LayoutReconciler(self.record, layouts, stores, **given)
         with suppress(Killed, transitions.Refused, Superseded, LayoutRefused):
             await reconciler._advance(layouts)
@@ -211,3 +212,20 @@ def test_no_reader_fails_or_goes_back(seed):
         world.read(1)
 
     asyncio.run(play())
+
+
+async def test_nothing_is_fed_before_it_is_known_what_is_to_be():
+    """It is said why; and what is recorded then may be something else."""
+    home, told, outdated = MemoryStore(available=False), [], asyncio.Event()
+    record, given = MemoryLayoutRecord(home), {"leads": lambda: True, "clock": SettableClock(), "limits": HASTE}
+    reconciler = LayoutReconciler(record, Layouts(live=1), {1: []}, tell=told.append, **given)
+    running = asyncio.create_task(reconciler.run(outdated))
+    await until(lambda: told)
+    was_confirmed = reconciler.confirmed.is_set()
+    home.available = True
+    await reconciler.confirmed.wait()
+    await record.change(lambda now: now.begun(3))
+    await outdated.wait()
+    running.cancel()
+
+    assert (was_confirmed, set(told)) == (False, {"the store in memory was made unavailable"})

@@ -134,7 +134,7 @@ class LayoutReconciler:
             await self._level(layouts, to)
             await self._mark(layouts.live, "closed")
             await self._level(layouts, to)
-        except (NotLevel, Unavailable):
+        except (NotLevel, Superseded, Unavailable):
             await self._mark(layouts.live, "open")
             return
         until = self._clock.now() + timedelta(seconds=self._limits.keep)

@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from projector.projections.profiles import PROFILE, profiles
+from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.recorded import RecordedLayout
 from read_side.services import redis_views
 from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery, standing
@@ -201,3 +202,10 @@ async def test_readers_who_are_told_of_it_at_once_ask_home_together(views, direc
 
     assert {each.position for each in answers} == {8}
     assert directory._client.info("commandstats")["cmdstat_get"]["calls"] - before < len(answers)
+
+
+async def test_a_server_is_asked_once_at_a_time_whether_it_evicts(valkey, directory):
+    """By who goes over to a layout, too, while it is asked as it is every few seconds."""
+    async with EvictionWatch(patient_connector(valkey.url)) as watch, asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(watch.go_over(None, None) for _ in range(20)))
+        watch.require_none()

@@ -4,6 +4,7 @@ Whether Redis may evict, and is still the one to be read.
 Under `allkeys-lru` records go and the checkpoint stays: a look-up that finds nothing would be a lie.
 """
 
+import asyncio
 import re
 from contextlib import suppress
 from typing import Self
@@ -38,6 +39,7 @@ class EvictionWatch:
         self._every = (limits or RedisReadLimits()).eviction_check
         self._policies: dict[Address | None, str | None] = {}
         self._inside = 0
+        self._looking = asyncio.Lock()
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Self:
@@ -72,14 +74,15 @@ class EvictionWatch:
 
     async def _look(self) -> None:
         """Without an answer the last one stands: the next read will find out that Redis is away."""
-        await self._find_nodes(self._nodes)
-        for server, connection in list(self._connections.items()):
-            try:
-                await connection.leave_replaced_master()
-                self._note(server, await evicting_policy(connection))
-            except (RedisError, OSError) as error:
-                await connection.disconnect()
-                log.warning("Redis does not tell its maxmemory-policy", error=describe(error))
+        async with self._looking:  # a connection is for one exchange at a time
+            await self._find_nodes(self._nodes)
+            for server, connection in self._connections.items():
+                try:
+                    await connection.leave_replaced_master()
+                    self._note(server, await evicting_policy(connection))
+                except (RedisError, OSError) as error:
+                    await connection.disconnect()
+                    log.warning("Redis does not tell its maxmemory-policy", error=describe(error))
 
     async def _find_nodes(self, nodes: Nodes | None) -> None:
         if nodes is not None:

@@ -1,6 +1,7 @@
 """Commands that share a transaction: each rule stands for something that went wrong without it."""
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -151,6 +152,16 @@ async def test_commands_that_come_together_share_a_transaction(grouped, trips):
 
     assert len(trips) == 1
     assert sorted(answer.outcome.position for answer in answers) == list(range(4, 104, 2))
+
+
+async def test_commands_leave_nothing_that_python_has_to_search_for(grouped):
+    """What refers to itself in a circle stays until then, and each search goes through all that is under way."""
+    await register(grouped, "a")
+    gc.collect()
+
+    await asyncio.gather(*registrations(grouped, 20))
+
+    assert gc.collect() < 20
 
 
 async def test_members_join_one_group_together(grouped, trips):

@@ -19,6 +19,7 @@ from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.ids import TimeOrderedIds
 from shared.problems import Problem, Refusal
 from tests.support.clock import SettableClock
+from tests.support.patience import SECONDS
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
 from write_side.adapters.postgres.connections.transactions import (
@@ -44,6 +45,8 @@ _numbers = count(1)
 
 SSAF = {"slug": "ssaf", "name": "Senate Committee on Agriculture, Nutrition, and Forestry"}
 TOKEN_KEY = bytes(range(32))
+PATIENT = ExecutionLimits(permit_seconds=SECONDS)
+"""No command of a test is refused because the machine is busy."""
 ANDRE = {"email": "andre@example.org", "handle": "andre.carson", "display_name": "André Carson"}
 
 
@@ -64,7 +67,7 @@ class WriteSide:
         """Make one as another process has it: it shares no single flight with the first."""
         token_key = MemoryTokenKey(TOKEN_KEY)
         return CommandExecutor(
-            units=self.units, clock=self.clock, ids=TimeOrderedIds(), token_key=token_key, limits=ExecutionLimits()
+            units=self.units, clock=self.clock, ids=TimeOrderedIds(), token_key=token_key, limits=PATIENT
         )
 
     async def run(

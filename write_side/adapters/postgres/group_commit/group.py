@@ -81,6 +81,7 @@ class Member:
         self.is_gone, self.request = True, None
         if self.group is not None:
             await self.group.is_left()
+            self.group = None  # which has this member: both would stay until garbage is searched for
 
 
 class CommandGroup:

@@ -74,11 +74,24 @@ class GroupedUnitOfWork:
         self._touched: list[Aggregate] = []
         self._removed: list[Aggregate] = []
 
+    # Made when they are asked for: one that the unit of work keeps would keep that alive until garbage is searched for.
+    @property
+    def accounts(self) -> "GroupedAccounts":
+        return GroupedAccounts(self)
+
+    @property
+    def profiles(self) -> "GroupedProfiles":
+        return GroupedProfiles(self)
+
+    @property
+    def groups(self) -> "GroupedGroups":
+        return GroupedGroups(self)
+
+    @property
+    def memberships(self) -> "GroupedMemberships":
+        return GroupedMemberships(self)
+
     async def __aenter__(self) -> Self:
-        self.accounts = GroupedAccounts(self)
-        self.profiles = GroupedProfiles(self)
-        self.groups = GroupedGroups(self)
-        self.memberships = GroupedMemberships(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:

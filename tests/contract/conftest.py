@@ -16,7 +16,7 @@ from tests.support.cluster import ValkeyCluster, valkey_cluster
 from tests.support.genuine_redis import redis_binary
 from tests.support.patience import patient_connector
 from tests.support.reacting import Reacting, reacting_on
-from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server
+from tests.support.read_models import StoreInMemory, StoreInRedis, on_a_server, on_fakeredis
 from tests.support.read_side import PATIENCE, RedisProjection
 from tests.support.verifying import Hand, HandInMemory, HandInRedis
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
@@ -75,14 +75,18 @@ async def redis_views(
         yield views
 
 
-@pytest.fixture(params=["memory", "valkey", "genuine_redis", "cluster"])
+@pytest.fixture(params=["memory", "fakeredis", "valkey", "genuine_redis", "cluster"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[StoreInMemory | StoreInRedis]:
     """An empty store of read models."""
-    if request.param == "memory":
-        yield StoreInMemory()
-        return
-    async with on_a_server(request.getfixturevalue(request.param)) as opened:
-        yield opened
+    match request.param:
+        case "memory":
+            yield StoreInMemory()
+        case "fakeredis":
+            async with on_fakeredis() as opened:
+                yield opened
+        case server:
+            async with on_a_server(request.getfixturevalue(server)) as opened:
+                yield opened
 
 
 @pytest.fixture(params=["valkey", "genuine_redis"])

@@ -1,4 +1,4 @@
-"""One suite over every inspector of generations: in memory, on Valkey and a genuine Redis."""
+"""One suite over every inspector of generations: in memory, on fakeredis, Valkey and a genuine Redis."""
 
 from itertools import chain
 
@@ -152,7 +152,7 @@ async def test_a_generation_tells_how_much_it_holds(store, inspector):
 
 
 async def test_a_server_tells_how_much_memory_a_generation_takes(server, history):
-    """The store in memory does not know."""
+    """Fakeredis and the store in memory do not know."""
     async with on_a_server(server) as store:
         await begin(store.model())
         await fold_all(store.model(), history.events)

@@ -21,7 +21,7 @@ from tests.support.view_sides import ALSO_IN_PARTS, side_on
 ID = str(ADA.account_id)
 
 
-@pytest.fixture(params=[*ALSO_IN_PARTS, "cluster", pytest.param("cluster/3", marks=pytest.mark.soak)])
+@pytest.fixture(params=[*ALSO_IN_PARTS, "fakeredis", "cluster", pytest.param("cluster/3", marks=pytest.mark.soak)])
 async def side(request):
     """Views, and what fills them."""
     async with side_on(request.param, "profiles", request) as side:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
+from fakeredis import FakeAsyncRedis
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
@@ -79,13 +80,13 @@ class StoreInRedis:
         self._spy = spy
         self._ear = spy.pubsub(ignore_subscribe_messages=True)
 
-    @asynccontextmanager
-    async def listening(self, *, is_sharded: bool) -> AsyncIterator["StoreInRedis"]:
+    async def start(self, *, is_sharded: bool) -> None:
         subscribe = self._ear.ssubscribe if is_sharded else self._ear.subscribe
-        async with self._ear:
-            await subscribe(HOME.projection(self._projection.name).announce)
-            await self._ear.get_message(timeout=5)
-            yield self
+        await subscribe(HOME.projection(self._projection.name).announce)
+        await self._ear.get_message(timeout=5)
+
+    async def close(self) -> None:
+        await self._ear.aclose()
 
     def model(self) -> ReadModel:
         return store_in_redis(self._client, self._projection).model
@@ -144,15 +145,31 @@ class StoreInRedis:
 
 
 @asynccontextmanager
+async def on_redis(client: Redis, spy: Redis, *, is_sharded: bool = False) -> AsyncIterator[StoreInRedis]:
+    store = StoreInRedis(client, spy=spy)
+    await store.start(is_sharded=is_sharded)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
 async def on_a_server(server: EmbeddedRedis | ValkeyCluster) -> AsyncIterator[StoreInRedis]:
     """Give an empty store on a server, or on the owner of it in a cluster, which is started."""
     server.start()
     async with connect(server.url) as client, Redis.from_url(located(server.url)) as spy:
         await spy.config_set("maxmemory-policy", "noeviction")
         await spy.flushall()
-        async with StoreInRedis(client, spy=spy).listening(is_sharded=isinstance(server, ValkeyCluster)) as store:
+        async with on_redis(client, spy, is_sharded=isinstance(server, ValkeyCluster)) as store:
             store.url = server.url
             yield store
+
+
+@asynccontextmanager
+async def on_fakeredis() -> AsyncIterator[StoreInRedis]:
+    async with FakeAsyncRedis() as client, on_redis(client, client) as store:
+        yield store
 
 
 def everything(server: EmbeddedRedis) -> Mapping[str, object]:

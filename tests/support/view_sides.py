@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from fakeredis import FakeRedis, FakeServer
+from fakeredis.aioredis import FakeAsyncRedisConnection
 from redis import Redis
 
 from read_side.adapters.list_query import ListLimits
@@ -13,6 +15,7 @@ from read_side.services import memory_views, redis_views
 from shared.read_model.partitions import AT_HOME, ONE, Partitions
 from shared.redis.location import located
 from shared.redis.nodes import nodes_with
+from shared.redis.pipelined import PipelinedConnection
 from tests.support.partitions import PartitionedCollections
 from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
@@ -54,9 +57,14 @@ async def side_on(
         views = memory_views(patience=PATIENCE, limits_of=limits_of)[kind]
         yield Side(views, views)
         return
-    url = request.getfixturevalue(adapter).start().url
-    connect, nodes = patient_connector(url), nodes_with(partitions.tags, url)
-    with Redis.from_url(located(url)) as client, ExitStack() as clients:
+    if adapter == "fakeredis":
+        fake = FakeServer()
+        client, connect, nodes = FakeRedis(server=fake), partial(_connection_to, fake), None
+    else:
+        url = request.getfixturevalue(adapter).start().url
+        client, connect = Redis.from_url(located(url)), patient_connector(url)
+        nodes = nodes_with(partitions.tags, url)
+    with client, ExitStack() as clients:
         client.flushall()
         projection = PROJECTIONS[kind](client)
         projection.publish = connect().publish
@@ -82,3 +90,7 @@ async def side_on(
 
 def _limits_of(list_limits: ListLimits, kind: type[Any]) -> Any:
     return list_limits if kind is ListLimits else kind()
+
+
+def _connection_to(server: FakeServer) -> PipelinedConnection:
+    return PipelinedConnection(FakeAsyncRedisConnection(server=server, protocol=2, socket_timeout=None))

@@ -1,18 +1,23 @@
 """A projection as operators look at it first: all its parts in one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from itertools import chain, groupby, islice
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from projector.declaring.partitioning import whole_of
+from projector.folding.grouping import grouped
 from projector.monitoring.answers import READY, GenerationStatus, PartStatus, ProjectionStatus, RebuildStatus
 from projector.processing.progress import ProjectionState
-from projector.store.generations import Comparison
+from projector.store.generations import Comparison, Sample
 
 N = TypeVar("N", int, float)
 T = TypeVar("T")
+Rule: TypeAlias = Callable[[list[Any]], Any]
+"""Makes one value of those that a field has in several parts."""
 
 SEVERITY: Sequence[str] = (
     ProjectionState.STANDBY,
@@ -40,19 +45,13 @@ def _whole(name: str, parts: Sequence[PartStatus]) -> ProjectionStatus:
     return ProjectionStatus(
         name=name,
         version=worst.version,
-        generation=_common(each.generation for each in parts),
-        checkpoint=_least(each.checkpoint for each in parts),
-        revision=_sum(each.revision for each in parts),
-        lag_events=_most(each.lag_events for each in parts),
-        lag_seconds=_most(each.lag_seconds for each in parts),
-        parked=sum(each.parked for each in parts),
-        rebuild=_rebuild({each.name: each.rebuild for each in parts if each.rebuild}),
         state=worst.state,
         error=worst.error and f"{worst.name}: {worst.error}",
-        events_per_second=round(sum(each.events_per_second for each in parts), 1),
-        generations=list(_generations(parts)),
+        rebuild=_rebuild({each.name: each.rebuild for each in parts if each.rebuild}),
+        generations=_generations(parts),
         worst=worst.name,
         parts=list(parts),
+        **_together(parts, _OF_PARTS),
     )
 
 
@@ -63,53 +62,45 @@ def _badness(part: PartStatus) -> tuple[int, bool, float, int]:
 def _rebuild(of_parts: dict[str, RebuildStatus]) -> RebuildStatus | None:
     if not of_parts:
         return None
-    rebuilds = of_parts.values()
-    compared = [each.comparison for each in rebuilds if each.comparison]
     return RebuildStatus(
-        generation=_common(each.generation for each in rebuilds) or "",
-        version=max(each.version for each in rebuilds),
-        phase=max((each.phase for each in rebuilds), key=PHASES.index),
-        position=sum(each.position for each in rebuilds),
-        target=sum(each.target for each in rebuilds),
-        events_per_second=_sum(each.events_per_second for each in rebuilds),
-        by=", ".join(dict.fromkeys(each.by for each in rebuilds)),
-        since=min(each.since for each in rebuilds),
         held=_first({name: each.held for name, each in of_parts.items()}),
-        comparison=_compared(compared) if compared else None,
         error=_first({name: each.error for name, each in of_parts.items()}),
-        waits_for=list(dict.fromkeys(chain.from_iterable(each.waits_for for each in rebuilds))),
+        **_together(of_parts.values(), _OF_REBUILDS),
     )
 
 
-def _generations(parts: Sequence[PartStatus]) -> Iterator[GenerationStatus]:
+def _generations(parts: Iterable[PartStatus]) -> list[GenerationStatus]:
     """Put together what has the same role in each part, and was made by the same version."""
-    alike: dict[tuple[str, int], list[GenerationStatus]] = {}
-    for each in chain.from_iterable(part.generations for part in parts):
-        alike.setdefault((each.role, each.version), []).append(each)
-    for (role, version), those in alike.items():
-        compared = [each.comparison for each in those if each.comparison]
-        yield GenerationStatus(
-            name=_common(each.name for each in those) or "",
-            version=version,
-            role=role,
-            checkpoint=_least(each.checkpoint for each in those),
-            events=_most(each.events for each in those),
-            documents=_sum(each.documents for each in those),
-            bytes=_sum(each.bytes for each in those),
-            state=max((each.state for each in those if each.state), key=SEVERITY.index, default=None),
-            kept_until=min((each.kept_until for each in those if each.kept_until), default=None),
-            comparison=_compared(compared) if compared else None,
-        )
+    every = chain.from_iterable(part.generations for part in parts)
+    alike = grouped(((each.role, each.version), each) for each in every)
+    return [
+        GenerationStatus(role=role, version=version, **_together(those, _OF_GENERATIONS))
+        for (role, version), those in alike.items()
+    ]
 
 
-def _compared(comparisons: Sequence[Comparison]) -> Comparison:
-    return Comparison(
-        records=sum(each.records for each in comparisons),
-        new=sum(each.new for each in comparisons),
-        gone=sum(each.gone for each in comparisons),
-        changed=sum(each.changed for each in comparisons),
-        samples=tuple(islice(chain.from_iterable(each.samples for each in comparisons), SAMPLES)),
-    )
+def _together(of: Iterable[Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """Make one value of each field."""
+    those = list(of)
+    return {field: rule([getattr(each, field) for each in those]) for field, rule in rules.items()}
+
+
+def _compared(comparisons: Sequence[Comparison | None]) -> Comparison | None:
+    """Add up those that there are."""
+    made = [each for each in comparisons if each]
+    return Comparison(**_together(made, _OF_COMPARISONS)) if made else None
+
+
+def _samples(of_comparisons: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
+    return tuple(islice(chain.from_iterable(of_comparisons), SAMPLES))
+
+
+def _in_turn(texts: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(texts)))
+
+
+def _worst(states: Sequence[str | None]) -> str | None:
+    return max(filter(None, states), key=SEVERITY.index, default=None)
 
 
 def _first(texts: dict[str, str | None]) -> str | None:
@@ -121,6 +112,14 @@ def _common(values: Iterable[T]) -> T | None:
     """Return what all of them are."""
     different = set(values)
     return different.pop() if len(different) == 1 else None
+
+
+def _common_name(values: Iterable[str]) -> str:
+    return _common(values) or ""
+
+
+def _earliest(values: Iterable[datetime | None]) -> datetime | None:
+    return min(filter(None, values), default=None)
 
 
 def _least(values: Iterable[N | None]) -> N | None:
@@ -142,3 +141,37 @@ def _known(values: Iterable[N | None]) -> list[N]:
 def _most(values: Iterable[N | None]) -> N | None:
     """Return the greatest of those that are known."""
     return max((each for each in values if each is not None), default=None)
+
+
+_OF_PARTS: Mapping[str, Rule] = {
+    "generation": _common,
+    "checkpoint": _least,
+    "revision": _sum,
+    "lag_events": _most,
+    "lag_seconds": _most,
+    "parked": sum,
+    "events_per_second": lambda rates: round(sum(rates), 1),
+}
+_OF_REBUILDS: Mapping[str, Rule] = {
+    "generation": _common_name,
+    "version": max,
+    "phase": partial(max, key=PHASES.index),
+    "position": sum,
+    "target": sum,
+    "events_per_second": _sum,
+    "by": lambda names: ", ".join(dict.fromkeys(names)),
+    "since": min,
+    "comparison": _compared,
+    "waits_for": _in_turn,
+}
+_OF_GENERATIONS: Mapping[str, Rule] = {
+    "name": _common_name,
+    "checkpoint": _least,
+    "events": _most,
+    "documents": _sum,
+    "bytes": _sum,
+    "state": _worst,
+    "kept_until": _earliest,
+    "comparison": _compared,
+}
+_OF_COMPARISONS: Mapping[str, Rule] = {"records": sum, "new": sum, "gone": sum, "changed": sum, "samples": _samples}

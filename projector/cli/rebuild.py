@@ -20,6 +20,7 @@ from projector.store.generations import KEEP_OLD_SECONDS, Comparison
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import print_json, say
+from shared.runtime.cancellation import to_the_end
 from shared.runtime.progress import Progress
 from shared.runtime.retry import poll
 from shared.settings import Settings
@@ -192,7 +193,7 @@ class _Rebuild:
             why = await self._followed(generation)
         finally:
             if self._body["hold"]:
-                await self._withdraw(str((await self._ordering).building))
+                await to_the_end(self._withdraw(str((await self._ordering).building)))
         outcome = self._outcome(generation, switched=why is None)
         _report(outcome, self._comparison, "a dry run, nothing was switched" if self._body["hold"] else why)
         return outcome

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+import msgspec
+
 from projector.store import transitions
 from projector.store.errors import Superseded
-from projector.store.generations import Building, Survey
+from projector.store.generations import Building, Order, Survey
 from projector.store.transitions import Refused, Transition
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
@@ -92,6 +94,13 @@ class Parts:
         was_forced = first.roster.kept is not None and first.roster.kept.forced
         return transitions.at_version(first.live.version, force=was_forced, at=now)
 
+    async def ordered(self, part: Part, order: Order, version: int) -> Order:
+        """Return an order of a part that tells from what the first part has gone back before: clocks may differ."""
+        if not self.leads(part):
+            with suppress(*FOR_LATER):
+                return msgspec.structs.replace(order, after=_gone_back_from(await self._first.survey(), version))
+        return order
+
     async def have_left(self, version: int) -> bool:
         """Whether the first part cannot go back to a version any more."""
         first = await self._first.survey()
@@ -114,7 +123,10 @@ class Parts:
         rebuilt = [each for each, survey in zip(self._parts, surveys, strict=True) if survey.is_rebuilt]
         if not rebuilt:
             raise Refused("no rebuild is under way")
-        return {each.label: await self._abort(each) for each in rebuilt}
+        aborted = {each.label: await self._abort(each) for each in rebuilt}
+        if live and self._first not in rebuilt:  # it may have been begun, and have gone, meanwhile
+            await self._first.transition(transitions.at_version(live.version, at=self._clock.now()))
+        return aborted
 
     async def roll_back(self, *, force: bool) -> Mapping[str, Survey]:
         """
@@ -174,10 +186,15 @@ def _waiting(survey: Survey) -> Building | None:
 
 def _has_gone_back(first: Survey, waiting: Building) -> bool:
     """Whether the first part was at a version already, and has gone back since that was ordered."""
-    version, live, kept = waiting.pointer.version, first.live, first.roster.kept
+    return _gone_back_from(first, waiting.pointer.version) not in {None, waiting.order.after}
+
+
+def _gone_back_from(first: Survey, version: int) -> str | None:
+    """Return the generation of a version that the first part had live last, if it has gone back from it."""
+    live, kept = first.live, first.roster.kept
     if live is None or live.version == version or kept is None or kept.pointer.version != version:
-        return False
-    return waiting.order.at <= kept.since
+        return None
+    return kept.pointer.generation
 
 
 def _former_version(surveys: Sequence[Survey]) -> int | None:

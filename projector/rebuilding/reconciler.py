@@ -353,7 +353,9 @@ class Reconciler:
         return Order(by=self._name, at=self._clock.now())
 
     async def _begun(self, order: Order) -> Transition:
-        return transitions.begun(Pointer(self._ids(), self.projection.version), order, target=await self._head())
+        pointer = Pointer(self._ids(), self.projection.version)
+        ordered = await self.parts.ordered(self, order, pointer.version)
+        return transitions.begun(pointer, ordered, target=await self._head())
 
 
 def _of(role: Literal["building", "kept"], generation: str | None, change: Transition) -> Transition:

@@ -1,7 +1,7 @@
 """Which generations a projection has: the live one, which readers use, and the roster of those beside it."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -18,6 +18,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param hold: stop after the comparison, and wait for another order, also if it is forced.
     :param force: switch whatever the comparison says, and even if it takes readers back.
     :param keep_old: seconds for which the generation that is replaced can be switched back to.
+    :param after: the generation from which the first part of the projection had gone back by then, if from any.
     """
 
     by: str
@@ -25,6 +26,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold: bool = False
     force: bool = False
     keep_old: float = KEEP_OLD_SECONDS
+    after: str | None = None
 
 
 RecordChange: TypeAlias = Literal["new", "gone", "changed"]
@@ -83,11 +85,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     forced: bool = False
     comparison: Comparison | None = None
     """How the other differed when it took this one's place."""
-
-    @property
-    def since(self) -> datetime:
-        """Since when the other is live."""
-        return self.until - timedelta(seconds=self.seconds)
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):

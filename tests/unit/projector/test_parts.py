@@ -18,11 +18,13 @@ from projector.processing.moving_on import CheckpointMover
 from projector.projections.profiles import profiles
 from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler
-from projector.store.generations import NextState, Order
+from projector.store import transitions
+from projector.store.generations import Comparison, NextState, Order
 from projector.store.transitions import NotReached, Refused
 from shared.errors import Unavailable
 from shared.event_log.tap import EventTap
 from shared.read_model.partitions import Partitions
+from shared.read_model.positions import Pointer
 from shared.runtime.tasks import Tasks
 from tests.support.folding import ORDER, at_once
 from tests.support.patience import until
@@ -270,8 +272,7 @@ async def test_a_part_that_never_came_along_gives_up_what_the_others_have_gone_b
 
         await until(lambda: not any(each.roster.building for each in directory.surveys))
         assert [each.roster.declined for each in directory.surveys] == [V2] * 3
-        directory.around.clock.advance(timedelta(minutes=1))
-        await reconcilers[1].begin(Order(by="me", at=directory.around.clock.now()))
+        await reconcilers[1].begin(Order(by="one whose clock is behind", at=ORDER.at - timedelta(hours=1)))
         await directory.until_all_wait_but(0, 2)
 
 
@@ -289,6 +290,54 @@ async def test_all_rebuilds_are_given_up_together(directory):
         assert not any(each.roster.building for each in directory.surveys)
         with pytest.raises(Refused, match="no rebuild is under way"):
             await parts.abort()
+
+
+async def test_what_has_gone_live_while_the_others_give_it_up_is_gone_back_from(directory, monkeypatch):
+    """The first part was not rebuilt when the order came, and is there before the others have carried it out."""
+    async with released(directory) as (parts, reconcilers):
+        monkeypatch.setattr(Reconciler, "_following", lambda *_: asyncio.sleep(0))
+        await order_all(reconcilers[1:])
+        await directory.until_all_wait_but(0)
+
+        async def abort(part, *, abort=parts._abort):
+            if directory.versions[0] == V1:
+                await reconcilers[0].begin(ORDER)
+                await until(lambda: directory.versions[0] == V2)
+            return await abort(part)
+
+        monkeypatch.setattr(parts, "_abort", abort)
+        await parts.abort()
+
+        assert directory.versions == ALL_AT_V1
+
+
+async def test_the_first_part_does_not_go_with_what_was_given_up_since_that_was_decided(directory, monkeypatch):
+    """All were given up, and the first part alone was ordered anew, when it was found that all are ready."""
+    async with released(directory) as (parts, reconcilers):
+        await order_all(reconcilers[1:])
+        await directory.until_all_wait_but(0)
+        decided, forced, first = [], Order(by="me", at=ORDER.at, force=True), reconcilers[0].store.model
+
+        async def can_go(_, version, *, can_go=Parts.can_go):
+            can = await can_go(parts, version)
+            if can and True not in decided:
+                await parts.abort()
+                await first.transition(transitions.begun(Pointer("anew", V2), forced, target=0))
+                await first.transition(ready)
+            decided.append(can)
+            return can
+
+        monkeypatch.setattr(Parts, "can_go", can_go)
+        await reconcilers[0].begin(ORDER)
+        await until(lambda: True in decided and (not decided[-1] or directory.versions != ALL_AT_V1))
+
+        assert directory.versions == ALL_AT_V1
+
+
+def ready(survey):
+    """A change that has what is built complete, and waiting."""
+    building = msgspec.structs.replace(survey.roster.building, comparison=Comparison(records=0), ready=True)
+    return NextState(survey.live, msgspec.structs.replace(survey.roster, building=building))
 
 
 async def test_what_is_going_live_is_not_given_up(directory, monkeypatch):

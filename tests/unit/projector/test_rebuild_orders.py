@@ -309,6 +309,27 @@ async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_
     assert profiles["rebuild"] is None
 
 
+async def test_a_dry_run_that_is_interrupted_at_its_end_leaves_nothing_behind(client, projector, monkeypatch):
+    """While it gives up what it has begun: the order to do so has not arrived."""
+    ending, goes = asyncio.Event(), asyncio.Event()
+
+    async def request(method, path, *, request=client.request, **options):
+        if path.endswith("/abort"):
+            ending.set()
+            await goes.wait()
+        return await request(method, path, **options)
+
+    monkeypatch.setattr(client, "request", request)
+    work = asyncio.create_task(rebuilt(projector, "profiles", hold=True))
+    await ending.wait()
+    asyncio.get_running_loop().call_soon(goes.set)
+
+    await interrupted(work)
+
+    profiles = profiles_in(await client.get("/status"))
+    assert profiles["rebuild"] is None
+
+
 @pytest.mark.usefixtures("many")
 async def test_a_rebuild_whose_command_is_interrupted_goes_on(client, projector):
     work = asyncio.create_task(rebuilt(projector, "profiles"))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import TypeAlias
 
 import svcs
@@ -199,6 +200,7 @@ def register_projector(
     limits: ProcessorLimits | None = None,
     filler: MakeFiller | None = None,
     deliveries: GivenUpDeliveries | None = None,
+    now: Callable[[], float] = monotonic,
 ) -> None:
     """
     Register what feeds all projections, on any adapters.
@@ -210,10 +212,12 @@ def register_projector(
     :param limits: of each projection, instead of those of the settings.
     :param deliveries: what operators are shown; none, where there is no database of a write side.
     :param filler: makes what fills generations, instead of what does it in this process.
+    :param now: the time in seconds, from any beginning, by which leases are held.
     """
     settings, candidate = settings or Settings.load({}), _candidate(clock)
     leaderships = {each.projection.label: Leadership(_lease_of(each)) for each in stores}
-    election = LeaderElection(lease, candidate, list(leaderships.values()), limits=settings.limits_of(LeadershipLimits))
+    leading = settings.limits_of(LeadershipLimits)
+    election = LeaderElection(lease, candidate, list(leaderships.values()), limits=leading, now=now)
     feeds, mover = _feeds(
         stores,
         leaderships,

@@ -13,6 +13,7 @@ import structlog
 
 from projector.folding.grouping import grouped
 from projector.processing.limits import LeadershipLimits
+from projector.processing.presence import Presence
 from projector.processing.sharing import Share, shared_out
 from projector.store.ports import Candidate, Candidates, Lease, LeaseName
 from shared.errors import Unavailable
@@ -63,7 +64,8 @@ class LeaderElection:
     """
     Take part in the elections of all partitions, and stay the leader for as long as possible.
 
-    Nothing is taken from a projector that is there: one that has more than its part gives up what another is to have.
+    Nothing is taken from a projector that is there: one that has more than its part gives up what another is to have,
+    once that is settled.
     """
 
     def __init__(
@@ -73,13 +75,17 @@ class LeaderElection:
         leaderships: Sequence[Leadership],
         *,
         limits: LeadershipLimits | None = None,
+        now: Callable[[], float] = monotonic,
     ) -> None:
+        """:param now: the time in seconds, from any beginning."""
         self._lease = lease
+        self._now = now
         self._leaderships = {each.lease: each for each in leaderships}
         self._candidate = msgspec.structs.replace(candidate, feeds=_digest(self._leaderships))
         self._limits = limits or LeadershipLimits()
         self._partitions = {each.partition for each in self._leaderships}
         self._lasting = self._limits.lasting(partitions=len(self._partitions))
+        self._presence = Presence(lasting=self._lasting, now=now)
         self._until: dict[LeaseName, float] = {}
         """Up to when each lease is held."""
         self._shares: dict[str, Share] = {}
@@ -137,7 +143,7 @@ class LeaderElection:
                 rounds.start(self.round(names), name="renewal of leases")
 
     async def _renew(self, names: Sequence[LeaseName]) -> None:
-        until = monotonic() + self._lasting  # the answer may be long in coming: from before the question
+        until = self._now() + self._lasting  # the answer may be long in coming: from before the question
         found = await self._lease.renew(self._candidate, names)
         held = {each for each, holder in found.holders.items() if holder.id == self._candidate.id}
         own = self._part_of(names, found)
@@ -157,8 +163,10 @@ class LeaderElection:
     def _part_of(self, names: Sequence[LeaseName], found: Candidates) -> Sequence[LeaseName]:
         """Return the leases that this projector is to have; what it is to give up counts from now on as the other's."""
         by_partition = grouped((each.partition, each) for each in names)
-        self._shares |= {tag: self._share(tag, found, leases) for tag, leases in by_partition.items()}
-        plan = shared_out(self._shares)
+        for tag, leases in by_partition.items():
+            self._shares[tag] = self._share(tag, found, leases)
+            self._presence.see(tag, self._shares[tag].present)
+        plan = shared_out(self._shares, settled=self._presence.settled)
         for tag in by_partition:
             if self._shares[tag].holder == self._candidate.id:
                 self._shares[tag] = self._shares[tag]._replace(holder=plan[tag])
@@ -189,7 +197,7 @@ class LeaderElection:
             self._leaderships[each].hold(held=self._is_held(each), trouble=str(trouble) if trouble else None)
 
     def _is_held(self, name: LeaseName) -> bool:
-        return name in self._until and monotonic() < self._until[name]
+        return name in self._until and self._now() < self._until[name]
 
     async def _leave_at(self, names: Sequence[LeaseName]) -> None:
         try:

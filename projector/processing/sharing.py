@@ -18,20 +18,23 @@ class Share(NamedTuple):
     present: Collection[str]
 
 
-def shared_out(partitions: Mapping[str, Share]) -> Mapping[str, str]:
+def shared_out(partitions: Mapping[str, Share], *, settled: frozenset[str]) -> Mapping[str, str]:
     """
     Return who is to feed each partition, by its hash tag: all who see the same come to the same.
 
     Who feeds it goes on, unless another one that could has two less: so none has more than a fair part, rounded up.
     Between those with equally few the hash of partition and projector decides (rendezvous hashing).
+
+    :param settled: the ids of those to whom others give anything up; what nobody feeds goes to any.
     """
     plan = {tag: share.holder for tag, share in partitions.items() if share.holder}
     loads = Counter(plan.values())
     for tag in sorted(partitions.keys() - plan.keys()):
-        if fewest := _fewest(tag, partitions[tag], loads):
+        if fewest := _fewest(tag, partitions[tag].present, loads):
             plan[tag] = fewest
             loads[fewest] += 1
-    while uneven := _most_uneven(plan, partitions, loads):
+    could = {tag: settled.intersection(share.present) for tag, share in partitions.items()}
+    while uneven := _most_uneven(plan, could, loads):
         tag, fewest = uneven
         loads.subtract([plan[tag]])
         loads[fewest] += 1
@@ -39,18 +42,18 @@ def shared_out(partitions: Mapping[str, Share]) -> Mapping[str, str]:
     return plan
 
 
-def _fewest(tag: str, share: Share, loads: Mapping[str, int]) -> str | None:
-    return min(share.present, key=lambda each: (loads[each], _rank(tag, each)), default=None)
+def _fewest(tag: str, could: Collection[str], loads: Mapping[str, int]) -> str | None:
+    return min(could, key=lambda each: (loads[each], _rank(tag, each)), default=None)
 
 
 def _most_uneven(
-    plan: Mapping[str, str], partitions: Mapping[str, Share], loads: Mapping[str, int]
+    plan: Mapping[str, str], could: Mapping[str, Collection[str]], loads: Mapping[str, int]
 ) -> tuple[str, str] | None:
     """Return a partition that is to change hands, and who is to have it."""
     gaps = (
         (loads[plan[tag]] - loads[fewest], _rank(tag, fewest), tag, fewest)
         for tag in plan
-        if (fewest := _fewest(tag, partitions[tag], loads))
+        if (fewest := _fewest(tag, could[tag], loads))
     )
     gap, _, tag, fewest = max(gaps, default=(0, 0, "", ""))
     return (tag, fewest) if gap > 1 else None

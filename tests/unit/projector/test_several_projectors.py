@@ -1,9 +1,9 @@
 """Projectors that share the partitions: each is fed by one, and one that slept and does not know it does no harm."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ from tests.support.patience import until
 from tests.unit.projector.test_partitioned_projector import PartitionedProcess
 from tests.unit.projector.test_partitions import united, without_divided_entries
 
-LASTING = LeadershipLimits().lease
+LASTING = LeadershipLimits().shared
 EAGER = Settings.load({"MUSTER_LIMITS": "leadership.renew=0.005"})
 NAMES = [LeaseName(projection, 1, f"tag-{nth}") for nth in range(7) for projection in ("groups", "profiles")]
 SERVERS = [NAMES[:6], NAMES[6:10], NAMES[10:]]
@@ -56,7 +56,7 @@ class SeveralProjectors(PartitionedProcess):
     def __init__(self):
         super().__init__()
         self.time = Time()
-        self.around.lease = self.lease = MemoryLease(time=self.time)
+        self.around.lease = self.lease = MemoryLease(time=self.time, limits=LeadershipLimits(lease=LASTING))
         self.names = {
             LeaseName(each.projection.name, each.projection.version, each.keyspace.tag) for each in self.stores.values()
         }
@@ -65,7 +65,7 @@ class SeveralProjectors(PartitionedProcess):
     async def one_more(self):
         """Another one, as long as it runs; it has given signs of life when this begins."""
         seen = LeaseOfOne(self.lease)
-        register = partial(self._register, lease=seen, settings=EAGER)
+        register = partial(self._register, lease=seen, settings=EAGER, now=self.time)
         async with app_client(projector_app, admit_everyone, register):
             await until(lambda: seen.id)
             yield seen
@@ -78,12 +78,15 @@ class SeveralProjectors(PartitionedProcess):
         return Counter(each.pop() for each in holders.values() if len(each) == 1)
 
     async def shared_by(self, *projectors):
-        """Wait until these have all partitions between them, evenly."""
+        """Let time pass until these have all partitions between them, evenly."""
         ids = {each.id for each in projectors}
         most, least = -(-4 // len(ids)), 4 // len(ids)
-        await until(
-            lambda: (found := self.shares()).keys() == ids and found.total() == 4 and {*found.values()} <= {most, least}
-        )
+
+        def are_even():
+            self.time.now += LASTING / 100
+            return (found := self.shares()).keys() == ids and found.total() == 4 and {*found.values()} <= {most, least}
+
+        await until(are_even)
 
     async def go_on(self, nth):
         """Have something happen, and wait until all partitions reflect it."""
@@ -129,7 +132,6 @@ async def test_one_that_sleeps_loses_its_partitions_and_does_no_harm(several):
         await several.shared_by(one, two, three)
         await several.go_on(0)
         one.sleeps = True
-        several.time.sleep(LASTING)
         await several.shared_by(two, three)
         for nth in range(1, 6):
             await several.go_on(nth)
@@ -144,22 +146,27 @@ class Elections:
     """Elections of projectors that live and die, round by round."""
 
     def __init__(self):
-        self.time = Time()
-        self.lease = MemoryLease(time=self.time)
+        self.time, self.now = Time(), Time()
+        """Of the server, and of the processes."""
+        self.lease = MemoryLease(time=self.time, limits=LeadershipLimits(lease=LASTING))
         self.living = []
         self.latest = self.time.now
+        self.hands = []
+        """Which lease was taken, and when."""
         self._ids = count()
 
-    async def join(self, _):
-        self.living.append(Elected(self.lease, f"projector-{next(self._ids)}"))
+    async def join(self, _=0):
+        self.living.append(Elected(self.lease, f"projector-{next(self._ids)}", now=self.now))
 
     async def renew(self, nth):
         """Have one of them take a turn with a server; it takes nothing from one who is there."""
-        former = (await self.lease.candidates(NAMES)).holders
+        former, named = (await self.lease.candidates(NAMES)).holders, dict(self.lease.holders)
         projector = self.living[nth // len(SERVERS) % len(self.living)]
         await projector.election.round(SERVERS[nth % len(SERVERS)])
         taken = {name for name, holder in self.lease.holders.items() if holder.id == projector.id}
         assert {former[each].id for each in taken if each in former} <= {projector.id}
+        for each in taken - {name for name, holder in named.items() if holder.id == projector.id}:
+            self.hands.append((each, self.now.now))
 
     async def leave(self, nth):
         await self.living.pop(nth % len(self.living)).election.leave()
@@ -170,20 +177,34 @@ class Elections:
     async def let_time_pass(self, tenths):
         """Backwards, too, as the clock of a server that is set."""
         self.time.now += tenths / 10
+        self.now.now += max(0, tenths) / 10
         self.latest = max(self.latest, self.time.now)
 
+    async def second(self, projectors):
+        """Have some of them take a turn with each server."""
+        for each in projectors:
+            for nth in range(len(SERVERS)):
+                await self.renew(each * len(SERVERS) + nth)
+        await self.let_time_pass(10)
+
     async def settle(self):
-        """Let the signs of life of the dead run out, and have each of the living take three turns with each server."""
-        self.time.now = self.latest + LASTING
-        for _ in range(3):
-            for nth in range(len(self.living) * len(SERVERS)):
-                await self.renew(nth)
+        """Let the signs of life of the dead run out, and have the living be there until all are settled."""
+        self.time.now = self.latest
+        await self.let_time_pass(int(LASTING * 10))
+        for _ in range(int(LASTING) + 3):
+            await self.second(range(len(self.living)))
+
+    def assert_all_is_held_evenly(self):
+        held = {each.id: {lease.lease for lease in each.leaderships if lease.is_held} for each in self.living}
+        partitions = [len({name.partition for name in names}) for names in held.values()]
+        assert sorted(name for names in held.values() for name in names) == sorted(NAMES)
+        assert max(partitions) - min(partitions) <= 1
 
 
 class Elected:
-    def __init__(self, lease, id):
+    def __init__(self, lease, id, *, now):
         self.id, self.leaderships = id, [Leadership(each) for each in NAMES]
-        self.election = LeaderElection(lease, Candidate(id, "2026-12-01T08:00:00+00:00"), self.leaderships)
+        self.election = LeaderElection(lease, Candidate(id, "2026-12-01T08:00:00+00:00"), self.leaderships, now=now)
 
 
 STEPS = st.one_of(
@@ -195,16 +216,33 @@ STEPS = st.one_of(
 
 @given(st.lists(STEPS, max_size=40))
 async def test_all_is_held_and_shared_evenly_once_all_have_come_and_gone(steps):
-    """By those who are there, each lease by one; within the time of a lease and three renewals."""
+    """By those who are there, each lease by one; within the time of two signs of life and three renewals."""
     elections = Elections()
-    await elections.join(0)
+    await elections.join()
     for name, argument in steps:
         await getattr(elections, name)(argument)
         if not elections.living:
-            await elections.join(0)
+            await elections.join()
     await elections.settle()
 
-    held = {each.id: {lease.lease for lease in each.leaderships if lease.is_held} for each in elections.living}
-    partitions = [len({name.partition for name in names}) for names in held.values()]
-    assert sorted(name for names in held.values() for name in names) == sorted(NAMES)
-    assert max(partitions) - min(partitions) <= 1
+    elections.assert_all_is_held_evenly()
+
+
+@given(st.lists(st.tuples(st.permutations(range(3)), st.integers(0, 3), st.integers(1, 8)), max_size=15))
+async def test_what_was_taken_stays_for_as_long_as_a_sign_of_life(spells):
+    """However often a projector gets no processor for longer than its leases: it is given nothing until it stays."""
+    elections = Elections()
+    for _ in range(3):
+        await elections.join()
+    for projectors, count_of, seconds in spells:
+        for _ in range(seconds):
+            await elections.second(projectors[:count_of])
+    await elections.settle()
+
+    taken = defaultdict(list)
+    for name, at in elections.hands:
+        taken[name].append(at)
+    assert [
+        after - before for each in taken.values() for before, after in pairwise(each) if after - before < LASTING
+    ] == []
+    elections.assert_all_is_held_evenly()

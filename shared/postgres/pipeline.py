@@ -35,8 +35,8 @@ class Pipeline:
         self._pgconn = connection.pgconn
         self._prepared = prepared
         self._transformer = Transformer(connection)
-        self._unanswered: list[bytes | None] = []
-        """What `begin` has sent besides, as `_send` says."""
+        self._begun: list[bytes | None] | None = None
+        """What `begin` has sent besides, as `_send` says, until `attempt` receives it."""
         self._hinted: list[bytes | None] | None = None
         """The same of the hints of a batch whose end was not received yet."""
         self.turn = asyncio.Lock()
@@ -57,13 +57,17 @@ class Pipeline:
         """
         Carry out statements, and return the rows of each, while further ones of the same batch are carried out.
 
+        That batch ends here: a transaction that idles behind it is one whose end the server can time, which it does not
+        do in the middle of a batch.
+
         :param more: the rows of these come first of what `attempt` returns, which has to follow.
         :raises psycopg.Error: of the first that failed; nothing is carried out any more on this connection.
         """
         async with self._in_turn():
             sent = self._sent(statements)
             self._pgconn.send_flush_request()
-            self._unanswered = self._sent(more)
+            self._begun = self._sent(more)
+            self._pgconn.pipeline_sync()
             rows, error = self._outcome(sent, await _received(self._pgconn, most=len(sent)))
             if error is not None:
                 raise error
@@ -75,20 +79,27 @@ class Pipeline:
         """
         Carry out statements; return the rows of those before the first that failed, and its error.
 
+        Where something has failed that `begin` sent, these are carried out too: the first of them must be one that a
+        failed transaction refuses, as it does all but its end.
+
         :param hints: carried out behind them; nobody waits for them, or hears of it if they fail.
         :raises psycopg.Error: the connection is lost.
         """
         async with self._in_turn():
-            sent = [*self._unanswered, *self._sent(statements)]
-            self._unanswered = []
+            sent = self._sent(statements)
             if hints:
                 self._pgconn.send_flush_request()
             self._hinted = self._sent(hints)
             self._pgconn.pipeline_sync()
+            begun, failed = await self._received_of_begun()
             rows, error = self._outcome(sent, await _received(self._pgconn, most=len(sent)))
             if not hints:
                 error = await self._catch_up() or error
-            return rows, error
+            return [*begun, *rows], failed or error
+
+    async def _received_of_begun(self) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+        begun, self._begun = self._begun, None
+        return ([], None) if begun is None else self._outcome(begun, await _received(self._pgconn))
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:

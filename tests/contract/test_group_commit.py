@@ -24,7 +24,7 @@ from shared.postgres.pipeline import Pipeline
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.examples import examples
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, until
 from tests.support.sessions import append
 from tests.support.write_side import (
     ANDRE,
@@ -38,6 +38,7 @@ from tests.support.write_side import (
 )
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.connections.failures import is_certain
 from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
@@ -380,6 +381,61 @@ async def test_a_key_is_held_before_commit_is_sent(grouped, database_url, monkey
     await grouped.run("suspend-account", account="@a")
 
     assert held == [1, 1]
+
+
+async def test_a_process_that_freezes_before_commit_holds_others_up_for_a_while(database_url, monkeypatch):
+    """The server ends its transaction: else nobody would ever read what is behind it in the log, or have its key."""
+    attempt, soon = Pipeline.attempt, TransactionLimits(idle_seconds=1)
+    held = "select from pg_locks where locktype = 'advisory'"
+
+    async def frozen(pipeline, *statements, **more):
+        if ("COMMIT", ()) in statements:
+            monkeypatch.setattr(Pipeline, "attempt", attempt)
+            with psycopg.connect(database_url, autocommit=True) as elsewhere:
+                assert elsewhere.execute(held).rowcount
+                await until(lambda: not elsewhere.execute(held).rowcount)
+        return await attempt(pipeline, *statements, **more)
+
+    async with postgres_write_side(database_url, grouped=True, limits=soon) as grouped:
+        monkeypatch.setattr(Pipeline, "attempt", frozen)
+
+        await register(grouped, "a")  # again
+
+        assert len(await grouped.events()) == 2
+
+
+async def test_what_fails_before_commit_is_sent_is_not_committed(database_url):
+    """Its transaction goes on, as that of anything that fails with COMMIT behind it."""
+    savepoint, undo, commit = ("savepoint s", ()), ("rollback to s", ()), ("COMMIT", ())
+    async with connected(database_url, autocommit=True) as connection:
+        pipeline = Pipeline(connection, prepared=set())
+        await pipeline.carry_out(("create temporary table stored (n integer)", ()))
+        insert = ("insert into stored values (%s)", (1,))
+        claimed = await pipeline.begin(
+            ("BEGIN", ()), ("select %s", (7,)), more=[savepoint, insert, ("select 1 / 0", ())]
+        )
+
+        rows, error = await pipeline.attempt(("select %s::text", ("decides",)), commit, hints=[("select %s", (3,))])
+
+        assert (claimed, rows, type(error)) == ([(), [(7,)]], [(), ()], psycopg.errors.DivisionByZero)
+        *_, decided, _ = await pipeline.carry_out(undo, insert, ("select %s::text", ("decides",)), commit)
+        assert decided == [("decides",)]
+        assert await pipeline.carry_out(("select n from stored", ())) == [[(1,)]]
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "at"),
+    [
+        (psycopg.errors.UniqueViolation, True, True),
+        (psycopg.errors.DeadlockDetected, True, True),
+        (psycopg.errors.AdminShutdown, True, False),  # it may have waited for a standby, and is stored here
+        (psycopg.errors.ProtocolViolation, False, False),  # as poolers say that they have lost the server
+        (psycopg.OperationalError, False, False),
+    ],
+)
+def test_nothing_is_said_of_a_commit_that_only_the_server_knows(error, before, at):
+    assert is_certain(error(), at_commit=False) is before
+    assert is_certain(error(), at_commit=True) is at
 
 
 async def test_readers_are_notified_of_what_they_have_not_read(grouped, database_url, monkeypatch):

@@ -163,18 +163,26 @@ async def test_what_no_standby_has_is_not_answered(primary, own_database, receiv
 
 
 async def test_an_answer_waits_for_no_notification(primary, own_database, receiver):
-    """NOTIFY takes a lock of all databases: the commit of another program holds it while it waits for its standby."""
+    """
+    NOTIFY takes a lock of all databases: the commit of another program holds it while it waits for its standby.
+
+    What comes next on the connection hears nothing of a notification that was given up.
+    """
     async with connected(own_database, autocommit=True) as ours, connected(own_database, autocommit=True) as theirs:
         await ours.execute("set synchronous_commit = local")
         with synchronous(primary) as connection, frozen({receiver}):
             held = asyncio.create_task(theirs.execute("begin; create table held (); notify others; commit"))
             await until(lambda: _waits_for_standby(connection))
 
+            pipeline = Pipeline(ours, prepared=set())
             statements = ("BEGIN", ()), ("create table ours ()", ()), ("COMMIT", ())
-            _, error = await Pipeline(ours, prepared=set()).attempt(*statements, hints=[("notify others", ())])
+            _, error = await pipeline.attempt(*statements, hints=[("notify others", ())])
 
             assert error is None
             await until(lambda: _waits_to_notify(connection))
+            connection.execute("select pg_cancel_backend(%s)", (ours.info.backend_pid,))
+            assert await pipeline.carry_out(("select 1", ())) == [[(1,)]]
+            assert not held.done()
         await held
 
 

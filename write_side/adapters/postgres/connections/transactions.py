@@ -241,6 +241,7 @@ class PipelinedTransaction:
 
         Then the transaction goes on behind ROLLBACK TO SAVEPOINT.
 
+        :param statements: the last one, which decides, goes with COMMIT.
         :param claims: statements that claim keys; their rows come first. COMMIT follows once they are answered, while
             the others are carried out: what asks by a key whether a lost COMMIT took effect waits for its holder.
         :param hints: carried out behind COMMIT, and not waited for. NOTIFY is a transaction of its own: it takes a lock
@@ -248,14 +249,14 @@ class PipelinedTransaction:
         :raises OutcomeUnknown: the answer to COMMIT was lost.
         """
         claimed: Sequence[Sequence[Row]] = ()
-        behind = [*statements, _COMMIT]
+        behind = statements
         if claims:
             ahead, self._ahead = self._ahead, []
             with translated():
-                claimed = (await self._pipeline.begin(*ahead, *claims, more=statements))[len(ahead) :]
-            behind = [_COMMIT]
+                claimed = (await self._pipeline.begin(*ahead, *claims, more=statements[:-1]))[len(ahead) :]
+            behind = statements[-1:]
         try:
-            rows, error = await self._pipeline.attempt(*behind, hints=hints)
+            rows, error = await self._pipeline.attempt(*behind, _COMMIT, hints=hints)
         except psycopg.Error as lost:
             raise OutcomeUnknown(type(lost).__name__) from lost
         if error is None:
@@ -263,7 +264,7 @@ class PipelinedTransaction:
             return [*claimed, *rows[:-1]]
         if isinstance(error, psycopg.errors.DivisionByZero):
             return [*claimed, *rows]
-        if len(rows) == len(statements) and not is_certain(error):
+        if not is_certain(error, at_commit=len(rows) == len(statements)):
             raise OutcomeUnknown(type(error).__name__) from error
         with translated():
             raise error

@@ -80,7 +80,8 @@ class LayoutReconciler:
         self._tell = tell
         self._clock = clock
         self._limits = limits or LayoutLimits()
-        self._is_marked = False
+        self._marked = -1
+        """The last change by which it was said that what is fed may be used."""
 
     async def run(self, outdated: asyncio.Event) -> None:
         """
@@ -104,7 +105,7 @@ class LayoutReconciler:
 
     async def _step(self, outdated: asyncio.Event) -> None:
         layouts = await self._record.read() or await self._record.change(lambda now: now or self._layouts)
-        if layouts != self._layouts:
+        if not layouts.are_as(self._layouts):
             outdated.set()
         else:
             self.confirmed.set()
@@ -112,15 +113,22 @@ class LayoutReconciler:
                 await self._advance(layouts)
 
     async def _advance(self, layouts: Layouts) -> None:
+        """Take a step; where parts know of a later change than what is recorded, that was lost: begin behind it."""
+        try:
+            await self._go_on(layouts)
+        except transitions.Overtaken as error:
+            await self._change(layouts, layouts.numbered(error.by))
+
+    async def _go_on(self, layouts: Layouts) -> None:
         if layouts.building:
             await self._switch(layouts, to=layouts.building)
             return
-        if not self._is_marked:
-            await self._mark(layouts.live, "open")
-            await self._mark(layouts.kept, "open", left=layouts.switches)
-            self._is_marked = True
+        if self._marked != layouts.switches:
+            await self._mark(layouts, layouts.live, "open")
+            await self._mark(layouts, layouts.kept, "open", left=layouts.switches)
+            self._marked = layouts.switches
         if layouts.leaving:
-            await self._for_each(layouts.leaving, self._vacate)
+            await self._for_each(layouts.leaving, partial(self._vacate, change=layouts.switches))
             await self._change(layouts, layouts.gone())
         elif layouts.until and layouts.until <= self._clock.now():
             await self._change(layouts, layouts.dropped())
@@ -128,18 +136,19 @@ class LayoutReconciler:
     async def _switch(self, layouts: Layouts, *, to: int) -> None:
         """Go over once all is there; what ends in the middle is begun anew, or taken back."""
         try:
-            if not self._is_marked:
-                await self._mark(to, "open")
-                self._is_marked = True
+            if self._marked != layouts.switches:
+                await self._mark(layouts, to, "open")
+                self._marked = layouts.switches
             await self._level(layouts, to)
-            await self._mark(layouts.live, "closed")
+            await self._mark(layouts, layouts.live, "closed")
             await self._level(layouts, to)
         except (NotLevel, Superseded, Unavailable):
-            await self._mark(layouts.live, "open")
+            await self._change(layouts, tried := layouts.numbered(layouts.switches + 1))
+            await self._mark(tried, layouts.live, "open")
             return
         until = self._clock.now() + timedelta(seconds=self._limits.keep)
-        await self._change(layouts, layouts.switched(until=until))
-        await self._mark(layouts.live, "open", left=layouts.switches + 1)
+        await self._change(layouts, now := layouts.switched(until=until))
+        await self._mark(now, now.kept, "open", left=now.switches)
         log.info("readers go over to another layout", partitions=to, former=layouts.live)
 
     async def _level(self, layouts: Layouts, to: int) -> None:
@@ -161,13 +170,15 @@ class LayoutReconciler:
 
         await self._record.change(change)
 
-    async def _mark(self, count: int | None, access: Access, *, left: int | None = None) -> None:
-        """Say of all parts of a layout who may use them."""
+    async def _mark(self, by: Layouts, count: int | None, access: Access, *, left: int | None = None) -> None:
+        """Say of all parts of a layout who may use them, by the last change that was recorded."""
         if count:
-            await self._for_each(count, partial(_marked, access=access, left=left))
+            await self._for_each(
+                count, partial(_marked, change=transitions.used(access, left=left, change=by.switches))
+            )
 
-    async def _vacate(self, store: ProjectionStore) -> None:
-        survey = await _changed(store, transitions.vacated(at=self._clock.now()))
+    async def _vacate(self, store: ProjectionStore, *, change: int) -> None:
+        survey = await _changed(store, transitions.vacated(at=self._clock.now(), change=change))
         for each in survey.roster.leaving:
             await store.model.unlink(each.pointer)
             await _changed(store, transitions.dropped(each.pointer))
@@ -185,8 +196,8 @@ class LayoutReconciler:
         await side_by_side([partial(do, each) for each in self._stores[count]], at_once=AT_ONCE)
 
 
-async def _marked(store: ProjectionStore, *, access: Access, left: int | None) -> None:
-    await _changed(store, transitions.used(access, left=left))
+async def _marked(store: ProjectionStore, *, change: transitions.Transition) -> None:
+    await _changed(store, change)
 
 
 async def _changed(store: ProjectionStore, change: transitions.Transition) -> Survey:

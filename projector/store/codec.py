@@ -54,7 +54,7 @@ def live(value: bytes | None, *, keys: ProjectionKeys) -> Live:
 def stored_live(survey: Survey, state: NextState) -> bytes | None:
     """Encode them; None where there is nothing to be said."""
     name, version = msgspec.structs.astuple(state.live) if state.live else ("", 0)
-    found = Live(name, version, state.access or "open", state.left or 0)
+    found = Live(name, version, state.access or "open", state.left or 0, state.change or 0)
     return None if found == NOTHING_LIVE and survey.access == "open" else msgspec.json.encode(found)
 
 

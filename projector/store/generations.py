@@ -144,6 +144,7 @@ class Survey(NamedTuple):
     """Of `fed`, by name."""
     access: Access = "open"
     left: int = 0
+    change: int = 0
     """See `positions.Live`, like the access."""
 
     @property
@@ -212,6 +213,7 @@ class NextState(NamedTuple):
     roster: Roster
     access: Access | None = None
     left: int | None = None
+    change: int | None = None
 
 
 def fed(live: Pointer | None, roster: Roster) -> tuple[Pointer, ...]:

@@ -32,6 +32,18 @@ class RebuildUnderWay(Refused):
     """Another order is under way."""
 
 
+class Overtaken(Refused):
+    """
+    A later change of layouts has said who may use the part.
+
+    :ivar by: its number.
+    """
+
+    def __init__(self, change: int, *, by: int) -> None:
+        super().__init__(f"change {change} of layouts was overtaken by change {by}")
+        self.by = by
+
+
 class NotReached(Refused):
     """Readers would be taken back."""
 
@@ -42,11 +54,12 @@ def applied(change: Transition, survey: Survey) -> NextState | None:
 
     :raises Refused: the change does, or would show something new of a part that is closed.
     """
-    live, roster, access, left = change(survey)
+    live, roster, access, left, number = change(survey)
     if survey.access == "closed" and access is None and live != survey.live:
         raise Refused("readers go to another layout")
-    state = NextState(live, roster, access or survey.access, survey.left if left is None else left)
-    return None if state == (survey.live, survey.roster, survey.access, survey.left) else state
+    left, number = survey.left if left is None else left, survey.change if number is None else number
+    state = NextState(live, roster, access or survey.access, left, number)
+    return None if state == (survey.live, survey.roster, survey.access, survey.left, survey.change) else state
 
 
 def completed(live: Pointer | None, roster: Roster) -> Roster:
@@ -202,16 +215,24 @@ def given_up(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
 
 
 @transition
-def used(survey: Survey, access: Access, *, left: int | None = None) -> NextState:
+def used(survey: Survey, access: Access, *, left: int | None = None, change: int = 0) -> NextState:
     """Say who may use the part; see `positions.Live`."""
-    return NextState(survey.live, survey.roster, access, left)
+    _require_last(survey, change)
+    return NextState(survey.live, survey.roster, access, left, change)
 
 
 @transition
-def vacated(survey: Survey, *, at: datetime) -> NextState:
+def vacated(survey: Survey, *, at: datetime, change: int = 0) -> NextState:
     """Give up all generations, and make no other."""
+    _require_last(survey, change)
     beside = Roster(leaving=_all_left(survey.roster, at=at))
-    return NextState(None, _left(beside, survey.live, at=at) if survey.live else beside, "gone")
+    return NextState(None, _left(beside, survey.live, at=at) if survey.live else beside, "gone", change=change)
+
+
+def _require_last(survey: Survey, change: int) -> None:
+    """:raises Overtaken: the change was."""
+    if change < survey.change:
+        raise Overtaken(change, by=survey.change)
 
 
 @transition

@@ -30,7 +30,7 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar kept: of the one before, which is still fed.
     :ivar until: when that is dropped.
     :ivar leaving: of one whose keys are to go.
-    :ivar switches: how often readers have gone over to another layout.
+    :ivar switches: the number of changes so far, and of the last one; also of an attempt that was taken back.
     """
 
     live: int
@@ -72,7 +72,11 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise LayoutRefused(f"the layout of {self.leaving} is being dropped: wait until it is gone")
         if self.kept and self.kept != count:
             raise LayoutRefused(f"the layout of {self.kept} is still kept: drop it first")
-        return Layouts(live=self.live, building=count, switches=self.switches)
+        return Layouts(live=self.live, building=count, switches=self.switches + 1)
+
+    def numbered(self, switches: int) -> "Layouts":
+        """Go on as after so many changes: who was at an earlier one, and has slept since, changes nothing any more."""
+        return msgspec.structs.replace(self, switches=switches)
 
     def switched(self, *, until: datetime) -> "Layouts":
         """Have readers use the layout that was built, and keep the other one until then."""
@@ -87,11 +91,15 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if not self.beside:
             raise LayoutRefused("there is no layout beside the one that readers use")
-        return Layouts(live=self.live, leaving=self.beside[0], switches=self.switches)
+        return Layouts(live=self.live, leaving=self.beside[0], switches=self.switches + 1)
 
     def gone(self) -> "Layouts":
         """Forget a layout whose keys are gone."""
-        return Layouts(live=self.live, switches=self.switches)
+        return Layouts(live=self.live, switches=self.switches + 1)
+
+    def are_as(self, other: "Layouts") -> bool:
+        """Whether the same layouts are there, however that came."""
+        return self.numbered(other.switches) == other
 
 
 def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None:

@@ -26,12 +26,14 @@ class Live(msgspec.Struct, frozen=True, omit_defaults=True):
 
     :param left: the number of the switch (see `Layouts.switches`) by which readers have left the part; 0 if they have
         not. Who was told by a later one to use it reads it.
+    :param change: the number of the change of layouts that said so: one before it is not heard any more.
     """
 
     generation: str
     version: int
     access: Access = "open"
     left: int = 0
+    change: int = 0
 
     @property
     def pointer(self) -> Pointer | None:

@@ -89,8 +89,8 @@ async def test_a_wish_counts_once(record):
     begun = await other.layouts(record)
     dropped = await record.change(lambda now: now.dropped())
 
-    assert (first, begun) == (Layouts(live=12), Layouts(live=12, building=3))
-    assert await other.layouts(record) == dropped == Layouts(live=12, leaving=3)
+    assert (first, begun) == (Layouts(live=12), Layouts(live=12, building=3, switches=1))
+    assert await other.layouts(record) == dropped == Layouts(live=12, leaving=3, switches=2)
 
 
 @pytest.mark.parametrize("layouts", [Layouts(live=12, kept=1), Layouts(live=1, building=3), Layouts(live=1, leaving=3)])
@@ -116,6 +116,6 @@ async def test_a_wish_waits_for_a_store_that_is_away():
 def test_the_layout_that_is_kept_is_gone_back_to_and_no_other_is_begun():
     kept = Layouts(live=12, kept=1, switches=1)
 
-    assert kept.begun(1) == Layouts(live=12, building=1, switches=1)
+    assert kept.begun(1) == Layouts(live=12, building=1, switches=2)
     with pytest.raises(LayoutRefused, match="the layout of 1 is still kept"):
         kept.begun(3)

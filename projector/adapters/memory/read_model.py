@@ -54,7 +54,7 @@ class MemoryReadModel:
         state = self._state()
         fed_now = fed(state.live, state.roster)
         generations = {each.generation: self._generation(each.generation) for each in fed_now}
-        return Survey(state.live, state.roster, generations, state.access or "open", state.left or 0)
+        return Survey(state.live, state.roster, generations, state.access or "open", state.left or 0, state.change or 0)
 
     async def transition(self, change: Transition) -> Survey:
         survey = await self.survey()
@@ -117,7 +117,7 @@ class MemoryReadModel:
     def _state(self) -> NextState:
         found = live(self._store.string(self._keys.live), keys=self._keys)
         roster = completed(found.pointer, self._decoded(self._keys.roster, Roster) or Roster())
-        return NextState(found.pointer, roster, found.access, found.left)
+        return NextState(found.pointer, roster, found.access, found.left, found.change)
 
     def _generation(self, name: str) -> GenerationState:
         keys = self._keys.generation(name)

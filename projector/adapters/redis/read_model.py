@@ -135,12 +135,12 @@ class RedisReadModel:
         self._fed = names
         generations = [codec.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)]
         by_name = dict(zip(names, generations, strict=True))
-        return Survey(state.live, state.roster, by_name, state.access or "open", state.left or 0)
+        return Survey(state.live, state.roster, by_name, state.access or "open", state.left or 0, state.change or 0)
 
     def _state(self, live: bytes | None, roster: bytes | None) -> NextState:
         found = codec.live(live, keys=self._keys)
         known = codec.decoded(roster, Roster, keys=self._keys) or Roster()
-        return NextState(found.pointer, completed(found.pointer, known), found.access, found.left)
+        return NextState(found.pointer, completed(found.pointer, known), found.access, found.left, found.change)
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """Return the skips that a new generation inherits; they only change with the checkpoint, which is watched."""

@@ -1,6 +1,7 @@
 """Readers of layouts that are changed: whatever happens in between, none fails, and none goes back."""
 
 import asyncio
+import itertools
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -65,6 +66,10 @@ class World:
         self.shown = [dict.fromkeys(range(RECORDS), 0) for _ in range(2)]
         self.left = 0
         """Steps until a projector is killed; 0 for never."""
+        self.names = itertools.count()
+        self.projectors = {}
+        """Of each projector what it was put together as."""
+        self.is_asleep = False
         self.known = [(1, 0), (1, 0)]
         """The layouts that each of the readers takes to be the one."""
         self.record = MemoryLayoutRecord(self.home)
@@ -80,9 +85,10 @@ class World:
     async def fill(self, count, nth):
         """Take the next step that the reconciler of a part takes: it begins a first fill, and ends it."""
         model, survey = self.stores[count][nth].model, await self.stores[count][nth].model.survey()
-        pointer = Pointer("g1", 1)
         if survey.access == "gone" or survey.live:
             return
+        building = survey.roster.building
+        pointer = building.pointer if building else Pointer(f"g{next(self.names)}", 1)
         if survey.roster.building is None:
             order = Order(by="a test", at=self.clock.now())
             await model.transition(transitions.filling(pointer, order, target=self.head))
@@ -93,19 +99,19 @@ class World:
     async def feed(self, count, nth, *, by=1, stale=False):
         """Commit; or move the checkpoint, by what was believed before, if the projector has slept meanwhile."""
         store, survey = self.stores[count][nth], await self.stores[count][nth].model.survey()
-        found = survey.at(survey.main).checkpoint
-        before = self.believed.get((count, nth), found) if stale else found
+        now = survey.main, survey.at(survey.main).checkpoint
+        pointer, before = self.believed.get((count, nth), now) if stale else now
         if survey.access != "closed":  # or a processor does not take it for where it stands
-            self.believed[count, nth] = found
+            self.believed[count, nth] = now
         if before is None:
             return
         after = before.revised(position=min(self.head, before.position + by), event_id=UUID(int=0), count=self.head)
         if stale:
             checkpoints = MemoryCheckpoints({store.projection.label: self.places[count, nth]})
-            [_ async for _ in checkpoints.move([Move(store.projection.label, "g1", before, after)])]
+            [_ async for _ in checkpoints.move([Move(store.projection.label, pointer.generation, before, after)])]
             return
         with suppress(Superseded):
-            async with store.model.commit("g1", expected=before) as commit:
+            async with store.model.commit(pointer.generation, expected=before) as commit:
                 await commit.apply(Batch(checkpoint=after))
 
     def read(self, reader):
@@ -134,6 +140,8 @@ class World:
         self.left -= 1
         if not self.left:
             raise Killed
+        if not self.is_asleep and self.random.random() < 0.1:
+            await self.sleep()
         for _ in range(self.random.choice([0, 0, 1, 2])):
             count = self.random.choice(sorted(self.stores))
             self.head += 1
@@ -142,12 +150,21 @@ class World:
         if self.random.random() < 0.5:
             await self.feed_all(self.stores)
 
+    async def sleep(self):
+        """Have another projector take over, of which the one that sleeps hears nothing when it wakes up."""
+        self.is_asleep, left = True, self.left
+        for _ in range(self.random.randint(1, 6)):
+            with suppress(LayoutRefused):
+                await self.record.change(self.random.choice(CHANGES))
+            await self.reconcile(name="the other", interrupted=self.random.random() < 0.5)
+        self.is_asleep, self.left = False, left
+
     async def feed_all(self, counts):
         for count in counts:
             for nth in range(count):
                 await self.feed(count, nth, by=self.head)
 
-    async def reconcile(self, *, interrupted=True):
+    async def reconcile(self, *, interrupted=True, name="the first"):
         """Take one step, as a projector does that was put together for what is recorded."""
         if interrupted:
             self.left = self.random.choice([0, 0, 0, self.random.randint(1, 25)])
@@ -157,16 +174,27 @@ class World:
                 await self.fill(count, nth)
         await self.feed_all(self.stores)
         stores = self.stores if not interrupted else {count: self._in_danger(own) for count, own in self.stores.items()}
-        given = {"leads": lambda: True, "tell": print, "clock": self.clock, "limits": HASTE}
-        reconciler = LayoutReconciler(self.record, layouts, stores, **given)
-        with suppress(Killed, transitions.Refused, Superseded, LayoutRefused):
-            await reconciler._advance(layouts)
+        try:
+            with suppress(transitions.Refused, Superseded, LayoutRefused):
+                await self._projector(name, layouts, stores)._advance(layouts)
+        except Killed:
+            del self.projectors[name]
 
-    def _before_each(self, store):
-        return replace(store, model=Interrupted(store.model, self.interrupt))
+    def _projector(self, name, layouts, stores):
+        """Return one that was put together for these layouts."""
+        found, of = self.projectors.get(name, (None, None))
+        if of != layouts:
+            given = {"leads": lambda: True, "tell": print, "clock": self.clock, "limits": HASTE}
+            found = LayoutReconciler(self.record, layouts, stores, **given)
+            self.projectors[name] = found, layouts
+        found._stores = stores
+        return found
 
     def _in_danger(self, stores):
         return [replace(each, model=Interrupted(each.model, self.interrupt)) for each in stores]
+
+    async def surveys(self, *counts):
+        return [await each.model.survey() for count in counts for each in self.stores[count]]
 
     async def reach(self, wanted):
         """Reconcile in peace until it is so."""
@@ -175,6 +203,9 @@ class World:
                 return
             await self.reconcile(interrupted=False)
         raise AssertionError(f"{await self.record.read()} is not {wanted}")
+
+
+CHANGES = [lambda now: now, lambda now: now.dropped(), lambda now: now.begun(1), lambda now: now.begun(3)]
 
 
 async def world_of(random):
@@ -210,8 +241,23 @@ def test_no_reader_fails_or_goes_back(seed):
         await world.reach(Layouts(live=other, kept=layouts.live))
         world.read(0)
         world.read(1)
+        world.head += 1
+        await world.feed_all(world.stores)
+        assert {each.at(each.live).reached for each in await world.surveys(1, 3)} == {world.head}
 
     asyncio.run(play())
+
+
+async def test_a_switch_whose_record_was_lost_is_made_again():
+    """The node of home was replaced by one that was behind: the parts know that they were left, and by which switch."""
+    world = await world_of(Random(0))
+    lost = await world.record.change(lambda now: now.begun(3))
+    await world.reach(Layouts(live=3, kept=1))
+
+    await world.record.change(lambda _: lost)
+
+    await world.reach(Layouts(live=3, kept=1))
+    world.read(0)
 
 
 async def test_nothing_is_fed_before_it_is_known_what_is_to_be():

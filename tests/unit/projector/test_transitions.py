@@ -17,10 +17,10 @@ BUILDING = Building(pointer=NEW, order=ORDER, target=5, replaces=OLD)
 KEPT = Kept(pointer=OLD, until=NOW + timedelta(hours=1), seconds=3600, replaced_by=NEW)
 
 
-def survey(live=OLD, roster=EMPTY, access=None, left=None, **reached):
+def survey(live=OLD, roster=EMPTY, access=None, left=None, change=None, **reached):
     """What there is, with how far each generation has come."""
     generations = {name: GenerationState(Checkpoint(position=at)) for name, at in reached.items()}
-    return Survey(live, roster, generations, access or "open", left or 0)
+    return Survey(live, roster, generations, access or "open", left or 0, change or 0)
 
 
 def test_a_rebuild_begins_beside_the_live_generation():
@@ -244,13 +244,25 @@ def test_a_part_that_is_closed_shows_nothing_new():
     with pytest.raises(transitions.Refused, match="another layout"):
         transitions.applied(transitions.switched(NEW, at=NOW), built)
     assert transitions.applied(transitions.used("closed"), built) is None
-    assert transitions.applied(transitions.used("open", left=3), built) == NextState(OLD, built.roster, "open", 3)
+    assert transitions.applied(transitions.used("open", left=3), built) == NextState(OLD, built.roster, "open", 3, 0)
+
+
+@pytest.mark.parametrize("late", [transitions.used("closed", change=1), transitions.vacated(at=NOW, change=1)])
+def test_what_was_decided_before_a_later_change_of_layouts_is_not_heard(late):
+    """A projector has slept, and another one has gone on."""
+    there = survey(change=2, g1=7)
+
+    with pytest.raises(transitions.Refused, match="change 1 of layouts was overtaken by change 2"):
+        late(there)
+    assert transitions.applied(transitions.used("closed", change=2), there).access == "closed"
 
 
 def test_a_part_that_is_left_stays_so_whatever_becomes_live():
     built = survey(roster=Roster(building=BUILDING), left=3, g1=7, g2=7)
 
-    assert transitions.applied(transitions.switched(NEW, at=NOW), built) == NextState(NEW, Roster(kept=KEPT), "open", 3)
+    assert transitions.applied(transitions.switched(NEW, at=NOW), built) == NextState(
+        NEW, Roster(kept=KEPT), "open", 3, 0
+    )
 
 
 def test_of_a_part_that_is_vacated_nothing_is_made_any_more():

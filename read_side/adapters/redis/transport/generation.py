@@ -32,7 +32,7 @@ class LiveGeneration:
 
     def __init__(self, pointer: bytes, *, keys: ProjectionKeys, names: Names) -> None:
         self.pointer = pointer
-        self.name, self.version, _, self.left = msgspec.structs.astuple(_decode_pointer(pointer))
+        self.name, self.version, _, self.left, _ = msgspec.structs.astuple(_decode_pointer(pointer))
         own = keys.generation(self.name)
         self._keys = {name: key.encode() for name, key in names(own).items()}
         self._opening = pack("MULTI") + pack("GET", keys.live) + pack("GET", own.checkpoint)

@@ -1,12 +1,14 @@
 """Check a Redis or Valkey, or every node of a cluster, for `muster doctor`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import redis
 
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.dev_stack.home_redis import nodes_at
+from shared.dev_stack.recorded_layouts import layouts_at
 from shared.read_model.partitions import Partitions
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.redis.cluster import BUS_TAG, HOME_TAG, Topology, slot_of, topology_of
@@ -15,17 +17,27 @@ from shared.urls.servers import ClusterUrl, is_cluster_url
 
 OLDEST_REDIS = (7, 0)
 OLDEST_VALKEY_WITH_ATOMIC_MOVES = 9
+_TIMEOUTS = RedisTimeouts(connect=CONNECT_SECONDS)
 
 
 def examine_servers(settings: Settings) -> Iterator[Check]:
     """Check that of the read models, and that of the bus where it has one of its own."""
     bus = {"the bus": [BUS_TAG]}
-    held = {"the read models": [HOME_TAG, *Partitions(settings.partitions).tags], **({} if settings.bus_url else bus)}
-    if settings.redis_url:
+    if url := settings.redis_url:
         own = _is_ours(settings)  # whose replicas would be lost with it
-        yield from examine_redis(settings.redis_url, held={} if own else held, setting="MUSTER_REDIS_URL")
+        held = {} if own else {"the read models": _tags(url, settings), **({} if settings.bus_url else bus)}
+        yield from examine_redis(url, held=held, setting="MUSTER_REDIS_URL")
     if settings.bus_url:
         yield from examine_redis(settings.bus_url, held=bus, setting="MUSTER_BUS_URL")
+
+
+def _tags(url: str, settings: Settings) -> Sequence[str]:
+    """Return those of all layouts that are recorded; of what the settings say, where none is, or Redis is away."""
+    layouts = None
+    with suppress(redis.RedisError):
+        layouts = layouts_at(url, timeouts=_TIMEOUTS)
+    counts = (layouts.live, *layouts.beside) if layouts else (settings.partitions,)
+    return [HOME_TAG, *(tag for count in counts for tag in Partitions(count).tags)]
 
 
 def _is_ours(settings: Settings) -> bool:
@@ -108,7 +120,7 @@ def _settings_of_cluster(settings: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _client(url: str) -> "redis.Redis":
-    return connect_blocking(url, timeouts=RedisTimeouts(connect=CONNECT_SECONDS))
+    return connect_blocking(url, timeouts=_TIMEOUTS)
 
 
 def _version(information: dict[str, Any]) -> Check:

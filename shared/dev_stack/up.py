@@ -139,7 +139,7 @@ async def _run(settings: Settings, *, fresh: bool, demo: bool, nodes: Nodes | No
         if stack.redis:
             await asyncio.to_thread(stack.redis.form)
         addresses = _addresses(stack)
-        environ = _environment(settings, addresses)
+        environ = _environment(settings, addresses, partitions=await asyncio.to_thread(_first_partitions, stack))
         cleanup.enter_context(_written(addresses, settings.home))
         access = cleanup.enter_context(_local_access(settings))
         migrate, write, read, project, react = _processes(environ, logs=logs)
@@ -267,15 +267,16 @@ def _addresses(stack: Stack) -> Addresses:
         write=_url(settings.write_host, settings.write_port),
         read=_url(settings.read_host, settings.read_port),
         ops=_url(settings.ops_host, settings.ops_port),
-        partitions=_partitions(stack),
     )
 
 
-def _partitions(stack: Stack) -> int:
-    """Return as many as the settings say, or else what the nodes of a cluster can share."""
-    is_cluster = stack.redis is not None and len(stack.redis.nodes) > 1
-    is_chosen = stack.settings.sources["partitions"] == ENVIRONMENT
-    return PRIMARIES if is_cluster and not is_chosen else stack.settings.partitions
+def _first_partitions(stack: Stack) -> int | None:
+    """Return how many the nodes of a new home can share; None where there is a number, or the settings say one."""
+    if stack.redis is None or len(stack.redis.nodes) == 1 or stack.settings.sources["partitions"] == ENVIRONMENT:
+        return None
+    from shared.dev_stack.recorded_layouts import layouts_at  # noqa: PLC0415 - brings a client along
+
+    return None if layouts_at(stack.redis.url) else PRIMARIES
 
 
 def _url(host: str, port: int) -> str:
@@ -284,13 +285,13 @@ def _url(host: str, port: int) -> str:
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
-def _environment(settings: Settings, addresses: Addresses) -> Mapping[str, str]:
-    is_wished = settings.sources["partitions"] == ENVIRONMENT or addresses.partitions > 1
+def _environment(settings: Settings, addresses: Addresses, *, partitions: int | None = None) -> Mapping[str, str]:
+    """:param partitions: to be wished for, if the settings do not."""
     settled = {
         "home": settings.home,
         "database_url": addresses.database_url,
         "redis_url": addresses.redis_url,
-        **({"partitions": addresses.partitions} if is_wished else {}),  # or projectors go on with what there is
+        **({"partitions": partitions} if partitions else {}),
         "write_port": settings.write_port,
         "read_port": settings.read_port,
         "ops_port": settings.ops_port,

@@ -87,8 +87,6 @@ class Addresses(WithSecrets, frozen=True, kw_only=True):
     write: str
     read: str
     ops: str
-    partitions: int = 1
-    """Into how many the read models are divided."""
 
 
 def absolute_path(text: str) -> Path:
@@ -151,7 +149,7 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
     retention_count: Count = 1_000_000
     """Items that the change feed keeps, about: as many positions of the log."""
     partitions: PartitionCount = 1
-    """Into how many parts the read models are divided, for a cluster; all processes need the same number."""
+    """Into how many parts the read models are to be divided, for a cluster: a wish of the projectors, if it is set."""
     bus_shards: Shards = 8
     """Streams of the bus; every producer and consumer needs the same number."""
     bus_subject: str = "bus"
@@ -230,7 +228,7 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
 
     def with_addresses(self) -> Self:
         """
-        Fill the URLs that are not set with what the `muster up` of this state directory wrote, partitions with them.
+        Fill the URLs that are not set with what the `muster up` of this state directory wrote.
 
         :raises SettingsError: the file is there but cannot be read.
         """
@@ -244,9 +242,7 @@ class Settings(WithSecrets, frozen=True, kw_only=True):
             "read_url": addresses.read,
             "ops_url": addresses.ops,
         }
-        missing: dict[str, Any] = {field: url for field, url in running.items() if getattr(self, field) is None}
-        if self.sources["partitions"] == DEFAULT and "redis_url" in missing:
-            missing["partitions"] = addresses.partitions
+        missing = {field: url for field, url in running.items() if getattr(self, field) is None}
         sources = {**self.sources, **dict.fromkeys(missing, str(self.home / ADDRESSES))}
         return msgspec.structs.replace(self, **missing, sources=sources)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.cli.commands import COMMANDS
-from shared.settings import Settings
+from shared.settings import DEFAULT, Settings
 from tests.support.composed import PASSWORDS, composed, on_a_cluster
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +112,12 @@ def test_every_process_is_led_to_the_nodes_by_what_the_page_says():
     for name in (*OURS, KEYS):
         settings = Settings.load(services[name]["environment"])
         assert (settings.redis_url, settings.partitions) == ("redis+cluster://:secret@valkey-1,valkey-2,valkey-3", 12)
+
+
+def test_no_number_of_partitions_is_wished_for_that_was_not_set(services):
+    """Else each start would go back to it from what is recorded."""
+    for name in (*OURS, KEYS):
+        assert Settings.load(services[name]["environment"]).sources["partitions"] == DEFAULT
 
 
 def test_nothing_of_ours_runs_as_root_or_may_become_it(services):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -13,16 +14,18 @@ from projector.adapters.redis.inspector import PORTION
 from projector.store.collections import Variant
 from read_side.adapters.redis.transport.announcements import Announcements
 from shared.dev_stack.checks import FAILED, OK, WARNING
-from shared.dev_stack.doctor_of_redis import examine_redis
+from shared.dev_stack.doctor_of_redis import examine_redis, examine_servers
 from shared.dev_stack.embedded_server import free_port
 from shared.errors import Unavailable
 from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
+from shared.read_model.layouts import Layouts
 from shared.read_model.positions import Pointer
 from shared.redis.client import connect, connect_blocking, connector
 from shared.redis.cluster import BUS_TAG, slot_of
 from shared.redis.location import key_holders, located
 from shared.redis.pipelined import pack, pipelined
+from shared.settings import Settings
 from tests.support import roles
 from tests.support.folding import POINTER, begin, go_live
 from tests.support.patience import SECONDS
@@ -300,6 +303,18 @@ def test_doctor_looks_at_each_node(cluster):
     assert checks[2].what == f"{cluster.owner(slot_of(BUS_TAG)).address} has the bus and a replica"
     assert checks[4].what == f"node {wrong.address}: no reads when down"
     assert "maxmemory-policy is noeviction" in checks[3].what
+
+
+def test_doctor_knows_what_each_node_has_of_the_read_models(cluster):
+    """By what is recorded, whatever number is set here: all three have some of twelve partitions, and no replica."""
+    settings = Settings.load({"MUSTER_REDIS_URL": cluster.start().url, "MUSTER_BUS_URL": cluster.url})
+    with connect_blocking(cluster.url) as client:
+        client.set(HOME.partitions, Layouts(live=1, kept=12, until=datetime(2026, 12, 1, tzinfo=UTC)).encoded)
+        checks = list(examine_servers(settings))
+        client.delete(HOME.partitions)
+
+    endangered = {each.what for each in checks if each.mark == WARNING and "the read models" in each.what}
+    assert endangered == {f"{node.address} has the read models and a replica" for node in cluster.nodes}
 
 
 async def test_keys_that_went_there_and_back_are_seen_to_have_gone(cluster, client):

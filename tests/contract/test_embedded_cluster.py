@@ -9,15 +9,20 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from shared.dev_stack import up
 from shared.dev_stack.cluster_forming import BUS
 from shared.dev_stack.embedded_server import free_port
 from shared.dev_stack.home import HomeError
 from shared.dev_stack.home_redis import nodes_at, redis_at
 from shared.dev_stack.launched_program import stop_process
 from shared.dev_stack.programs import valkey_binary
+from shared.read_model.keys import HOME
+from shared.read_model.layouts import Layouts
+from shared.redis.client import connect_blocking
 from shared.redis.cluster import topology_of
 from shared.redis.location import located
 from shared.runtime.exit_with_parent import ending_with_parent
+from shared.settings import Settings
 from shared.urls.servers import ClusterUrl
 from tests.support.composed import PASSWORDS, composed
 from tests.support.patience import wait_until
@@ -39,6 +44,11 @@ def running(home, **how):
         yield redis
 
 
+def first_partitions(redis):
+    """What `muster up` wishes for, if nothing is set."""
+    return up._first_partitions(up.Stack(Settings.load({}), None, redis))
+
+
 def all_keys(url):
     """What stands under a key of each tag, wherever that is."""
     found = {}
@@ -49,16 +59,24 @@ def all_keys(url):
 
 
 def test_nodes_that_have_other_ports_are_the_cluster_that_they_were(server_home):
-    """Of a home that is started again, as many as there were; with another number it says what can be done."""
+    """
+    Of a home that is started again, as many as there were; with another number it says what can be done.
+
+    Its partitions are as many as its nodes at first, and stay what they have become.
+    """
     home = server_home / "nodes"
     with running(home, nodes=3) as redis:
         for tag in TAGS:
             with Redis.from_url(located(redis.url, tag=tag)) as client:
                 client.set(f"{{{tag}}}", tag)
+        assert first_partitions(redis) == 3
+        with connect_blocking(redis.url) as client:
+            client.set(HOME.partitions, Layouts(live=12).encoded)
         before, ports = topology_of(ClusterUrl.parse(redis.url)), {node.port for node in redis.nodes}
 
     with running(home, nodes=None) as redis:
         assert all_keys(redis.url) == dict(zip(TAGS, TAGS, strict=True))
+        assert first_partitions(redis) is None
         after = topology_of(ClusterUrl.parse(redis.url))
         assert [(each.first, each.last) for each in after.ranges] == [(each.first, each.last) for each in before.ranges]
         assert {owner.port for owner in after.owners}.isdisjoint(ports)

@@ -28,11 +28,9 @@ async def test_nodes_are_refused_beside_a_redis_that_is_named(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize(
-    ("nodes", "environ", "expected"), [(1, {}, 1), (3, {}, 3), (3, {"MUSTER_PARTITIONS": "12"}, 12)]
-)
-def test_a_cluster_has_partitions_for_its_nodes_to_share(tmp_path, nodes, environ, expected):
-    """As many as the settings say, if they do."""
+@pytest.mark.parametrize(("nodes", "environ"), [(1, {}), (3, {"MUSTER_PARTITIONS": "12"})])
+def test_nothing_is_wished_for_in_place_of_what_the_settings_say(tmp_path, nodes, environ):
+    """Or where one server has all; a cluster is in `tests/contract/test_embedded_cluster.py`."""
     settings = Settings.load({"MUSTER_HOME": str(tmp_path), **environ})
 
-    assert up._partitions(up._stack(settings, nodes)) == expected
+    assert up._first_partitions(up._stack(settings, nodes)) is None

@@ -244,7 +244,9 @@ def register_projector(
         ]
     )
     monitoring = settings.limits_of(MonitoringLimits)
-    board_on = partial(StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring)
+    board_on = partial(
+        StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring, layouts=layouts
+    )
     parked = ParkedEvents(models={each.projection.label: each.model for each in stores}, clock=clock)
     registry.register_value(LeaderElection, election)
     if record:

@@ -1,7 +1,6 @@
 """`muster layout`: into how many partitions the read models are divided, and what becomes of that."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 
 from projector.adapters.redis.layouts import RedisLayoutRecord
@@ -13,7 +12,6 @@ from shared.errors import Unavailable
 from shared.read_model.layouts import LayoutRefused, Layouts
 from shared.redis.client import connect
 from shared.settings import Settings
-from shared.wording import counted
 
 
 def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) -> int:
@@ -38,7 +36,7 @@ def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) ->
     if json:
         print_encoded(layouts)
     else:
-        for line in _lines(layouts):
+        for line in layouts.lines:
             print_line(line)
     return DONE
 
@@ -62,24 +60,10 @@ async def _layouts(settings: Settings, change: LayoutChange | None) -> Layouts:
 
 
 def _rolled_back(now: Layouts | None) -> Layouts:
-    if now is None or now.kept is None:
+    if now is None or not now.beside:
         raise LayoutRefused("no former layout is kept: start projectors with another MUSTER_PARTITIONS")
-    return now.begun(now.kept)
+    return now.begun(now.beside[0])
 
 
 def _dropped(now: Layouts | None) -> Layouts:
     return (now or Layouts(live=1)).dropped()
-
-
-def _lines(layouts: Layouts) -> Iterator[str]:
-    yield f"{_named(layouts.live)}: readers use it"
-    if layouts.building:
-        yield f"{_named(layouts.building)}: readers go over to it once it has all that they see"
-    if layouts.kept and layouts.until:
-        yield f"{_named(layouts.kept)}: kept until {layouts.until:%Y-%m-%d %H:%M:%S}Z"
-    if layouts.leaving:
-        yield f"{_named(layouts.leaving)}: is being dropped"
-
-
-def _named(count: int) -> str:
-    return counted(count, "partition")

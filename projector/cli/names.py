@@ -29,7 +29,8 @@ def parts_named(name: str | None, parts: Sequence[str]) -> Sequence[str]:
     if found := [each for each in parts if name in {each, whole_of(each)}]:
         return found
     others = [each for each in parts if whole_of(each) == whole_of(str(name))]
-    raise WrongUsage(f"there is no {name!r}: {whole_of(str(name))} has {counted(len(others), 'part')} here")
+    how = f"{whole_of(str(name))} has {counted(len(others), 'part')} here" if others else "see `muster layout`"
+    raise WrongUsage(f"there is no {name!r}: {how}")
 
 
 def wholes_named(name: str | None, parts: Sequence[str]) -> Sequence[str]:

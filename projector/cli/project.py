@@ -16,10 +16,10 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
 
     :param host: the address to listen at, instead of MUSTER_OPS_HOST.
     :param port: instead of MUSTER_OPS_PORT.
-    :param workers: 1; a projector is one process. Start another one for a standby.
+    :param workers: 1; a projector is one process. Start another one, and they share the partitions.
     """
     if workers != 1:
-        raise CommandFailed("a projector is one process: leave --workers out, and start another one for a standby")
+        raise CommandFailed("a projector is one process: leave --workers out, and start another one beside it")
     settings = Settings.here()
     host, port = host or settings.ops_host, port or settings.ops_port
     settings.required("redis_url")

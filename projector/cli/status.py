@@ -33,6 +33,8 @@ def _show(status: Status, *, parts: bool = False) -> None:
     print_line(f"head of the log: {_or_unknown(status.head)}")
     for projector in status.projectors:
         print_line(f"projector {projector.id}: {projector.role}, since {projector.since}")
+    for line in status.division:
+        print_line(line)
     for each in status.projections:
         if each.worst and each.lag_events:
             print_line(f"{each.name}: {each.worst} is the furthest behind of {len(each.parts)} parts")

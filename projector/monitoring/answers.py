@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from projector.store.generations import Comparison
+from shared.read_model.layouts import Layouts
 
 READY = "ready"
 """The phase in which a rebuild waits for the other parts of the projection."""
@@ -121,6 +122,8 @@ class Status(msgspec.Struct, kw_only=True):
     projections: list[ProjectionStatus]
     held_by: HeldBy | None = None
     projectors: list[ProjectorStatus] = []
+    layouts: Layouts | None = None
+    """Into how many partitions the read models are divided, and will be, and were: what this projector feeds."""
     error: str | None = None
     read_probe: str | None = None
     """What the read API did not answer when it was last asked for all that is in the log."""
@@ -129,6 +132,12 @@ class Status(msgspec.Struct, kw_only=True):
     def parts(self) -> Iterator[PartStatus]:
         """Return those of all projections."""
         return (part for each in self.projections for part in each.each_part)
+
+    @property
+    def division(self) -> Sequence[str]:
+        """Return lines on the layouts, where there is more than the one that readers use."""
+        lines = list(self.layouts.lines) if self.layouts else []
+        return lines if len(lines) > 1 else []
 
 
 class Arrangement(msgspec.Struct, frozen=True, omit_defaults=True):

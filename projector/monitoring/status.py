@@ -28,6 +28,7 @@ from projector.store.ports import Lease
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.event_log import EventLog, EventReader, Holder
+from shared.read_model.layouts import Layouts
 from shared.read_model.positions import Pointer
 
 PLACES = 12
@@ -45,8 +46,10 @@ class StatusBoard:
         reconcilers: Iterable[Reconciler],
         clock: Clock,
         limits: MonitoringLimits | None = None,
+        layouts: Layouts | None = None,
     ) -> None:
         self._log = log
+        self._layouts = layouts
         self._lease = lease
         self._reconcilers = list(reconcilers)
         self._clock = clock
@@ -55,7 +58,10 @@ class StatusBoard:
 
     async def read(self, *, whole: bool = True) -> Status:
         """:param whole: sizes and projectors too, which are nothing but to be looked at."""
-        status, parts = Status(projections=[]), [_from_progress(each) for each in self._reconcilers]
+        status, parts = (
+            Status(projections=[], layouts=self._layouts),
+            [_from_progress(each) for each in self._reconcilers],
+        )
         errors = [*await self._read_store(status, parts, whole=whole), await self._read_log(status, parts)]
         status.error = "; ".join(dict.fromkeys(filter(None, errors))) or None
         status.projections = wholes_of(parts)

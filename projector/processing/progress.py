@@ -159,7 +159,7 @@ class ProjectionProgress:
         if (state, error) == (self.state, self.error):
             return False
         if error is None:
-            self._log.info("projection", state=state, was=self.state)
+            self._log.info("projection", state=state.value, was=self.state.value)
         self.state, self.error, self.is_frozen = state, error, False
         if self.is_measured:
             for each in ProjectionState:

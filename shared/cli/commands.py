@@ -50,7 +50,10 @@ COMMANDS: Mapping[str, Subcommand] = {
     "import": Subcommand("write_side.cli.posting:import_commands", "Post a file of commands, one JSON object a line."),
     "export": Subcommand("read_side.cli.export:export", "Write all people and groups as commands, or as a table."),
     "seed": Subcommand("write_side.cli.posting:seed", "Register synthetic people."),
-    "layout": Subcommand("projector.cli.layout:layout", "Show into how many partitions the read models are divided."),
+    "layout": Subcommand(
+        "projector.cli.layout:layout",
+        "Show into how many partitions the read models are divided; go back, or drop one.",
+    ),
     "rebuild": Subcommand("projector.cli.rebuild:rebuild", "Replace a projection's records while they are being read."),
     "status": Subcommand("projector.cli.status:status", "Show how far each projection is."),
     "parked": Subcommand("projector.cli.parked:parked", "Show, try again or skip events that could not be folded."),

@@ -37,6 +37,7 @@ def plan(
 
     By what was measured on one machine, which the last lines name. It asks nothing that runs here.
 
+    :param people: in the directory.
     :param commands_per_second: at the busiest time.
     :param reads_per_second: at the busiest time; look-ups, but for what the next three say.
     :param batches: percent of the reads that ask for 100 people at once.

@@ -6,12 +6,13 @@ keys tell in how many partitions it is, so that two share none. Each change is a
 compare-and-set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
 from shared.read_model.keys import HOME
+from shared.wording import counted
 
 WHERE = (HOME.partitions, HOME.projection("profiles").live)
 """The keys whose values `recorded` takes."""
@@ -44,6 +45,17 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def beside(self) -> Sequence[int]:
         """Those that are fed beside the live one."""
         return [each for each in (self.building, self.kept) if each]
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """Say of each what becomes of it."""
+        yield f"{_named(self.live)}: readers use it"
+        if self.building:
+            yield f"{_named(self.building)}: readers go over to it once it has all that they see"
+        if self.kept and self.until:
+            yield f"{_named(self.kept)}: kept until {self.until:%Y-%m-%d %H:%M:%S}Z"
+        if self.leaving:
+            yield f"{_named(self.leaving)}: is being dropped"
 
     @property
     def encoded(self) -> bytes:
@@ -100,6 +112,10 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def are_as(self, other: "Layouts") -> bool:
         """Whether the same layouts are there, however that came."""
         return self.numbered(other.switches) == other
+
+
+def _named(count: int) -> str:
+    return f"layout of {counted(count, 'partition')}"
 
 
 def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None:

@@ -175,6 +175,8 @@ async def looks_at_the_page(browser, ops, directory, partitions):
         assert await page.locator("#profiles\\.1-rebuild").is_visible()
         assert min(each["ratio"] for each in await page.evaluate(CONTRAST)) >= ENOUGH
         assert await page.locator("#parked-shown li").filter(has_text=directory.group[-8:]).count() == 1
+        await page.evaluate("document.getElementById('profiles.1').remove()")  # as if it were new
+        await page.locator("#profiles\\.1").wait_for(state="attached")
 
 
 async def skips_in_all_parts(operator, directory):

@@ -67,6 +67,7 @@ def parts(snapshot: StatusSnapshot) -> dict[str, str]:
     made = {
         "verdict": _parts.verdict(troubles_of(snapshot)),
         "seen": _parts.seen(snapshot.at),
+        "layouts": _parts.division(status.division),
         "parked-shown": _parts.parked(parked),
         "rebuilds-shown": _parts.rebuilds(status.projections, snapshot.at),
         "deliveries-shown": _parts.deliveries(deliveries),

@@ -25,6 +25,7 @@ function connect() {
   });
   on("history", () => {});
   on("status", (status) => {
+    if (lacksRows(status)) location.reload();
     tellConnection("Live.");
     announce(status);
   });
@@ -46,6 +47,13 @@ async function tellWhy() {
 
 function tellConnection(text) {
   if (element("connection").textContent !== text) element("connection").textContent = text;
+}
+
+// Rows come and go with another number of partitions; an order that is being given is finished before.
+function lacksRows(status) {
+  const names = status.projections.flatMap((each) => [each.name, ...each.parts.map((part) => part.name)]);
+  const rows = [...document.querySelectorAll(".projections tr[id]")].map((row) => row.id);
+  return names.join() !== rows.join() && !element("question").open;
 }
 
 function showParts(parts) {

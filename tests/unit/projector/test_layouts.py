@@ -4,16 +4,19 @@ import asyncio
 import itertools
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.layouts import MemoryLayoutRecord
 from projector.adapters.memory.store import MemoryStore
+from projector.cli.layout import _rolled_back
 from projector.folding.batch import Batch
 from projector.projections.profiles import profiles
 from projector.projections.registry import layout_of
@@ -275,3 +278,23 @@ async def test_nothing_is_fed_before_it_is_known_what_is_to_be():
     running.cancel()
 
     assert (was_confirmed, set(told)) == (False, {"the store in memory was made unavailable"})
+
+
+@pytest.mark.parametrize(
+    ("layouts", "why"),
+    [(Layouts(live=3), "no former layout is kept"), (Layouts(live=12, building=3), "a layout of 3 is being built")],
+)
+def test_what_cannot_be_gone_back_to_is_said(layouts, why):
+    """While it is gone back, that it is."""
+    with pytest.raises(LayoutRefused, match=why):
+        _rolled_back(layouts)
+
+
+def test_each_layout_is_said_in_a_line():
+    """As `muster layout`, `muster status` and the ops page show them."""
+    until = datetime(2026, 12, 1, 5, 1, 12, tzinfo=UTC)
+
+    assert list(Layouts(live=1, kept=12, until=until).lines) == [
+        "layout of 1 partition: readers use it",
+        "layout of 12 partitions: kept until 2026-12-01 05:01:12Z",
+    ]

@@ -50,9 +50,11 @@ async def test_a_projection_is_one_line_and_its_parts_are_below(client):
     assert [each["name"] for each in status["projections"][0]["parts"]] == ALL
     assert {each["checkpoint"] for each in status["projections"]} == {status["head"]}
     assert status["projections"][0]["parked"] == 4
+    assert status["layouts"] == {"live": 3}
     assert "12 parts" not in (page := (await client.get("/", headers={"Accept": "text/html"})).text)
     page = (await client.get("/", headers={"Accept": "text/html"})).text
     assert page.count("<summary") == 4 + 1
+    assert "readers use it" not in page
     assert 'id="profiles.1-rebuild"' in page
 
 

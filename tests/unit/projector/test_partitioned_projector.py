@@ -18,6 +18,7 @@ from shared.auth.setup import admit_everyone
 from shared.event_log import LogIdentity
 from shared.event_log.tap import EventTap
 from shared.read_model.keys import HOME
+from shared.read_model.layouts import Layouts
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Checkpoint, Live, Pointer
 from shared.runtime.retry import Backoff, poll
@@ -83,6 +84,7 @@ class PartitionedProcess:
     def _register(self, registry, **more):
         around, routed = self.around, Routed(self.layout.route, self.checkpoints)
         given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE, "routed": routed}
+        given |= {"layouts": Layouts(live=PARTITIONS.count)}
         register_projector(registry, stores=list(self.stores.values()), **given | more)
 
     async def reach(self, *, but=()):

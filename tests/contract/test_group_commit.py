@@ -21,6 +21,7 @@ from shared.event_log.adapters.postgres import CHANNEL
 from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.connection import connected
 from shared.postgres.pipeline import Pipeline
+from shared.problems import Refusal
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.examples import examples
@@ -163,6 +164,22 @@ async def test_commands_leave_nothing_that_python_has_to_search_for(grouped):
     await asyncio.gather(*registrations(grouped, 20))
 
     assert gc.collect() < 20
+
+
+async def test_no_refusal_is_left_with_what_was_sent(grouped):
+    """In a circle with its traceback it would hold the body until Python searches, and others send more meanwhile."""
+    nobody = {"command": "suspend-account", "account": "@nobody"}
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(Refusal):
+            await grouped.executor.execute(invocation("suspend-account", account="@nobody"))
+        answers = await answers_of(grouped, [nobody] * 5)
+
+        assert [answer["status"] for answer in answers] == [404] * 5
+        assert not [each for each in gc.get_objects() if isinstance(each, AccountNotFound)]
+    finally:
+        gc.enable()
 
 
 async def test_members_join_one_group_together(grouped, trips):

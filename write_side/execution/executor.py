@@ -124,9 +124,11 @@ class CommandExecutor:
             return Answer(done.outcome, replayed=True)
         except OutcomeUnknown:
             return Answer(await self._settled(context), replayed=False)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again unless the key has an outcome
+        except Exception:
             # The same request may have won elsewhere meanwhile: that success is the answer to this one.
-            return Answer(await self._won_elsewhere(context, error), replayed=True)
+            if (outcome := await self._won_elsewhere(context)) is None:
+                raise
+            return Answer(outcome, replayed=True)
 
     async def _attempts(self, invocation: Invocation, context: CommandContext) -> Outcome:
         work = partial(self._run, self._use_case(invocation), context)
@@ -162,17 +164,14 @@ class CommandExecutor:
             raise Unavailable("the connection was lost and nothing was stored")
         return outcome
 
-    async def _won_elsewhere(self, context: CommandContext, error: Exception) -> Outcome:
-        """Return the outcome that another request under the caller's key reached, else raise the error."""
+    async def _won_elsewhere(self, context: CommandContext) -> Outcome | None:
+        """Return the outcome that another request under the caller's key reached, if one did."""
         if not context.key_was_sent:
-            raise error
+            return None
         try:
-            outcome = await self._units.outcome_of(context)
+            return await self._units.outcome_of(context)
         except _RETRIED:
-            outcome = None
-        if outcome is None:
-            raise error
-        return outcome
+            return None
 
     async def _retried(
         self, work: Callable[[], Awaitable[T]], *, before_another: Callable[[], None] = lambda: None

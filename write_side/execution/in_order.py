@@ -112,6 +112,7 @@ class BegunMessages(Generic[M]):
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks)
+            self.tasks.clear()  # else their errors, the tracebacks of those and what was sent were one circle
 
     @property
     def _room(self) -> int:

@@ -100,6 +100,8 @@ def redis_views(
     limits, list_limits = limits_of(RedisReadLimits), limits_of(ListLimits)
     eviction = EvictionWatch(connect, nodes=nodes, limits=limits)
     announcements = Announcements(connect, nodes=nodes, limits=limits)
+    if recorded:
+        recorded.follow(eviction.go_over)  # before anything is read there
     views = {
         each.name: _adapter(REDIS, each)(
             connect,
@@ -115,8 +117,7 @@ def redis_views(
         for each in RESOURCES
     }
     if recorded:
-        for shared in (eviction, announcements):
-            recorded.follow(shared.go_over)
+        recorded.follow(announcements.go_over)  # once it is known what is to be heard
     return views
 
 

@@ -8,14 +8,20 @@ compare-and-set.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import msgspec
 
+from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.wording import counted
 
 WHERE = (HOME.partitions, HOME.projection("profiles").live)
 """The keys whose values `recorded` takes."""
+
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=16_384)]
+"""A number of partitions: each is in a slot of its own."""
 
 
 class LayoutRefused(Exception):
@@ -34,11 +40,11 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar switches: the number of changes so far, and of the last one; also of an attempt that was taken back.
     """
 
-    live: int
-    building: int | None = None
-    kept: int | None = None
+    live: Count
+    building: Count | None = None
+    kept: Count | None = None
     until: datetime | None = None
-    leaving: int | None = None
+    leaving: Count | None = None
     switches: int = 0
 
     @property
@@ -118,6 +124,9 @@ def _named(count: int) -> str:
     return f"layout of {counted(count, 'partition')}"
 
 
+_decode = msgspec.json.Decoder(Count | Layouts).decode
+
+
 def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None:
     """
     Return what is recorded; None where nothing is known.
@@ -125,8 +134,12 @@ def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None
     Where nothing was recorded and something was filled, that was by a release that knew one partition.
 
     :param record: the values of `WHERE`.
+    :raises Unavailable: it cannot be read.
     """
     if record is None:
         return Layouts(live=1) if live_at_home else None
-    found: int | Layouts = msgspec.json.decode(record, type=int | Layouts)
+    try:
+        found = _decode(record)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"It cannot be read how the read models are divided ({HOME.partitions}): {error}") from error
     return Layouts(live=found) if isinstance(found, int) else found

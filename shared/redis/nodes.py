@@ -1,6 +1,5 @@
 """The nodes of a cluster that have what is divided by hash tags: a connection to a node serves all that it has."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from redis.exceptions import ConnectionError as ConnectionLost
@@ -8,6 +7,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from shared.redis.client import READER_TIMEOUTS, Connect, RedisTimeouts, connector
 from shared.redis.cluster import SlotOwner, slot_of
 from shared.redis.masters import Locator
+from shared.together import Together
 from shared.urls.servers import Address, ClusterUrl, is_cluster_url
 
 
@@ -26,9 +26,7 @@ class Nodes:
         self._url, self._timeouts = url, timeouts
         self.slots = {tag: slot_of(tag) for tag in tags}
         self._asked = SlotOwner(ClusterUrl.parse(url), tag=tags[0])
-        self._lock = asyncio.Lock()
-        self._begun, self._ended = 0, 0
-        self._trouble: ConnectionLost | None = None
+        self._looking = Together(self._look, on=ConnectionLost)
         self._followers: list[Callable[[], None]] = []
 
     def follow(self, told: Callable[[], None]) -> None:
@@ -52,30 +50,17 @@ class Nodes:
 
         :raises ConnectionError: no node says so.
         """
-        came = self._begun
-        async with self._lock:
-            if self._ended <= came:  # none has begun since
-                self._begun += 1
-                self._trouble = await self._troubled()
-                self._ended = self._begun
-            trouble = self._trouble
-        if trouble is not None:
-            raise ConnectionLost(str(trouble))
+        await self._looking.done()
 
-    async def _troubled(self) -> ConnectionLost | None:
-        """Ask, and return why there was no answer."""
+    async def _look(self) -> None:
         tags: dict[Address, list[str]] = {}
-        try:
-            topology = await self._asked.topology()
-            for tag, slot in self.slots.items():
-                tags.setdefault(topology.around(slot).owner, []).append(tag)
-        except ConnectionLost as error:
-            return error
+        topology = await self._asked.topology()
+        for tag, slot in self.slots.items():
+            tags.setdefault(topology.around(slot).owner, []).append(tag)
         if tags != self.tags:
             self.tags = tags
             for told in self._followers:
                 told()
-        return None
 
 
 class _Node(Locator):

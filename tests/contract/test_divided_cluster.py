@@ -1,16 +1,20 @@
 """Partitions on the nodes of a real cluster, between which they may move at any moment."""
 
 import asyncio
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 
 import pytest
 from redis import Redis
 
 from projector.projections.profiles import PROFILE, profiles
+from read_side.adapters.redis.transport.recorded import RecordedLayout
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
+from read_side.services import redis_views
 from read_side.views import ProfileKeys, ProfileQuery, standing
 from shared.errors import EvictionPossible, Unavailable
+from shared.read_model.keys import HOME
+from shared.read_model.layouts import Layouts
 from shared.read_model.partitions import Partitions
 from shared.redis.client import READER_TIMEOUTS, connector
 from shared.redis.cluster import slot_of
@@ -72,11 +76,26 @@ async def everybody(views):
 async def test_a_partition_is_read_wherever_it_has_gone(cluster, views):
     """Without an error, neither its own nor of those beside it; a node that is not concerned is left alone."""
     before = await everybody(views)
-    batchers = {node: views._batcher.on(node) for node in views._batcher.nodes.tags}
+    batchers = {node: views._lanes.look_ups.on(node) for node in views._lanes.look_ups.nodes.tags}
     await move(cluster, 0)
 
     assert (before, await everybody(views)) == (60, 60)
-    assert [views._batcher.on(node) is each for node, each in batchers.items()].count(True) == 1
+    assert [views._lanes.look_ups.on(node) is each for node, each in batchers.items()].count(True) == 1
+
+
+async def test_nobody_fails_while_readers_go_over(cluster, directory):
+    """To nodes that are not known yet."""
+    recorded = RecordedLayout.at(cluster.url)
+    views = redis_views(connector(cluster.url), recorded=recorded, patience=PATIENCE)["profiles"]
+    with Redis.from_url(located(cluster.url)) as home:
+        home.set(HOME.partitions, Layouts(live=6).encoded)
+        async with views, aclosing(recorded):
+            for nth in range(1, 4):
+                home.set(HOME.partitions, Layouts(live=6, switches=nth).encoded)
+                going_over = asyncio.create_task(recorded.ask())
+                while not going_over.done():
+                    assert await everybody(views) == 60
+                await going_over
 
 
 async def test_what_is_announced_is_heard_wherever_a_partition_has_gone(cluster, views):

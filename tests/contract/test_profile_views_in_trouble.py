@@ -175,7 +175,7 @@ async def test_where_records_may_be_evicted_nobody_is_missing(redis_server, redi
 
 
 async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, redis_projection):
-    """No request hangs on a service that has ended: neither those under way nor those that gather behind them."""
+    """No request hangs on a service that has ended: under way, behind those, or later."""
     redis_projection.commit(ADA, position=7)
     connect, freshness = patient_connector(redis_server.url), Freshness("profiles", patience=PATIENCE)
     limits = RedisReadLimits(trips=2, batches=3, fields=100)
@@ -183,9 +183,10 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)
         asked = [asyncio.create_task(views.by_id(ID)) for _ in range(700)]
-        await until(lambda: views._batcher._queued == 100)
+        await until(lambda: views._lanes.look_ups._queued == 100)
     os.kill(redis_server.pid, signal.SIGCONT)
 
-    answers = await asyncio.gather(*asked, return_exceptions=True)
+    async with asyncio.timeout(PATIENCE):
+        answers = await asyncio.gather(*asked, views.by_id(ID), return_exceptions=True)
 
     assert {Unavailable} == set(map(type, answers))

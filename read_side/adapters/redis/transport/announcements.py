@@ -1,5 +1,6 @@
 """Hearing what the projector announces."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -39,6 +40,8 @@ class Announcements:
         self._limits = limits or RedisReadLimits()
         self._channels: dict[Freshness, Collection[str]] = {}
         self._inside = 0
+        self._changing = asyncio.Lock()
+        """Held by who begins or ends to listen: a layout may change while all leave."""
         self._open = AsyncExitStack()
 
     def wake(self, freshness: Freshness, *, by: Collection[str]) -> None:
@@ -47,15 +50,17 @@ class Announcements:
 
     async def go_over(self, _: object, nodes: Nodes | None) -> None:
         """Listen on the channels of another layout; all readers read again then."""
-        self._nodes = nodes
-        if self._inside:
-            await self._open.aclose()
-            await self._listen()
+        async with self._changing:
+            self._nodes = nodes
+            if self._inside:
+                await self._open.aclose()
+                await self._listen()
 
     async def __aenter__(self) -> Self:
-        self._inside += 1
-        if self._inside == 1:
-            await self._listen()
+        async with self._changing:
+            self._inside += 1
+            if self._inside == 1:
+                await self._listen()
         return self
 
     async def _listen(self) -> None:
@@ -67,9 +72,10 @@ class Announcements:
             await self._open.enter_async_context(PerNode(self._nodes, self._listener))
 
     async def __aexit__(self, *_: object) -> None:
-        self._inside -= 1
-        if not self._inside:
-            await self._open.aclose()
+        async with self._changing:
+            self._inside -= 1
+            if not self._inside:
+                await self._open.aclose()
 
     def _listener(self, connect: Connect, tags: Collection[str]) -> "_Listener":
         """Listen to a server on the channels with some hash tags."""

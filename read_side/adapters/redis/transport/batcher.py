@@ -30,6 +30,7 @@ _LOOK_UPS = Histogram(
 )
 
 log = structlog.get_logger()
+_STOPPING = "The read side is stopping"
 
 
 class Seen(NamedTuple):
@@ -116,7 +117,7 @@ class Batcher:
         self._most_queued = most_queued * limits.queued_fields
         self._queries: deque[_Query] = deque()
         self._queued = 0
-        self._is_failing = False
+        self._is_failing = self._is_closed = False
         self._has_queries = asyncio.Event()
         self._workers = Tasks()
 
@@ -126,9 +127,10 @@ class Batcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_closed = True
         await self._workers.stop_all()
         while self._queries:
-            _fail(self._queries.popleft(), Unavailable("The read side is stopping"))
+            _fail(self._queries.popleft(), Unavailable(_STOPPING))
 
     def ask(self, partition: Partition, *fields: Field, reads: Sequence[Read] = ()) -> asyncio.Future[Reply]:
         """
@@ -140,6 +142,9 @@ class Batcher:
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if self._queued and self._queued + weight > self._most_queued:
             reply.set_exception(Overloaded("Too many queries are waiting"))
+            return reply
+        if self._is_closed:
+            reply.set_exception(Unavailable(_STOPPING))
             return reply
         self._queries.append(_Query(partition, fields, reads, weight, reply))
         self._queued += weight
@@ -182,7 +187,7 @@ class Batcher:
             await self._exchange_all(transactions, connection)
             self._note_success()
         except asyncio.CancelledError:
-            _fail_all(transactions, Unavailable("The read side is stopping"))
+            _fail_all(transactions, Unavailable(_STOPPING))
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
             await connection.disconnect()

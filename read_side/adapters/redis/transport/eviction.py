@@ -53,14 +53,14 @@ class EvictionWatch:
         self._inside -= 1
         if not self._inside:
             await self._tasks.stop_all()
-            for connection in self._connections.values():
-                await connection.disconnect()
+            async with self._looking:
+                for connection in self._connections.values():
+                    await connection.disconnect()
 
     async def go_over(self, _: object, nodes: Nodes | None) -> None:
         """Ask the nodes of another layout."""
         self._nodes = nodes
-        if self._inside:
-            await self._look()
+        await self._look()
 
     def require_none(self) -> None:
         """
@@ -75,6 +75,8 @@ class EvictionWatch:
     async def _look(self) -> None:
         """Without an answer the last one stands: the next read will find out that Redis is away."""
         async with self._looking:  # a connection is for one exchange at a time
+            if not self._inside:
+                return
             await self._find_nodes(self._nodes)
             for server, connection in self._connections.items():
                 try:

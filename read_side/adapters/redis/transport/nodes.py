@@ -97,6 +97,6 @@ class NodeBatchers(PerNode[Batcher]):
             with reachable():
                 await self.nodes.ask()
             node = self.nodes.node_of(tag)
-        if node is None:
+        if node is None or node not in self._made:
             raise Unavailable("Redis does not reply: the read side is stopping")
         return self.on(node)

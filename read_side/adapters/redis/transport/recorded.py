@@ -1,12 +1,12 @@
 """The layout that readers are to use, as it is recorded at home."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Self, TypeAlias
 
 import structlog
 
 from read_side.views import NeverFilled
+from shared.errors import Unavailable
 from shared.read_model.layouts import WHERE, recorded
 from shared.read_model.partitions import Partitions
 from shared.redis.client import Connect, connector
@@ -14,6 +14,7 @@ from shared.redis.failures import reachable
 from shared.redis.nodes import Nodes, nodes_with
 from shared.redis.pipelined import pack
 from shared.runtime.cancellation import to_the_end
+from shared.together import Together
 
 log = structlog.get_logger()
 _ASK = b"".join(pack("GET", key) for key in WHERE)
@@ -49,8 +50,7 @@ class RecordedLayout:
         self._nodes_of = nodes_of
         self._known: ReadLayout | None = None
         self._followers: list[Follow] = []
-        self._lock = asyncio.Lock()
-        self._begun = self._ended = 0
+        self._looking = Together(lambda: to_the_end(self._look()), on=Unavailable)
 
     @classmethod
     def at(cls, url: str) -> Self:
@@ -66,14 +66,9 @@ class RecordedLayout:
         Go over to the layout that is recorded now; those who come while others are asking share the next answer.
 
         :raises NeverFilled: none is.
-        :raises Unavailable: Redis is away.
+        :raises Unavailable: Redis is away, or what is recorded cannot be read.
         """
-        came = self._begun
-        async with self._lock:
-            if self._ended <= came:  # none has begun since
-                self._begun += 1
-                await to_the_end(self._look())  # or a caller who goes away might leave some views behind
-                self._ended = self._begun
+        await self._looking.done()
         if self._known is None:
             raise NeverFilled(UNKNOWN)
 
@@ -81,6 +76,7 @@ class RecordedLayout:
         await self._connection.disconnect()
 
     async def _look(self) -> None:
+        """Not to be cut short: a caller who goes away might leave some views behind."""
         try:
             with reachable():
                 record, live_at_home = await self._connection.fetch(_ASK, replies=len(WHERE))

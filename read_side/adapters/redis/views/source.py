@@ -1,24 +1,24 @@
 """Where all views of one projection read."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.lists.lengths import ListLengths
 from read_side.adapters.redis.transport.announcements import Announcements
-from read_side.adapters.redis.transport.batcher import Batcher, Reply
-from read_side.adapters.redis.transport.consistent_read import Ask, Attempt, until_consistent
+from read_side.adapters.redis.transport.batcher import Reply
+from read_side.adapters.redis.transport.consistent_read import Attempt, until_consistent
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.generation import LayoutLeft, Partition
+from read_side.adapters.redis.transport.lanes import Lanes
 from read_side.adapters.redis.transport.layout import Layout
-from read_side.adapters.redis.transport.nodes import NodeBatchers
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.transport.recorded import UNKNOWN, ReadLayout, RecordedLayout
-from read_side.adapters.redis.transport.scatter import Scatter
 from read_side.freshness import Freshness, Positioned
 from read_side.views import NeverFilled
 from shared.errors import Unavailable
@@ -33,8 +33,6 @@ P = TypeVar("P", bound=Positioned)
 class RedisViews(ABC):
     """
     What the views of every projection are: a way to it, an ear for it, and the certainty that nothing of it is evicted.
-
-    Lists travel apart, on connections of their own: a look-up of one person does not wait behind pages of hundreds.
 
     Answers of one trip are from one moment. Answers of several are from one generation, which the last trip found to be
     live, and are said to be from the earliest moment.
@@ -78,15 +76,17 @@ class RedisViews(ABC):
         self._recorded = None if self.projection in AT_HOME else recorded
         if self._recorded:
             self._recorded.follow(self._go_over)
-        self._batchers: list[AsyncExitStack] = []
-        """Of the layout that is read, and of the one before: who asks that is to be answered."""
+        self._is_open = False
+        self._changing = asyncio.Lock()
+        """Held by who opens or closes lanes: a layout may change while all leave."""
+        self._open_lanes = AsyncExitStack()
         self._open = AsyncExitStack()
-        self._use(None if self._recorded else ReadLayout(partitions), nodes)
+        self._use(None if self._recorded else self._lanes_to(ReadLayout(partitions), nodes))
 
     async def __aenter__(self) -> Self:
         await self._open.enter_async_context(self._eviction)
-        await self._open_batchers()
-        self._open.push_async_callback(self._close_batchers, but=0)
+        await self._open_all()
+        self._open.push_async_callback(self._close_all)
         if self._recorded:
             with suppress(Unavailable):  # who asks will find out
                 await self._recorded.ask()
@@ -99,39 +99,41 @@ class RedisViews(ABC):
     async def position(self) -> int:
         return (await self._ask()).position
 
-    async def _go_over(self, layout: ReadLayout | None, nodes: Nodes | None) -> None:
-        """Read another layout from now on; where none is known, whatever is asked finds out."""
-        self._use(layout, nodes)
-        if self._batchers:
-            await self._close_batchers(but=1)
-            await self._open_batchers()
+    async def _go_over(self, read: ReadLayout | None, nodes: Nodes | None) -> None:
+        """
+        Read another layout from now on; where none is known, whatever is asked finds out.
+
+        What the former one has not answered yet is asked again: see `_has_others`.
+        """
+        async with self._changing:
+            lanes = self._lanes_to(read, nodes) if read else None
+            former, self._open_lanes = self._open_lanes, AsyncExitStack()
+            if self._is_open and lanes:
+                await self._open_lanes.enter_async_context(lanes)
+            self._use(lanes)
+            await former.aclose()
         self.freshness.read_again()
 
-    def _use(self, read: ReadLayout | None, nodes: Nodes | None) -> None:
-        layout, limits = self._layout(read or ReadLayout(ONE)), self._limits
-        batcher = partial(_batcher, projection=self.projection, limits=limits)
-        list_batcher = partial(batcher, lane="lists", most_queued=limits.queued_lists)
-        self._batcher: Batcher | NodeBatchers
-        self._list_batcher: Batcher | NodeBatchers
-        if nodes is None or not layout.is_divided:
-            self._batcher, self._list_batcher = batcher(self._connect), list_batcher(self._connect)
-        else:
-            self._batcher, self._list_batcher = NodeBatchers(nodes, batcher), NodeBatchers(nodes, list_batcher)
-        self._look_up, self._look_list_up = (
-            _asking(each, layout, self.freshness.patience) if read else _ask_nobody
-            for each in (self._batcher, self._list_batcher)
-        )
-        self._announcements.wake(self.freshness, by=[each.keys.announce for each in layout.all])
+    def _use(self, lanes: Lanes | None) -> None:
+        self._lanes = lanes
+        self._look_up, self._look_list_up = (lanes.look_up, lanes.look_list_up) if lanes else (_ask_nobody, _ask_nobody)
+        channels = [each.keys.announce for each in lanes.layout.all] if lanes else []
+        self._announcements.wake(self.freshness, by=channels)
 
-    async def _open_batchers(self) -> None:
-        self._batchers.append(opened := AsyncExitStack())
-        for each in (self._batcher, self._list_batcher):
-            await opened.enter_async_context(each)
+    async def _open_all(self) -> None:
+        async with self._changing:
+            self._is_open = True
+            if self._lanes:
+                await self._open_lanes.enter_async_context(self._lanes)
 
-    async def _close_batchers(self, *, but: int) -> None:
-        """Close those of former layouts, but so many of the last."""
-        while len(self._batchers) > but:
-            await self._batchers.pop(0).aclose()
+    async def _close_all(self) -> None:
+        async with self._changing:
+            self._is_open = False
+            await self._open_lanes.aclose()
+
+    def _lanes_to(self, read: ReadLayout, nodes: Nodes | None) -> Lanes:
+        layout, patience = self._layout(read), self.freshness.patience
+        return Lanes(layout, self._connect, nodes, projection=self.projection, limits=self._limits, patience=patience)
 
     def _layout(self, read: ReadLayout) -> Layout:
         partitions, known = read.partitions, partial(Partition, freshness=self.freshness, switches=read.switches)
@@ -153,33 +155,33 @@ class RedisViews(ABC):
 
     async def _ask(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
+        lanes = self._lanes
         try:
             return await self._look_up(*fields, reads=reads)
-        except (LayoutLeft, NeverFilled):
-            if self._recorded is None:
+        except Unavailable as error:
+            if not await self._has_others(lanes, error):
                 raise
-            await self._recorded.ask()
-        return await self._look_up(*fields, reads=reads)
+        return await self._ask(*fields, reads=reads)
 
     async def _ask_for_list(self, *fields: Field, reads: Sequence[Read] = ()) -> Reply:
         self._eviction.require_none()
+        lanes = self._lanes
         try:
             return await self._look_list_up(*fields, reads=reads)
-        except (LayoutLeft, NeverFilled):
-            if self._recorded is None:
+        except Unavailable as error:
+            if not await self._has_others(lanes, error):
                 raise
+        return await self._ask_for_list(*fields, reads=reads)
+
+    async def _has_others(self, lanes: Lanes | None, error: Unavailable) -> bool:
+        """
+        Return whether others are to be taken than those by which this error came: another layout is to be read.
+
+        :raises Unavailable: it is not known which.
+        """
+        if self._lanes is lanes and self._recorded and isinstance(error, LayoutLeft | NeverFilled):
             await self._recorded.ask()
-        return await self._look_list_up(*fields, reads=reads)
-
-
-def _batcher(connect: Connect, _tags: Sequence[str] = (), **more: Any) -> Batcher:
-    return Batcher(connect, **more)
-
-
-def _asking(batcher: Batcher | NodeBatchers, layout: Layout, patience: float) -> Ask:
-    if not layout.is_divided:
-        return partial(batcher.ask, layout.own[0])
-    return Scatter(batcher.ask, layout, patience=patience).ask
+        return self._lanes is not lanes
 
 
 async def _ask_nobody(*_: Field, reads: Sequence[Read] = ()) -> Reply:  # noqa: ARG001 - as what asks a layout

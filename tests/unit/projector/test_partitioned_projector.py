@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -10,10 +11,15 @@ import pytest
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.store import MemoryStore
 from projector.main import projector_app
-from projector.processing.moving_on import Resting, Routed
+from projector.processing.commit_order import CommitOrder
+from projector.processing.leadership import Leadership
+from projector.processing.moving_on import CheckpointMover, Resting, Routed
+from projector.processing.processor import Feed, Processor
+from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS, layout_of
 from projector.services import register_projector
+from projector.store.ports import LeaseName
 from shared.auth.setup import admit_everyone
 from shared.event_log import LogIdentity
 from shared.event_log.tap import EventTap
@@ -22,6 +28,7 @@ from shared.read_model.layouts import Layouts
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Checkpoint, Live, Pointer
 from shared.runtime.retry import Backoff, poll
+from shared.runtime.tasks import Tasks
 from tests.support.apps import app_client
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.patience import until
@@ -86,6 +93,27 @@ class PartitionedProcess:
         given = {"log": around.log, "lease": around.lease, "clock": around.clock, "limits": HASTE, "routed": routed}
         given |= {"layouts": Layouts(live=PARTITIONS.count)}
         register_projector(registry, stores=list(self.stores.values()), **given | more)
+
+    async def feed(self, label, *, tap, mover, tasks):
+        """Start what feeds one part alone, and rests for long; gives the leadership by which it does."""
+        store, leadership = self.stores[label], Leadership(LeaseName(label, 1))
+        leadership.hold(held=True)
+        feed = Feed(
+            store=store,
+            log=self.around.log,
+            tap=tap,
+            order=CommitOrder(),
+            leadership=leadership,
+            filler=None,  # it is filled
+            clock=self.around.clock,
+            limits=replace(HASTE, poll=60.0),
+            mover=mover,
+        )
+        progress = ProjectionProgress(label, GenerationRole.LIVE)
+        pointer = (await store.model.survey()).live
+        processor = Processor(pointer, feed, progress=progress, after_commit=AsyncMock())
+        tasks.start(processor.run(), name=label)
+        return leadership
 
     async def reach(self, *, but=()):
         """Wait until all partitions, but some, say that they have all of the log."""
@@ -249,3 +277,30 @@ async def test_a_checkpoint_is_not_moved_past_what_the_reader_has_passed_elsewhe
 
         assert groups.passed
         assert Resting(label="groups.0", generation="g1", reader=groups, checkpoint=stands, **given).begin() is None
+
+
+async def test_who_does_not_lead_any_more_moves_no_checkpoint(process):
+    """Also while its processor rests, and has not been told yet."""
+    async with process.running():
+        pass
+    person = process.around.history.register("bea")
+    process.around.append()
+    concerned = process.layout.route(process.around.log.events[-1])
+    left, right = [each for each in process.places if each.startswith("profiles.") and each not in concerned]
+    others = process.places.keys() - {left, right}
+    tap = EventTap(process.around.log, idle=lambda: Backoff(poll(60.0)), route=process.layout.route)
+    mover = CheckpointMover(process.checkpoints, tap=tap, order=CommitOrder())
+    async with Tasks() as tasks:
+        tasks.start(mover.run(), name="checkpoint mover")
+        leads, led = [await process.feed(each, tap=tap, mover=mover, tasks=tasks) for each in (left, right)]
+        process.around.history.change_handle(person, "cid")
+        process.around.tell()
+        await process.reach(but=others)
+        led.hold(held=False)
+        before = process.checkpoint(right)
+        process.around.history.change_handle(person, "dan")
+        process.around.tell()
+        await process.reach(but=others | {right})
+
+    assert leads.is_held
+    assert process.checkpoint(right) == before

@@ -1,9 +1,12 @@
 """Projectors that share the partitions: each is fed by one, and one that slept and does not know it does no harm."""
 
-from collections import Counter, defaultdict
+import asyncio
+import math
+from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
-from itertools import count, pairwise
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from projector.main import projector_app
 from projector.processing.leadership import LeaderElection, Leadership
 from projector.processing.limits import LeadershipLimits
 from projector.projections.profiles import profiles
+from projector.store.errors import Superseded
 from projector.store.ports import Candidate, LeaseName
 from shared.auth.setup import admit_everyone
 from shared.event_log import LogIdentity
@@ -48,6 +52,35 @@ class LeaseOfOne:
         if not self.sleeps:
             self._last = await self._lease.renew(candidate, names)
         return self._last
+
+
+class HeldCommits:
+    """A read model whose commits are held between what they watch and what they write while the gate is closed."""
+
+    def __init__(self, model, *, gate):
+        self._model = model
+        self._gate = gate
+        self.is_held = False
+        self.outcome = None
+        """What became of the commit that was held."""
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    @asynccontextmanager
+    async def commit(self, generation, **more):
+        async with self._model.commit(generation, **more) as commit:
+            if self._gate.is_set():
+                yield commit
+                return
+            self.is_held = True
+            await self._gate.wait()
+            try:
+                yield commit
+            except Superseded:
+                self.outcome = "superseded"
+                raise
+            self.outcome = "committed"
 
 
 class SeveralProjectors(PartitionedProcess):
@@ -142,6 +175,34 @@ async def test_one_that_sleeps_loses_its_partitions_and_does_no_harm(several):
     several.assert_all_is_right()
 
 
+async def test_a_commit_that_was_begun_before_the_lease_passed_to_another_writes_nothing(several):
+    """The projector stands still between what it watches and what it writes."""
+    gate, stores = asyncio.Event(), several.stores
+    gate.set()
+    held = {label: HeldCommits(each.model, gate=gate) for label, each in stores.items()}
+    several.stores = {label: replace(each, model=held[label]) for label, each in stores.items()}
+    async with several.one_more() as one:
+        several.stores = stores
+        await several.shared_by(one)
+        await several.go_on(0)
+        gate.clear()
+        several.live_through(1)
+        await until(lambda: any(each.is_held for each in held.values()))
+        async with several.one_more() as two:
+            one.sleeps = True
+            await several.shared_by(two)
+            await several.go_on(2)
+            begun = [each for each in held.values() if each.is_held]
+            gate.set()
+            await until(lambda: all(each.outcome for each in begun))
+            one.sleeps = False
+            await several.shared_by(one, two)
+            await several.go_on(3)
+
+    assert {each.outcome for each in begun} == {"superseded"}
+    several.assert_all_is_right()
+
+
 class Elections:
     """Elections of projectors that live and die, round by round."""
 
@@ -151,22 +212,36 @@ class Elections:
         self.lease = MemoryLease(time=self.time, limits=LeadershipLimits(lease=LASTING))
         self.living = []
         self.latest = self.time.now
-        self.hands = []
-        """Which lease was taken, and when."""
+        self.had = {}
+        """Who has or had each lease last."""
+        self.hands = Counter()
+        """How often each lease came to another one."""
+        self.given = []
+        """When something was given up: for how long another one had been there, at most."""
         self._ids = count()
 
     async def join(self, _=0):
         self.living.append(Elected(self.lease, f"projector-{next(self._ids)}", now=self.now))
 
+    @classmethod
+    async def of_three(cls):
+        elections = cls()
+        for _ in range(3):
+            await elections.join()
+        return elections
+
     async def renew(self, nth):
         """Have one of them take a turn with a server; it takes nothing from one who is there."""
         former, named = (await self.lease.candidates(NAMES)).holders, dict(self.lease.holders)
         projector = self.living[nth // len(SERVERS) % len(self.living)]
+        projector.give_sign(at=self.now.now)
         await projector.election.round(SERVERS[nth % len(SERVERS)])
         taken = {name for name, holder in self.lease.holders.items() if holder.id == projector.id}
         assert {former[each].id for each in taken if each in former} <= {projector.id}
-        for each in taken - {name for name, holder in named.items() if holder.id == projector.id}:
-            self.hands.append((each, self.now.now))
+        self.hands.update(each for each in taken if self.had.get(each) != projector.id)
+        self.had |= dict.fromkeys(taken, projector.id)
+        if named.keys() - self.lease.holders.keys():
+            self.given.append(max(each.stayed(now=self.now.now) for each in self.living if each is not projector))
 
     async def leave(self, nth):
         await self.living.pop(nth % len(self.living)).election.leave()
@@ -191,7 +266,7 @@ class Elections:
         """Let the signs of life of the dead run out, and have the living be there until all are settled."""
         self.time.now = self.latest
         await self.let_time_pass(int(LASTING * 10))
-        for _ in range(int(LASTING) + 3):
+        for _ in range(int(LASTING) + 5):
             await self.second(range(len(self.living)))
 
     def assert_all_is_held_evenly(self):
@@ -205,6 +280,16 @@ class Elected:
     def __init__(self, lease, id, *, now):
         self.id, self.leaderships = id, [Leadership(each) for each in NAMES]
         self.election = LeaderElection(lease, Candidate(id, "2026-12-01T08:00:00+00:00"), self.leaderships, now=now)
+        self._since, self._last = math.inf, -math.inf
+
+    def give_sign(self, *, at):
+        if at - self._last >= LASTING:
+            self._since = at
+        self._last = at
+
+    def stayed(self, *, now):
+        """For how long it has given signs of life without a gap."""
+        return now - self._since if now - self._last < LASTING else 0
 
 
 STEPS = st.one_of(
@@ -216,7 +301,7 @@ STEPS = st.one_of(
 
 @given(st.lists(STEPS, max_size=40))
 async def test_all_is_held_and_shared_evenly_once_all_have_come_and_gone(steps):
-    """By those who are there, each lease by one; within the time of two signs of life and three renewals."""
+    """By those who are there, each lease by one; within the time of two signs of life and five renewals."""
     elections = Elections()
     await elections.join()
     for name, argument in steps:
@@ -229,20 +314,27 @@ async def test_all_is_held_and_shared_evenly_once_all_have_come_and_gone(steps):
 
 
 @given(st.lists(st.tuples(st.permutations(range(3)), st.integers(0, 3), st.integers(1, 8)), max_size=15))
-async def test_what_was_taken_stays_for_as_long_as_a_sign_of_life(spells):
-    """However often a projector gets no processor for longer than its leases: it is given nothing until it stays."""
-    elections = Elections()
-    for _ in range(3):
-        await elections.join()
+async def test_nothing_is_given_up_unless_another_one_has_stayed(spells):
+    """However often projectors get no processor for longer than their leases."""
+    elections = await Elections.of_three()
     for projectors, count_of, seconds in spells:
         for _ in range(seconds):
             await elections.second(projectors[:count_of])
     await elections.settle()
 
-    taken = defaultdict(list)
-    for name, at in elections.hands:
-        taken[name].append(at)
-    assert [
-        after - before for each in taken.values() for before, after in pairwise(each) if after - before < LASTING
-    ] == []
+    assert elections.given
+    assert [stayed for stayed in elections.given if stayed < LASTING] == []
     elections.assert_all_is_held_evenly()
+
+
+@given(st.lists(st.tuples(st.integers(4, 8), st.integers(1, 2)), min_size=1, max_size=10))
+async def test_what_one_loses_that_never_stays_changes_hands_once(turns):
+    """It is there for less than a sign of life is good, time and again."""
+    elections = await Elections.of_three()
+    await elections.settle()
+    elections.hands.clear()
+    for away, there in turns:
+        for nth in range(away + there):
+            await elections.second(range(2) if nth < away else range(3))
+
+    assert max(elections.hands.values()) == 1

@@ -21,7 +21,7 @@ from shared.redis.nodes import Nodes
 Lane: TypeAlias = Batcher | NodeBatchers
 
 
-class Lanes:
+class LayoutLanes:
     """
     Open while it is entered; what is asked afterwards, or was not answered by then, raises `Unavailable`.
 

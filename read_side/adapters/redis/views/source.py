@@ -15,7 +15,7 @@ from read_side.adapters.redis.transport.batcher import Reply
 from read_side.adapters.redis.transport.consistent_read import Attempt, until_consistent
 from read_side.adapters.redis.transport.eviction import EvictionWatch
 from read_side.adapters.redis.transport.generation import LayoutLeft, Partition
-from read_side.adapters.redis.transport.lanes import Lanes
+from read_side.adapters.redis.transport.lanes import LayoutLanes
 from read_side.adapters.redis.transport.layout import Layout
 from read_side.adapters.redis.transport.reads import Field, Read
 from read_side.adapters.redis.transport.recorded import UNKNOWN, ReadLayout, RecordedLayout
@@ -114,7 +114,7 @@ class RedisViews(ABC):
             await former.aclose()
         self.freshness.read_again()
 
-    def _use(self, lanes: Lanes | None) -> None:
+    def _use(self, lanes: LayoutLanes | None) -> None:
         self._lanes = lanes
         self._look_up, self._look_list_up = (lanes.look_up, lanes.look_list_up) if lanes else (_ask_nobody, _ask_nobody)
         channels = [each.keys.announce for each in lanes.layout.all] if lanes else []
@@ -131,9 +131,11 @@ class RedisViews(ABC):
             self._is_open = False
             await self._open_lanes.aclose()
 
-    def _lanes_to(self, read: ReadLayout, nodes: Nodes | None) -> Lanes:
+    def _lanes_to(self, read: ReadLayout, nodes: Nodes | None) -> LayoutLanes:
         layout, patience = self._layout(read), self.freshness.patience
-        return Lanes(layout, self._connect, nodes, projection=self.projection, limits=self._limits, patience=patience)
+        return LayoutLanes(
+            layout, self._connect, nodes, projection=self.projection, limits=self._limits, patience=patience
+        )
 
     def _layout(self, read: ReadLayout) -> Layout:
         partitions, known = read.partitions, partial(Partition, freshness=self.freshness, switches=read.switches)
@@ -173,7 +175,7 @@ class RedisViews(ABC):
                 raise
         return await self._ask_for_list(*fields, reads=reads)
 
-    async def _has_others(self, lanes: Lanes | None, error: Unavailable) -> bool:
+    async def _has_others(self, lanes: LayoutLanes | None, error: Unavailable) -> bool:
         """
         Return whether others are to be taken than those by which this error came: another layout is to be read.
 

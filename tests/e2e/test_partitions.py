@@ -51,7 +51,7 @@ def place(request, valkey, server_home):
     yield valkey.url, partitions
 
 
-class Divided(NamedTuple):
+class DividedDirectory(NamedTuple):
     """
     A read model in several partitions, beside that of the stack.
 
@@ -81,7 +81,7 @@ async def divided(stack, place, tmp_path_factory):
         one = await opened.enter_async_context(projectors.one_more())
         settings = {"MUSTER_READ_WAIT": "60", **projectors.settings}
         read, _ = await opened.enter_async_context(service("read", folder / "read.log", **settings))
-        yield Divided(redis_url, partitions, projectors, one, read, folder)
+        yield DividedDirectory(redis_url, partitions, projectors, one, read, folder)
 
 
 class Both:

@@ -31,11 +31,6 @@ class Keyspace:
         return self._key(f"alive:{id}")
 
     @property
-    def tended(self) -> str:
-        """The run id of the Redis that was last asked to rewrite its append-only file."""
-        return self._key("tended")
-
-    @property
     def timeline(self) -> str:
         """Hash of what was measured in each minute of the last hour; the projector's alone."""
         return self._key("timeline")

@@ -41,7 +41,7 @@ class RedisReadModel:
         self._fed: list[str] = []
         """The generations that the last survey found: the next one asks for them in its only trip."""
         self._unmarked: dict[str, str] = {}
-        self._server = server or ServerCheck(client, keyspace=keyspace)
+        self._server = server or ServerCheck(client)
 
     async def attest(self) -> None:
         with ported(self._keys):

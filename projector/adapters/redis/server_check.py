@@ -9,23 +9,25 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.read_model.keys import Keyspace
 from shared.redis.client import leave_replaced_master
 
 log = structlog.get_logger()
+
+_UNDER_WAY = "already in progress"
+"""What a server answers that another was faster with: many partitions of a node may find out that it was restarted."""
 
 
 class ServerCheck:
     """Ask the server for its settings, and mend what a restart of it may have left behind."""
 
-    def __init__(self, client: Redis, *, keyspace: Keyspace, valid: float = 0.0) -> None:
+    def __init__(self, client: Redis, *, valid: float = 0.0) -> None:
         """:param valid: seconds for which an answer serves all who ask."""
         self._client = client
-        self._keyspace = keyspace
         self._valid = valid
         self._asked = float("-inf")
         self._policy: str | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._tended: str | None = None
         self.may_have_zeros = False
 
     async def eviction_policy(self) -> str | None:
@@ -58,15 +60,15 @@ class ServerCheck:
         if server.get("aof_last_write_status") == "err":
             self.may_have_zeros = True
             return
-        if await self._client.get(self._keyspace.tended) == server["run_id"].encode() and not self.may_have_zeros:
+        if server["run_id"] == self._tended and not self.may_have_zeros:
             return
-        if server["aof_enabled"]:
+        if server["aof_enabled"] and (self.may_have_zeros or not server.get("aof_rewrites")):
             try:
                 await self._client.bgrewriteaof()
             except ResponseError as error:
-                log.warning("Redis does not rewrite its append-only file", error=str(error))
-        await self._client.set(self._keyspace.tended, server["run_id"])
-        self.may_have_zeros = False
+                if _UNDER_WAY not in str(error):
+                    log.warning("Redis does not rewrite its append-only file", error=str(error))
+        self._tended, self.may_have_zeros = server["run_id"], False
 
 
 def _retrieved(asking: asyncio.Task[None]) -> None:

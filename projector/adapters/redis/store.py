@@ -65,5 +65,5 @@ class RedisPlaces:
         slot = keyspace if is_cluster_url(self._url) else HOME
         if slot.tag not in self._checks:
             client = connect(self._url, tag=slot.tag)
-            self._checks[slot.tag] = client, ServerCheck(client, keyspace=slot, valid=self._valid)
+            self._checks[slot.tag] = client, ServerCheck(client, valid=self._valid)
         return self._checks[slot.tag]

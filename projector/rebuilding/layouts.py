@@ -31,7 +31,7 @@ AT_ONCE = 16
 class LayoutLimits:
     """How layouts are changed, in seconds."""
 
-    look: float = 1.0
+    look: float = 3.0
     """From one look at what is recorded to the next."""
     building: float = 0.2
     """The same while a layout is built."""

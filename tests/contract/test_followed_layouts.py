@@ -205,10 +205,12 @@ async def test_who_is_on_the_way_when_a_layout_is_left_goes_on_in_the_other(view
 async def test_who_stops_while_it_goes_over_leaves_nothing_behind(valkey, directory, recorded):
     connect = patient_connector(valkey.url)
     directory.record(Layouts(live=1))
-    for nth in range(1, 4):
+    for nth in range(1, 12):
         async with redis_views(connect, recorded=recorded, patience=PATIENCE)["profiles"]:
             directory.record(Layouts(live=1 + 2 * (nth % 2), switches=nth))
             going_over = asyncio.create_task(recorded.ask())
+            while recorded._known.switches < nth:  # noqa: ASYNC110 - as soon as it has begun, and a little later each time
+                await asyncio.sleep(0)
             for _ in range(nth):
                 await asyncio.sleep(0)
         await going_over

@@ -283,7 +283,8 @@ class Elected:
         self._since, self._last = math.inf, -math.inf
 
     def give_sign(self, *, at):
-        if at - self._last >= LASTING:
+        """A gap that is shorter than two signs of life may fall between the looks of the others."""
+        if at - self._last >= 2 * LASTING:
             self._since = at
         self._last = at
 

@@ -1,7 +1,9 @@
 """A server in a directory of its own, on one port, whose process exits with its parent."""
 
+import errno
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -202,11 +204,25 @@ def last_words(log: Path, *, room: Callable[[Path], int] = room_at) -> str:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    Return a port of 127.0.0.1 that is free just now.
+
+    It is none of those that systems give to outgoing connections and to who asks for any port: while a program starts
+    that is to listen there, these go to others.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return port
+
+
+_PORTS = range(12_288, 32_768)
 
 
 def end_leftovers(data: Path) -> None:

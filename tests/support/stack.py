@@ -183,7 +183,9 @@ class Stack:
         assert self._process.stdout is not None
         said, *self.announced = [self._process.stdout.readline().strip() for _ in range(self._announces)]
         watchdog.cancel()
-        assert said == "muster is up", last_words(self.log)
+        if said != "muster is up":
+            self._process.communicate()
+            raise AssertionError(last_words(self.log))
 
     def _ports(self) -> Iterator[int]:
         """Those it has taken; what it was given is not its own."""

@@ -9,6 +9,7 @@ from projector.cli import rebuild as rebuilding
 from shared.cli.api_client import PROJECTOR, ApiClient
 from shared.cli.exit_codes import WrongUsage
 from shared.event_log.adapters.memory import MemoryEventReader
+from shared.runtime.progress import Progress
 from tests.support.patience import answered
 from tests.support.projectors import ops_client, with_people
 
@@ -261,11 +262,25 @@ async def test_a_dry_run_does_not_give_up_what_was_ordered_to_go_on(client):
 
 
 @pytest.fixture
-def many(around):
-    """So many events that a rebuild, three at a time, is not over before it is interrupted."""
-    for number in range(500):
-        around.history.register(f"q{number}")
-    around.append()
+def gate(client, monkeypatch):
+    """No event of a rebuild is folded until it is set; the first fill, over when there is a client, has not waited."""
+    gate = asyncio.Event()
+
+    async def replay(*given, replay=MemoryEventReader.replay, **more):
+        await gate.wait()
+        async for events in replay(*given, **more):
+            yield events
+
+    monkeypatch.setattr(MemoryEventReader, "replay", replay)
+    return gate
+
+
+@pytest.fixture
+def followed(monkeypatch):
+    """It is set as soon as the command shows how far a rebuild is that is under way."""
+    followed = asyncio.Event()
+    monkeypatch.setattr(Progress, "show", lambda *_, **__: followed.set())
+    return followed
 
 
 async def interrupted(work):
@@ -274,11 +289,11 @@ async def interrupted(work):
         await work
 
 
-@pytest.mark.usefixtures("many")
-async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client, projector):
+@pytest.mark.usefixtures("gate")
+async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client, projector, followed):
     """As by Ctrl-C, before it has come to the comparison."""
     work = asyncio.create_task(rebuilt(projector, "profiles", hold=True))
-    await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
+    await followed.wait()
 
     await interrupted(work)
 
@@ -286,7 +301,6 @@ async def test_a_dry_run_that_is_interrupted_leaves_nothing_behind(client, proje
     assert profiles["rebuild"] is None
 
 
-@pytest.mark.usefixtures("many")
 async def test_a_dry_run_that_is_interrupted_while_it_is_ordered_leaves_nothing_behind(client, projector, monkeypatch):
     """The projector has begun it, and the answer is not there yet."""
     begun, answers = asyncio.Event(), asyncio.Event()
@@ -330,14 +344,17 @@ async def test_a_dry_run_that_is_interrupted_at_its_end_leaves_nothing_behind(cl
     assert profiles["rebuild"] is None
 
 
-@pytest.mark.usefixtures("many")
-async def test_a_rebuild_whose_command_is_interrupted_goes_on(client, projector):
+async def test_a_rebuild_whose_command_is_interrupted_goes_on(client, projector, gate, followed):
     work = asyncio.create_task(rebuilt(projector, "profiles"))
-    under_way = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["position"])
+    await followed.wait()
+    building = profiles_in(await client.get("/status"))["rebuild"]["generation"]
 
     await interrupted(work)
 
-    await reached(client, lambda profiles: profiles["generation"] == under_way["rebuild"]["generation"])
+    after = profiles_in(await client.get("/status"))
+    assert after["rebuild"]["generation"] == building
+    gate.set()
+    await reached(client, lambda profiles: profiles["generation"] == building)
 
 
 async def test_the_command_aborts_and_says_if_there_is_nothing_to_abort(projector, client, capsys):

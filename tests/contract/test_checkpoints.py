@@ -15,11 +15,12 @@ from projector.store.ports import Move
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Announcement, Checkpoint
-from shared.redis.client import connect
+from shared.redis.client import RedisTimeouts, connect
 from shared.redis.cluster import slot_of
+from shared.redis.nodes import Nodes
 from tests.support.folding import POINTER, PROFILES, begin, fold_all, go_live
 from tests.support.histories import History
-from tests.support.patience import until
+from tests.support.patience import SECONDS
 from tests.support.read_models import StoreInMemory, on_a_server
 
 
@@ -107,12 +108,12 @@ async def test_of_a_part_that_is_closed_nothing_is_moved_or_written(store):
     assert [each.position for each in (await store.announced())[-2:]] == [EVERYBODY] * 2
 
 
-BEFORE, THEN, LAST = (Checkpoint(position=nth, count=nth, revision=nth) for nth in (1, 2, 3))
+BEFORE, THEN, NEXT, LAST = (Checkpoint(position=nth, count=nth, revision=nth) for nth in range(1, 5))
 
 
 @asynccontextmanager
 async def moving_in(cluster, *spaces):
-    """Yield what moves the checkpoints of all these partitions, and says of which it heard whether they are moved."""
+    """Yield what moves the checkpoints of all these partitions, and says of each of which it hears whether it moved."""
     keys = {f"profiles.{nth}": space.projection("profiles") for nth, space in enumerate(spaces)}
     cluster.start()
     for each in spaces:
@@ -121,21 +122,25 @@ async def moving_in(cluster, *spaces):
 
     async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
 
-        async def moved_on(before, after):
-            moves = [Move(label, "g1", before, after) for label in keys]
-            return {move.label: is_moved async for move, is_moved in checkpoints.move(moves)}
+        async def moving(before, after):
+            async for move, is_moved in checkpoints.move([Move(label, "g1", before, after) for label in keys]):
+                yield move.label, is_moved
 
-        yield moved_on
+        yield moving
+
+
+async def heard(moving):
+    return {label: is_moved async for label, is_moved in moving}
 
 
 async def test_checkpoints_are_moved_on_whatever_nodes_they_are(cluster):
     """Of a slot that has gone to another node nothing is said once, and then that they are moved."""
     spaces = Partitions(3).keyspaces
-    async with moving_in(cluster, *spaces) as moved_on:
-        first = await moved_on(BEFORE, THEN)
+    async with moving_in(cluster, *spaces) as moving:
+        first = await heard(moving(BEFORE, THEN))
         slot = slot_of(spaces[1].tag)
         await asyncio.to_thread(cluster.move, cluster.other(slot), slot=slot)
-        beside, again = await moved_on(THEN, LAST), await moved_on(THEN, LAST)
+        beside, again = await heard(moving(THEN, LAST)), await heard(moving(THEN, LAST))
 
     assert first == {f"profiles.{nth}": True for nth in range(3)}
     assert "profiles.1" not in beside
@@ -146,41 +151,33 @@ async def test_a_node_that_has_no_partition_any_more_holds_up_none(cluster, monk
     """Also where it was not asked for anything since: so it is after a failover while nothing happened."""
     monkeypatch.setattr(servers, "LOOK_SECONDS", 0.0)
     space, *_, beside = Partitions(12).keyspaces
-    async with moving_in(cluster, space, beside) as moved_on:
-        first = await moved_on(BEFORE, THEN)
+    async with moving_in(cluster, space, beside) as moving:
+        first = await heard(moving(BEFORE, THEN))
         slot = slot_of(beside.tag)
         await asyncio.to_thread(cluster.move, cluster.owner(slot_of(space.tag)), slot=slot)
-        second = await moved_on(THEN, LAST)
+        second = await heard(moving(THEN, LAST))
 
     assert first == second == {"profiles.0": True, "profiles.1": True}
 
 
-async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster):
+async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster, monkeypatch):
     """It is not asked again before it has answered."""
+    patient = RedisTimeouts(connect=SECONDS, reply=SECONDS)
+    monkeypatch.setattr(servers, "nodes_with", lambda tags, url: Nodes(url, tags, timeouts=patient))
     spaces = Partitions(3).keyspaces
-    keys = {f"profiles.{nth}": space.projection("profiles") for nth, space in enumerate(spaces)}
-    steps = [Checkpoint(position=nth, count=nth, revision=nth) for nth in range(1, 5)]
-    cluster.start()
-    for each in spaces:
-        async with connect(cluster.url, tag=each.tag) as client:
-            await client.set(each.projection("profiles").generation("g1").checkpoint, msgspec.json.encode(steps[0]))
-
-    async with aclosing(RedisCheckpoints(cluster.url, keys)) as checkpoints:
-
-        async def moved_on(before, after):
-            moves = [Move(label, "g1", before, after) for label in keys]
-            return [move.label async for move, is_moved in checkpoints.move(moves) if is_moved]
-
-        await moved_on(steps[0], steps[1])
+    async with moving_in(cluster, *spaces) as moving:
+        await heard(moving(BEFORE, THEN))
         owners = {f"profiles.{nth}": cluster.owner(slot_of(each.tag)) for nth, each in enumerate(spaces)}
         still = owners["profiles.1"]
+        others = {label: True for label, owner in owners.items() if owner is not still}
         with still.frozen():
-            first = asyncio.create_task(moved_on(steps[1], steps[2]))
-            await until(lambda: checkpoints._servers.is_busy(checkpoints._servers.of(spaces[1].tag)))
-            beside = await moved_on(steps[2], steps[3])
-            is_held_up = not first.done()
+            first = moving(THEN, NEXT)
+            told = [await anext(first) for _ in others]
+            rest = asyncio.create_task(heard(first))
+            beside = await heard(moving(NEXT, LAST))
+            is_held_up = not rest.done()
         cluster.settled()
-        await first
+        await rest
 
-    assert beside
-    assert (is_held_up, {*beside}) == (True, {label for label, owner in owners.items() if owner is not still})
+    assert others
+    assert (is_held_up, dict(told), beside) == (True, others, others)

@@ -15,6 +15,7 @@ from sqlalchemy.util import await_only
 
 from shared.errors import Unavailable
 from shared.event_log import EventLogUnsound
+from shared.event_log.adapters.postgres import notification
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
 from shared.postgres.kept_session import KeptSession
@@ -34,8 +35,7 @@ class TransactionLimits:
     :param connections: for transactions of single commands.
     :param lanes: connections for transactions that commands share: while one waits for the disk, the next is under way.
     :param most: commands that share a transaction.
-    :param lock_seconds: for which their writes wait for another transaction, which takes the same unique value, and
-        NOTIFY for one that holds its lock.
+    :param lock_seconds: for which their writes wait for another transaction, which takes the same unique value.
     :param pool_seconds: for which a transaction waits for its connection.
     :param seconds: of a transaction, after which its connection is terminated: a server that hangs counts as lost.
     :param idle_seconds: after which the server ends a transaction whose process says nothing any more.
@@ -128,7 +128,6 @@ class PostgresTransactions:
         self._engine = engine
         self._seconds = limits.seconds
         self._pool_seconds = limits.pool_seconds
-        self._lock_timeout: Statement = (f"set lock_timeout = '{limits.lock_seconds * 1000:.0f}ms'", ())
         self._places = asyncio.Semaphore(limits.connections)
         self._pipelines: list[KeptSession[Pipeline]] = []
         """Those that no transaction has. Each keeps its connection: the pool would take long over a lone command."""
@@ -140,26 +139,25 @@ class PostgresTransactions:
         try:
             async with kept.lent() as pipeline:
                 with answered_within(pipeline.connection, seconds=self._seconds):
-                    yield (transaction := PipelinedTransaction(pipeline))
-                    if not transaction.is_stored:
-                        await pipeline.roll_back()
+                    yield PipelinedTransaction(pipeline)
+                    await pipeline.roll_back()
         finally:
             self._pipelines.append(kept)
 
     @asynccontextmanager
     async def _pipeline(self) -> AsyncIterator[Pipeline]:
-        """Take a connection out of the pool, for good: nothing waits on it for long."""
+        """Take a connection out of the pool."""
         with translated():
             connection = await self._engine.connect()
-        line: Any = (await connection.get_raw_connection()).driver_connection
-        pipeline = Pipeline(line, prepared=set())
+        pooled = await connection.get_raw_connection()
+        line: Any = pooled.driver_connection
+        prepared: set[bytes] = pooled.info.setdefault("prepared", set())
         try:
-            with translated():
-                await pipeline.carry_out(self._lock_timeout)
-            yield pipeline
+            yield Pipeline(line, prepared=prepared)
         finally:
-            await connection.invalidate()
-            await connection.close()
+            if line.closed:
+                await connection.invalidate()
+            await connection.close()  # the pool rolls back
 
     async def close(self) -> None:
         """Close all connections."""
@@ -225,7 +223,6 @@ class PipelinedTransaction:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._ahead = [_BEGIN]
-        self.is_stored = False
 
     async def trip(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         """Send statements together; return the rows of each."""
@@ -233,38 +230,19 @@ class PipelinedTransaction:
         with translated():
             return (await self._pipeline.carry_out(*ahead, *statements))[len(ahead) :]
 
-    async def store(
-        self, *statements: Statement, claims: Sequence[Statement] = (), hints: Sequence[Statement] = ()
-    ) -> Sequence[Sequence[Row]]:
+    async def commit(self, *statements: Statement, position: int) -> None:
         """
-        Send statements and COMMIT together, and return their rows; what divides by zero has none, nor is it committed.
+        Send the last statements and COMMIT together, and behind it a notification of what was appended.
 
-        Then the transaction goes on behind ROLLBACK TO SAVEPOINT.
+        That is a transaction of its own: NOTIFY takes a lock that would make all commits of the cluster queue.
 
-        :param statements: the last one, which decides, goes with COMMIT.
-        :param claims: statements that claim keys; their rows come first. COMMIT follows once they are answered, while
-            the others are carried out: what asks by a key whether a lost COMMIT took effect waits for its holder.
-        :param hints: carried out behind COMMIT, and not waited for. NOTIFY is a transaction of its own: it takes a lock
-            that would make all commits of the cluster queue.
-        :raises OutcomeUnknown: the answer to COMMIT was lost.
+        :param position: of the last event.
+        :raises OutcomeUnknown: the answer was lost.
         """
-        claimed: Sequence[Sequence[Row]] = ()
-        behind = statements
-        if claims:
-            ahead, self._ahead = self._ahead, []
-            with translated():
-                claimed = (await self._pipeline.begin(*ahead, *claims, more=statements[:-1]))[len(ahead) :]
-            behind = statements[-1:]
         try:
-            rows, error = await self._pipeline.attempt(*behind, _COMMIT, hints=hints)
-        except psycopg.Error as lost:
-            raise OutcomeUnknown(type(lost).__name__) from lost
-        if error is None:
-            self.is_stored = True
-            return [*claimed, *rows[:-1]]
-        if isinstance(error, psycopg.errors.DivisionByZero):
-            return [*claimed, *rows]
-        if not is_certain(error, at_commit=len(rows) == len(statements)):
-            raise OutcomeUnknown(type(error).__name__) from error
-        with translated():
-            raise error
+            await self._pipeline.carry_out(*statements, _COMMIT, hint=notification(position=position))
+        except psycopg.Error as error:
+            if not is_certain(error):
+                raise OutcomeUnknown(type(error).__name__) from error
+            with translated():
+                raise

@@ -228,21 +228,7 @@ def register_projector(
         limits=limits,
         make_filler=filler or _filler_here,
     )
-    parts = {each.projection.whole: Parts(each.projection.whole, clock=clock) for each in stores}
-    reconcilers = Reconcilers(
-        [
-            Reconciler(
-                feed,
-                compare=Comparer(feed.store, limits=settings.limits_of(ComparisonLimits)).compare,
-                lease=lease,
-                ids=_generation_name,
-                name=candidate.id,
-                parts=parts[feed.store.projection.whole],
-                rebuilds_by_itself=settings.rebuild == "auto",
-            )
-            for feed in feeds
-        ]
-    )
+    reconcilers = _reconcilers(feeds, lease=lease, settings=settings, name=candidate.id)
     monitoring = settings.limits_of(MonitoringLimits)
     board_on = partial(
         StatusBoard, lease=lease, reconcilers=reconcilers, clock=clock, limits=monitoring, layouts=layouts
@@ -250,22 +236,9 @@ def register_projector(
     parked = ParkedEvents(models={each.projection.label: each.model for each in stores}, clock=clock)
     registry.register_value(LeaderElection, election)
     if record:
-        leader = leaderships[stats.name]
-
-        def tell(trouble: str) -> None:
-            for each in leaderships.values():
-                each.hold(held=False, trouble=trouble)
-
-        reconciler = LayoutReconciler(
-            record,
-            layouts,
-            _by_layout(layouts, stores, leaving),
-            leads=lambda: leader.is_held,
-            tell=tell,
-            clock=clock,
-            limits=settings.limits_of(LayoutLimits),
-        )
-        registry.register_value(LayoutReconciler, reconciler)
+        by_layout = _by_layout(layouts, stores, leaving)
+        changes = _layout_reconciler(record, layouts, by_layout, leaderships, clock=clock, settings=settings)
+        registry.register_value(LayoutReconciler, changes)
     if mover:
         registry.register_value(CheckpointMover, mover)
     registry.register_value(Reconcilers, reconcilers, ping=Reconcilers.require_feeding)
@@ -273,6 +246,53 @@ def register_projector(
     registry.register_value(EventEffects, EventEffects(stores))
     registry.register_value(LogPages, MemoryLogPages(log))
     _register_monitoring(registry, board_on, log=log, parked=parked, clock=clock, limits=monitoring)
+
+
+def _reconcilers(feeds: Sequence[Feed], *, lease: Lease, settings: Settings, name: str) -> Reconcilers:
+    """:param name: of this projector."""
+    wholes = {each.store.projection.whole: each.clock for each in feeds}
+    parts = {whole: Parts(whole, clock=clock) for whole, clock in wholes.items()}
+    return Reconcilers(
+        [
+            Reconciler(
+                feed,
+                compare=Comparer(feed.store, limits=settings.limits_of(ComparisonLimits)).compare,
+                lease=lease,
+                ids=_generation_name,
+                name=name,
+                parts=parts[feed.store.projection.whole],
+                rebuilds_by_itself=settings.rebuild == "auto",
+            )
+            for feed in feeds
+        ]
+    )
+
+
+def _layout_reconciler(
+    record: LayoutRecord,
+    layouts: Layouts,
+    by_layout: Mapping[int, Sequence[ProjectionStore]],
+    leaderships: Mapping[str, Leadership],
+    *,
+    clock: Clock,
+    settings: Settings,
+) -> LayoutReconciler:
+    """Give what changes layouts; it leads where this projector leads what lies at home in all of them."""
+    leader = leaderships[stats.name]
+
+    def tell(trouble: str) -> None:
+        for each in leaderships.values():
+            each.hold(held=False, trouble=trouble)
+
+    return LayoutReconciler(
+        record,
+        layouts,
+        by_layout,
+        leads=lambda: leader.is_held,
+        tell=tell,
+        clock=clock,
+        limits=settings.limits_of(LayoutLimits),
+    )
 
 
 def _leaving(projections: Sequence[Projection], layouts: Layouts, redis: RedisPlaces) -> Sequence[ProjectionStore]:

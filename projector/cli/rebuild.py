@@ -102,11 +102,7 @@ async def rebuild_all(
     """
     outcomes: list[Rebuilt] = []
     for together in await _ordered_together(projector, names, is_dry=body["hold"]):
-        rebuilds = [_Rebuild(projector, name, body, every=every) for name in together]
-        orders = [await each.order() for each in rebuilds]
-        if len(orders) > 1:  # so that they go on without this command
-            await asyncio.wait(orders)
-        for each in rebuilds:
+        for each in await _ordered(projector, together, body, every=every):
             try:
                 outcomes.append(await each.follow())
             except CommandFailed as error:
@@ -115,6 +111,16 @@ async def rebuild_all(
     if as_json:
         print_json(msgspec.json.encode(outcomes[0] if len(names) == 1 else outcomes))
     return DONE if all(each.switched or body["hold"] for each in outcomes) else FAILED
+
+
+async def _ordered(
+    projector: ApiClient, names: Sequence[str], body: dict[str, Any], *, every: float
+) -> Sequence["_Rebuild"]:
+    rebuilds = [_Rebuild(projector, name, body, every=every) for name in names]
+    orders = [await each.order() for each in rebuilds]
+    if len(orders) > 1:  # so that they go on without this command
+        await asyncio.wait(orders)
+    return rebuilds
 
 
 async def _ordered_together(projector: ApiClient, names: Sequence[str], *, is_dry: bool) -> Sequence[Sequence[str]]:

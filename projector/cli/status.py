@@ -1,6 +1,7 @@
 """`muster status`: how far each projection is."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import msgspec
 from rich.filesize import decimal
@@ -33,16 +34,17 @@ def _show(status: Status, *, parts: bool = False) -> None:
     print_line(f"head of the log: {_or_unknown(status.head)}")
     for projector in status.projectors:
         print_line(f"projector {projector.id}: {projector.role}, since {projector.since}")
-    for line in status.division:
+    for line in chain(status.division, _worst(status), map(printable, chain.from_iterable(map(_beside, rows)))):
         print_line(line)
-    for each in status.projections:
-        if each.worst and each.lag_events:
-            print_line(f"{each.name}: {each.worst} is the furthest behind of {len(each.parts)} parts")
-    for row in rows:
-        for line in _beside(row):
-            print_line(printable(line))
     for line in _standstills(status):
         console().print(printable(line), style="red", soft_wrap=True)
+
+
+def _worst(status: Status) -> Iterator[str]:
+    """Say of each projection that is behind which of its parts is so most."""
+    for each in status.projections:
+        if each.worst and each.lag_events:
+            yield f"{each.name}: {each.worst} is the furthest behind of {len(each.parts)} parts"
 
 
 def _cells(each: PartStatus) -> list[str]:

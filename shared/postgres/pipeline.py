@@ -59,13 +59,15 @@ class Pipeline:
             await self._leave_pipeline_mode()
         if hint:
             del results[len(preparing) :]
-        self._prepared.difference_update(
-            name for name, result in zip(preparing, results, strict=True) if name and result.status not in _DONE
-        )
-        for result in results:
+        return self._rows_of(list(zip(preparing, results, strict=True)))
+
+    def _rows_of(self, answered: Sequence[tuple[bytes | None, PGresult]]) -> Sequence[Sequence[Row]]:
+        """:param answered: each result with what it prepares, None if it has the rows of a statement."""
+        self._prepared.difference_update(name for name, result in answered if name and result.status not in _DONE)
+        for _, result in answered:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
-        return [self._rows(result) for name, result in zip(preparing, results, strict=True) if name is None]
+        return [self._rows(result) for name, result in answered if name is None]
 
     async def roll_back(self) -> None:
         """Undo what is not committed."""

@@ -166,6 +166,6 @@ class CuttingProxy(Proxy):
             await asyncio.sleep(_LATE_SECONDS)
         link.server.write(said)
         answer = b""
-        while _COMMIT not in answer:
-            answer += await link.server_says.read(_CHUNK)
+        while _COMMIT not in answer and (more := await link.server_says.read(_CHUNK)):
+            answer += more
         link.client.transport.abort()

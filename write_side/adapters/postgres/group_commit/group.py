@@ -1,7 +1,7 @@
 """One transaction that several commands share."""
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import Histogram
@@ -210,17 +210,25 @@ class CommandGroup:
 
     async def _commit(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> None:
         """Store what the members commit, and give up the keys of all others."""
-        commits = {member: each for member, each in requests.items() if isinstance(each, CommitRequest)}
-        outcomes = await self._write({member: each for member, each in commits.items() if self._may(member, each)})
-        if not outcomes:
+        commits = {
+            member: each
+            for member, each in requests.items()
+            if isinstance(each, CommitRequest) and self._may(member, each)
+        }
+        if not (outcomes := await self._write(commits)):
             return
-        others = [member.context for member in self._owners if member not in outcomes]
-        release = [self._command_log.release(others)] if others else []
-        await self._transaction.commit(*release, position=max(each.position for each in outcomes.values()))
+        await self._transaction.commit(
+            *self._release(outcomes), position=max(each.position for each in outcomes.values())
+        )
         for window, number in self._reaches.items():
             window.next = max(window.next, number)
         for member, outcome in outcomes.items():
             member.take(outcome)
+
+    def _release(self, kept: Collection[Member]) -> Sequence[Statement]:
+        """Give up the keys of all but these."""
+        others = [member.context for member in self._owners if member not in kept]
+        return [self._command_log.release(others)] if others else []
 
     def _may(self, member: Member, commit: CommitRequest) -> bool:
         """Claim what a member stores; have it run again where another one stores that, or takes its unique value."""

@@ -11,10 +11,10 @@ from litestar.types import ASGIApp
 
 from projector.api.app import ops_api
 from projector.audit.drift_sampler import DriftSampler
+from projector.leadership.election import LeaderElection
 from projector.monitoring.read_probe import ReadProbe
 from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status_history import StatusHistory
-from projector.processing.leadership import LeaderElection
 from projector.processing.moving_on import CheckpointMover
 from projector.rebuilding.layouts import LayoutReconciler
 from projector.rebuilding.reconcilers import Reconcilers

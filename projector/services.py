@@ -29,6 +29,8 @@ from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
 from projector.declaring.projection import Projection
 from projector.declaring.retention import RetentionPolicy
+from projector.leadership.election import LeaderElection, Leadership
+from projector.leadership.limits import LeadershipLimits
 from projector.monitoring.deliveries import GivenUpDeliveries
 from projector.monitoring.event_effects import EventEffects
 from projector.monitoring.limits import MonitoringLimits
@@ -38,12 +40,11 @@ from projector.monitoring.stall_detector import StallDetector
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.status_history import StatusHistory
 from projector.monitoring.timeline import LastHour, TimelineStore
+from projector.parked.events import ParkedEvents
 from projector.processing.commit_order import CommitOrder
 from projector.processing.filling import Filler, RangeFiller
-from projector.processing.leadership import LeaderElection, Leadership
-from projector.processing.limits import BreakerLimits, LeadershipLimits, ProcessorLimits, ThrottleLimits
+from projector.processing.limits import BreakerLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.moving_on import CheckpointMover, Routed
-from projector.processing.parked_events import ParkedEvents
 from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
 from projector.projections.stats import stats

@@ -8,7 +8,7 @@ from projector.monitoring.answers import Arrangement, GenerationStatus, Projecti
 from projector.monitoring.deliveries import DeliveriesReport, DeliveryRetried, GivenUpDelivery, WebhookStatus
 from projector.monitoring.event_effects import EventEffect, TouchedDocument
 from projector.monitoring.log_pages import LoggedEvent, LoggedEvents
-from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
+from projector.parked.answers import FailedEvent, ParkedDocument, ParkedReply, ParkedReport
 from shared.event_log import Metadata
 from shared.http.openapi.examples import EXAMPLE_ID
 

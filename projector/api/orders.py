@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
-from projector.processing.parked_events import Busy, NotParked, UnknownProjection, WaitsNotFirst
+from projector.parked.events import Busy, NotParked, UnknownProjection, WaitsNotFirst
 from projector.store.errors import Superseded
 from projector.store.transitions import RebuildUnderWay, Refused
 from shared.errors import Unavailable, Unsound

@@ -7,8 +7,8 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from projector.api import orders
-from projector.processing.parked_answers import ParkedReply, ParkedReport
-from projector.processing.parked_events import ParkedEvents
+from projector.parked.answers import ParkedReply, ParkedReport
+from projector.parked.events import ParkedEvents
 from shared.decoding.objects import decoder
 from shared.http.containers import Services
 from shared.http.openapi.document import Parameter

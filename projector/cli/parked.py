@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 from cyclopts import App
 
-from projector.processing.parked_answers import ParkedDocument, ParkedReply, ParkedReport, path_of
+from projector.parked.answers import ParkedDocument, ParkedReply, ParkedReport, path_of
 from shared.cli.api_client import PROJECTOR, ApiRefused, ask
 from shared.cli.exit_codes import DONE, FAILED
 from shared.cli.output import print_json, print_line, print_table, say

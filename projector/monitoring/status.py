@@ -17,8 +17,8 @@ from projector.monitoring.answers import (
 )
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.wholes import wholes_of
+from projector.parked.events import Busy, parking_of
 from projector.processing import metrics
-from projector.processing.parked_events import Busy, parking_of
 from projector.processing.processors import roles
 from projector.processing.progress import GenerationRole, ProjectionProgress
 from projector.rebuilding.reconciler import Reconciler

@@ -17,8 +17,8 @@ from projector.monitoring.deliveries import DeliveriesReport, GivenUpDeliveries
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status import StatusBoard
 from projector.monitoring.timeline import LastHour, Timeline
-from projector.processing.parked_answers import ParkedReport
-from projector.processing.parked_events import Busy, ParkedEvents
+from projector.parked.answers import ParkedReport
+from projector.parked.events import Busy, ParkedEvents
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
 from shared.runtime.retry import repeat

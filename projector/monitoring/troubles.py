@@ -7,7 +7,7 @@ from typing import NamedTuple
 from projector.monitoring.answers import PartStatus, ProjectionStatus, Status
 from projector.monitoring.deliveries import DeliveriesReport
 from projector.monitoring.status_history import StatusSnapshot
-from projector.processing.parked_answers import ParkedDocument, ParkedReport
+from projector.parked.answers import ParkedDocument, ParkedReport
 from projector.processing.progress import ProjectionState
 from shared.wording import counted
 

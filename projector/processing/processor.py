@@ -10,12 +10,12 @@ from projector.declaring.errors import EventNotFoldable
 from projector.declaring.fan_out import RunningFanOut
 from projector.folding.code_version import code_version
 from projector.folding.fold import MOST_FAN_OUTS, MOST_WRITES, ProjectionFold
+from projector.leadership.election import Leadership
 from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.commit_order import CommitOrder
 from projector.processing.filling import Filler, Piece
 from projector.processing.fork_check import ForkCheck, LogForked
-from projector.processing.leadership import Leadership
 from projector.processing.limits import ProcessorLimits
 from projector.processing.moving_on import CheckpointMover, Resting
 from projector.processing.progress import GenerationRole, ProjectionProgress

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from projector.processing.parked_events import found
+from projector.parked.events import found
 from projector.processing.progress import ProjectionState
 from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler

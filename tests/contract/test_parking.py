@@ -8,7 +8,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.declaring.index_entries import UniqueEntry
 from projector.folding.parking import Parking, Skip
-from projector.processing.parked_events import Busy, ParkedEvents, commit_of
+from projector.parked.events import Busy, ParkedEvents, commit_of
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
 from projector.store.codec import parking_at

@@ -17,8 +17,8 @@ from projector.folding.document_session import Envelopes
 from projector.folding.fold import MOST_FAN_OUTS, Basis, Folded, ProjectionFold
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import Parking
+from projector.parked.events import commit_of
 from projector.processing.commit import GenerationWriter, Standing
-from projector.processing.parked_events import commit_of
 from projector.processing.retry import retry_next
 from projector.processing.trimming import trim_next
 from projector.projections.profiles import profiles

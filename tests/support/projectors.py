@@ -17,11 +17,12 @@ from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.memory.read_model import MemoryReadModel
 from projector.adapters.memory.store import MemoryStore
 from projector.declaring.projection import Projection
+from projector.leadership.election import LeaderElection, Leadership
+from projector.leadership.limits import LeadershipLimits
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus
 from projector.processing.commit_order import CommitOrder
-from projector.processing.leadership import LeaderElection, Leadership
-from projector.processing.limits import LeadershipLimits, ProcessorLimits
+from projector.processing.limits import ProcessorLimits
 from projector.processing.processor import Feed
 from projector.processing.progress import ProjectionProgress, ProjectionState
 from projector.projections.profiles import profiles

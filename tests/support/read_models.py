@@ -13,7 +13,7 @@ from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.store import store_in_redis
 from projector.declaring.projection import Projection
-from projector.processing.limits import LeadershipLimits
+from projector.leadership.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Checkpoints, ReadModel
 from shared.dev_stack.embedded_redis import EmbeddedRedis

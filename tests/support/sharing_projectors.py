@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 
 from projector.adapters.redis.store import RedisPlaces
-from projector.processing.limits import LeadershipLimits
+from projector.leadership.limits import LeadershipLimits
 from projector.projections.registry import PROJECTIONS, layout_of
 from projector.store.ports import LeaseName
 from shared.errors import Unavailable

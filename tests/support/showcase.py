@@ -12,7 +12,7 @@ from projector.monitoring.answers import Status
 from projector.monitoring.deliveries import GivenUpDelivery, WebhookStatus
 from projector.monitoring.status_history import StatusHistory
 from projector.monitoring.timeline import MINUTES, Figures, LastHour, Point
-from projector.processing.parked_answers import ParkedReport
+from projector.parked.answers import ParkedReport
 from projector.projections.groups import groups
 from projector.projections.stats import stats
 from shared.auth.setup import admit_everyone

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from projector.processing.limits import LeadershipLimits
+from projector.leadership.limits import LeadershipLimits
 from projector.store.ports import Candidate, Candidates, LeaseName
 from shared.errors import Unavailable
 

@@ -9,7 +9,7 @@ import msgspec
 
 from projector.adapters.redis.servers import Servers
 from projector.folding.grouping import grouped
-from projector.processing.limits import LeadershipLimits
+from projector.leadership.limits import LeadershipLimits
 from projector.store.ports import Candidate, Candidates, LeaseName
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME, Keyspace

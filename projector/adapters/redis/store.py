@@ -10,7 +10,7 @@ from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
 from projector.adapters.redis.server_check import ServerCheck
 from projector.declaring.projection import Projection
-from projector.processing.limits import LeadershipLimits
+from projector.leadership.limits import LeadershipLimits
 from projector.store.ports import ProjectionStore
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect

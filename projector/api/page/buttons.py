@@ -9,7 +9,7 @@ from projector.monitoring.answers import GenerationStatus, PartStatus, RebuildSt
 from projector.monitoring.deliveries import GivenUpDelivery
 from projector.monitoring.deliveries import path_of as path_of_a_delivery
 from projector.monitoring.status_history import StatusSnapshot
-from projector.processing.parked_answers import ParkedDocument, path_of
+from projector.parked.answers import ParkedDocument, path_of
 from projector.rebuilding.comparison import reason_to_hold
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
 

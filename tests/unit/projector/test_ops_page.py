@@ -16,7 +16,7 @@ from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
-from projector.processing.parked_answers import ParkedReport
+from projector.parked.answers import ParkedReport
 from shared.auth.setup import admit_everyone
 from shared.http.pages.site_map import SiteMap
 from shared.http.pages.templating import ROOT

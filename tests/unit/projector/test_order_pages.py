@@ -11,7 +11,7 @@ from projector.main import projector_app
 from projector.monitoring.answers import Status
 from projector.monitoring.deliveries import DeliveriesReport
 from projector.monitoring.status_history import StatusSnapshot
-from projector.processing.parked_answers import ParkedReport
+from projector.parked.answers import ParkedReport
 from projector.projections.groups import groups
 from shared.auth.setup import admit_everyone
 from shared.http.problems import Rejection

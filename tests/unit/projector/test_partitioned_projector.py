@@ -10,9 +10,9 @@ import pytest
 
 from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.store import MemoryStore
+from projector.leadership.election import Leadership
 from projector.main import projector_app
 from projector.processing.commit_order import CommitOrder
-from projector.processing.leadership import Leadership
 from projector.processing.moving_on import CheckpointMover, Resting, Routed
 from projector.processing.processor import Feed, Processor
 from projector.processing.progress import GenerationRole, ProjectionProgress

@@ -2,7 +2,7 @@
 
 import pytest
 
-from projector.processing.presence import Presence
+from projector.leadership.presence import Presence
 from tests.support.clock import Time
 
 LASTING = 3

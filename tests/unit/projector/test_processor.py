@@ -9,7 +9,8 @@ import pytest
 
 from projector.adapters.memory.inspector import MemoryGenerationInspector
 from projector.adapters.memory.read_model import MemoryReadModel
-from projector.processing.limits import LeadershipLimits, ProcessorLimits
+from projector.leadership.limits import LeadershipLimits
+from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.rebuilding.reconcilers import NotFed

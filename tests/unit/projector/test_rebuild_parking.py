@@ -3,7 +3,7 @@
 import pytest
 
 from projector.folding.parking import Skip
-from projector.processing.parked_events import Busy, ParkedEvents, parking_of
+from projector.parked.events import Busy, ParkedEvents, parking_of
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.store.generations import Order

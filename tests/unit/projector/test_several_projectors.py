@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.adapters.memory.leases import MemoryLease
+from projector.leadership.election import LeaderElection, Leadership
+from projector.leadership.limits import LeadershipLimits
 from projector.main import projector_app
-from projector.processing.leadership import LeaderElection, Leadership
-from projector.processing.limits import LeadershipLimits
 from projector.projections.profiles import profiles
 from projector.store.errors import Superseded
 from projector.store.ports import Candidate, LeaseName

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.processing.sharing import Share, shared_out
+from projector.leadership.sharing import Share, shared_out
 
 PROJECTORS = [f"projector-{nth}" for nth in range(5)]
 ALL = frozenset(PROJECTORS)

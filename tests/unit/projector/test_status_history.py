@@ -13,8 +13,8 @@ from projector.monitoring.answers import ProjectionStatus, Status
 from projector.monitoring.limits import MonitoringLimits
 from projector.monitoring.status_history import StatusHistory
 from projector.monitoring.timeline import LastHour
-from projector.processing.parked_answers import ParkedReport
-from projector.processing.parked_events import Busy
+from projector.parked.answers import ParkedReport
+from projector.parked.events import Busy
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN

@@ -10,7 +10,7 @@ from projector.monitoring.answers import Status
 from projector.monitoring.deliveries import DeliveriesReport, WebhookStatus
 from projector.monitoring.status_history import StatusSnapshot
 from projector.monitoring.troubles import troubles_of
-from projector.processing.parked_answers import ParkedReport
+from projector.parked.answers import ParkedReport
 from tests.support.showcase import NOW, PARKED, projection, rebuild
 
 HELD = {"position": 7, "pid": 77, "since": NOW, "text": "held at 7 by pid 77"}

@@ -10,7 +10,7 @@ from projector.monitoring.answers import PartStatus, RebuildStatus, Status
 from projector.monitoring.status_history import StatusSnapshot
 from projector.monitoring.troubles import troubles_of
 from projector.monitoring.wholes import wholes_of
-from projector.processing.parked_answers import ParkedReport
+from projector.parked.answers import ParkedReport
 from tests.support.showcase import NOW, generation, projection, rebuild
 from tests.unit.projector.test_troubles import HOLDER, NOTHING
 

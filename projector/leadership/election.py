@@ -12,9 +12,9 @@ import msgspec
 import structlog
 
 from projector.folding.grouping import grouped
-from projector.processing.limits import LeadershipLimits
-from projector.processing.presence import Presence
-from projector.processing.sharing import Share, shared_out
+from projector.leadership.limits import LeadershipLimits
+from projector.leadership.presence import Presence
+from projector.leadership.sharing import Share, shared_out
 from projector.store.ports import Candidate, Candidates, Lease, LeaseName
 from shared.errors import Unavailable
 from shared.runtime.retry import repeat

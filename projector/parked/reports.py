@@ -7,7 +7,7 @@ import msgspec
 from projector.declaring.documents import Key
 from projector.declaring.partitioning import whole_of
 from projector.folding.parking import Parked, Parking
-from projector.processing.parked_answers import FailedEvent, ParkedDocument, ParkedReport, SkippedEvent
+from projector.parked.answers import FailedEvent, ParkedDocument, ParkedReport, SkippedEvent
 
 
 def report_on(parkings: Mapping[str, Parking], id: str | None = None) -> ParkedReport:

@@ -10,8 +10,8 @@ import msgspec
 from projector.declaring.partitioning import whole_of
 from projector.folding.batch import Batch
 from projector.folding.parking import NOTHING, Parking, Skip
-from projector.processing.parked_answers import ParkedReply, ParkedReport
-from projector.processing.parked_reports import report_on
+from projector.parked.answers import ParkedReply, ParkedReport
+from projector.parked.reports import report_on
 from projector.store.codec import parking_at
 from projector.store.errors import Superseded
 from projector.store.generations import Survey

@@ -13,10 +13,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from shared.cli.exit_codes import CommandFailed
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.programs import postgres_binaries
 from shared.dev_stack.home import HomeInUse, locked
 from shared.dev_stack.home_redis import empty_redis_at, nodes_at
-from shared.dev_stack.programs import postgres_binaries
 from shared.postgres.arguments import connect_arguments
 from shared.private_files import UMASK, created_with, make_private_directory
 from shared.runtime.exit_with_parent import ending_with_parent

@@ -12,7 +12,7 @@ from shared.auth.bearer import is_near
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.cli.extras import ExtraMissing
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
-from shared.dev_stack.programs import (
+from shared.dev_stack.embedded.programs import (
     ProgramMissingError,
     postgres_binaries,
     postgres_major,

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.home import HomeError
 from shared.wording import counted
 
 if TYPE_CHECKING:
-    from shared.dev_stack.embedded_cluster import ClusterNode, EmbeddedCluster
+    from shared.dev_stack.embedded.cluster import ClusterNode, EmbeddedCluster
 
 Nodes: TypeAlias = Literal[1, 3, 6]
 """How many servers: one, three that share the slots, or three with a replica each."""
@@ -51,7 +51,7 @@ def _servers(home: Path, nodes: Nodes, binary: Path | None = None) -> "EmbeddedR
     directory, logs = _directory(home, nodes), home / "logs"
     if nodes == 1:
         return EmbeddedRedis(directory, log=logs / "redis.log", binary=binary)
-    from shared.dev_stack.embedded_cluster import ClusterNode, EmbeddedCluster  # noqa: PLC0415 - brings a client along
+    from shared.dev_stack.embedded.cluster import ClusterNode, EmbeddedCluster  # noqa: PLC0415 - brings a client along
 
     numbers = range(1, nodes + 1)
     each = [ClusterNode(directory / f"node-{nth}", log=logs / f"redis-{nth}.log", binary=binary) for nth in numbers]

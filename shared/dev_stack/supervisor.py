@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.dev_stack.launched_program import LaunchedProgram, ServerError
+from shared.dev_stack.embedded.launched_program import LaunchedProgram, ServerError
 from shared.runtime.retry import Backoff, RetryPolicy
 
 RESTARTS = RetryPolicy(first=0.5, longest=5.0)

@@ -18,13 +18,13 @@ from shared.auth.setup import require_access
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.output import print_line, say
 from shared.dev_stack.demo import fill
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import EmbeddedServer, free_port, last_words
+from shared.dev_stack.embedded.launched_program import LaunchedProgram
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.programs import postgres_binaries, valkey_binary
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import EmbeddedServer, free_port, last_words
 from shared.dev_stack.home import locked
 from shared.dev_stack.home_redis import PRIMARIES, Nodes, empty_redis_at, redis_at
-from shared.dev_stack.launched_program import LaunchedProgram
-from shared.dev_stack.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.http_clients import http_client
 from shared.private_files import UMASK, close_to_others, write_private
@@ -34,7 +34,7 @@ from shared.settings import ADDRESSES, ENVIRONMENT, Addresses, Settings, variabl
 from shared.wording import counted
 
 if TYPE_CHECKING:
-    from shared.dev_stack.embedded_cluster import ClusterNode, EmbeddedCluster
+    from shared.dev_stack.embedded.cluster import ClusterNode, EmbeddedCluster
 
 READINESS = poll(0.05, within=10.0)
 """How a process is waited for until the terminal shows what it waits for."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 
-from shared.dev_stack.programs import postgres_binaries
+from shared.dev_stack.embedded.programs import postgres_binaries
 from shared.runtime.exit_with_parent import ending_with_parent
 from tests.benchmarks.load_generator import Received
 from tests.benchmarks.servers import BenchServers, migrate

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import free_port, last_words
-from shared.dev_stack.launched_program import stop_process
+from shared.dev_stack.embedded.launched_program import stop_process
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import free_port, last_words
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import poll
 from tests.benchmarks.baselines_venv import BASELINES, python_of_baselines

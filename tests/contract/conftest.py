@@ -10,7 +10,7 @@ from read_side.adapters.list_query import ListLimits
 from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.redis.client import connect
 from tests.support.cluster import ValkeyCluster, valkey_cluster
 from tests.support.genuine_redis import redis_binary

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from redis import Redis
 
 from shared.auth.principal import Principal
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.problems import INVALID, Refusal
 from shared.redis.client import connect

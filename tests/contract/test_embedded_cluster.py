@@ -10,12 +10,12 @@ from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.dev_stack import up
-from shared.dev_stack.cluster_forming import BUS
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.cluster_forming import BUS
+from shared.dev_stack.embedded.launched_program import stop_process
+from shared.dev_stack.embedded.programs import valkey_binary
+from shared.dev_stack.embedded.server import free_port
 from shared.dev_stack.home import HomeError
 from shared.dev_stack.home_redis import nodes_at, redis_at
-from shared.dev_stack.launched_program import stop_process
-from shared.dev_stack.programs import valkey_binary
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts
 from shared.redis.client import connect_blocking

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 import redis
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import free_port
-from shared.dev_stack.launched_program import ServerError
+from shared.dev_stack.embedded.launched_program import ServerError
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 from tests.hostile.variables import ANY_PATH

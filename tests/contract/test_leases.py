@@ -8,7 +8,7 @@ from redis import Redis
 from projector.adapters.memory.leases import MemoryLease
 from projector.adapters.redis.leases import RedisLease
 from projector.store.ports import Candidate, LeaseName
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions

@@ -8,7 +8,7 @@ import pytest
 from shared.auth.adapters.memory.buckets import MemoryBuckets
 from shared.auth.adapters.redis.buckets import TIMEOUTS, RedisBuckets
 from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect

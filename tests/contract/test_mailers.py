@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.errors import Unavailable
 from shared.urls.mail import SmtpServer
 from tests.support.certificates import certified

@@ -12,7 +12,7 @@ from read_side.adapters.redis.limits import RedisReadLimits
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
 from read_side.views import NeverFilled
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
 from shared.redis.client import RedisTimeouts, connector
 from tests.support.patience import patient_connector, until

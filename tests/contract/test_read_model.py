@@ -18,7 +18,7 @@ from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
 from projector.store.transitions import RebuildUnderWay, at_version, begun, readied, switched
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement, Checkpoint, Pointer

@@ -22,7 +22,7 @@ from read_side.freshness import Freshness
 from read_side.views import ProfileQuery
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import READ, Principal
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.events.erasure import AccountErased

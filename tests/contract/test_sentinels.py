@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.redis.client import connect, connector, leave_replaced_master
 from shared.redis.location import located
 from shared.redis.pipelined import PipelinedConnection, pack, pipelined

@@ -8,7 +8,7 @@ from shared.auth.adapters.memory.sessions import MemorySessions
 from shared.auth.adapters.redis.sessions import RedisSessions
 from shared.auth.principal import OPS, Principal
 from shared.auth.sessions import SEEN_SECONDS, SESSION_SECONDS
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.redis.client import connect

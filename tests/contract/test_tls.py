@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from redis.exceptions import RedisError
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.programs import SYSTEM_POSTGRES, unprivileged_user
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.programs import SYSTEM_POSTGRES, unprivileged_user
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect, connector

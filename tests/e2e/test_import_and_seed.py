@@ -8,7 +8,7 @@ import sys
 import psycopg
 import pytest
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.event_log.adapters.postgres import CHANNEL
 from tests.support import commands
 from tests.support.patience import SECONDS

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.redis.cluster import slot_of

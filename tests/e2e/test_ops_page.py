@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shared.auth.principal import OPS, PRIVATE
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.text import composed

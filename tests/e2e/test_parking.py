@@ -17,7 +17,7 @@ from projector.services import register_redis
 from read_side.http.app import read_api
 from read_side.services import redis_views, register_views
 from shared.auth.setup import admit_everyone
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.settings import Settings
 from tests.support.apps import app_client

@@ -20,8 +20,8 @@ from read_side.http.parameters import filters
 from read_side.http.parameters.conditions import GREATEST_POSITION
 from read_side.http.resources.change_stream import STREAM
 from shared.auth.principal import PRIVATE, READ
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import free_port
 from shared.http.parsing.parameters import Malformed
 from tests.support.access import Keys
 from tests.support.directory import CHANGED, GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of

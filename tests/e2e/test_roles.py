@@ -14,8 +14,8 @@ from redis import Redis
 
 from shared.auth.bearer import TOKEN
 from shared.auth.principal import SCOPES
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.settings import Addresses
 from tests.support import roles

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.server.limits import ServerLimits
 from shared.server.serving import require_free
 from tests.support.examples import examples

@@ -5,7 +5,7 @@ import subprocess
 import psycopg
 import pytest
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from tests.support.commands import muster
 from tests.support.databases import database_at
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 import redis
 
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import free_port
 from shared.settings import read_addresses
 from tests.support.access import headers_for, register_home
 from tests.support.commands import muster

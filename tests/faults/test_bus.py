@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.events import HandleChanged, ProfileUpdated
 from tests.support.bus import BusClient, ConsumerProcess, consumers
 from tests.support.patience import wait_until

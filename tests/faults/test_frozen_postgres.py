@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.postgres.arguments import PostgresLimits

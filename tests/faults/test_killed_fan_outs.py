@@ -12,7 +12,7 @@ from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.groups import groups
 from projector.projections.profiles import profiles
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
 from shared.read_model.keys import HOME
 from shared.redis.client import connect

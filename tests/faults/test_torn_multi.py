@@ -17,7 +17,7 @@ from projector.adapters.redis.store import store_in_redis
 from projector.processing.limits import ProcessorLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.event_log import MemoryEventLog
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint

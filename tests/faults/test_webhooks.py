@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
 from tests.support.commands import muster
 from tests.support.pages import ROOT

@@ -17,9 +17,9 @@ import httpx
 import psycopg
 from redis import Redis
 
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import EmbeddedServer, free_port
-from shared.dev_stack.launched_program import LaunchedProgram
+from shared.dev_stack.embedded.launched_program import LaunchedProgram
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import EmbeddedServer, free_port
 from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.settings import Addresses
 from tests.support.access import headers_for

@@ -15,7 +15,7 @@ import svcs
 from litestar.types import ASGIApp
 from redis import Redis
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.settings import Settings
 from tests.support.patience import SECONDS

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from shared.dev_stack.cluster_forming import ClusterMember
-from shared.dev_stack.embedded_cluster import ClusterNode, EmbeddedCluster
+from shared.dev_stack.embedded.cluster import ClusterNode, EmbeddedCluster
+from shared.dev_stack.embedded.cluster_forming import ClusterMember
 from shared.redis.cluster import HOME_TAG, Topology, slot_of, topology_of
 from shared.urls.servers import Address, ClusterUrl
 from tests.support.patience import wait_until

@@ -6,7 +6,7 @@ from itertools import count
 
 import psycopg
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from write_side.adapters.postgres.migrate import migrate
 
 TEMPLATE = "migrated"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from tests.support.certificates import Certified
 
 LOGIN = ("muster", "s3cret, with: signs@")

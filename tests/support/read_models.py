@@ -16,7 +16,7 @@ from projector.declaring.projection import Projection
 from projector.leadership.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Checkpoints, ReadModel
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Announcement
 from shared.redis.client import connect

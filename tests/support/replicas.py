@@ -11,10 +11,10 @@ from psycopg.conninfo import conninfo_to_dict
 from redis import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import ServerState, free_port
-from shared.dev_stack.programs import valkey_binary
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.programs import valkey_binary
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import ServerState, free_port
 from shared.private_files import write_private
 from tests.support.oracle import checkpoint
 from tests.support.stack import until

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 
 ROLES = Path(__file__).parents[2] / "docs" / "roles"
 OWNER = "muster_migrate"

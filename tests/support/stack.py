@@ -21,7 +21,7 @@ import pytest
 from redis import Redis
 
 from shared.auth.bearer import TOKEN
-from shared.dev_stack.embedded_server import free_port, last_words
+from shared.dev_stack.embedded.server import free_port, last_words
 from shared.dev_stack.supervisor import console_script
 from shared.postgres.arguments import connect_arguments
 from shared.redis.location import located

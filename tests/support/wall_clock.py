@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from shared.dev_stack.embedded_postgres import EmbeddedPostgres
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 
 SOURCE = Path(__file__).with_suffix(".c")
 OFFSET = struct.Struct("=q")

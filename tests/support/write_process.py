@@ -11,7 +11,7 @@ import svcs
 from litestar.types import ASGIApp
 
 from shared.auth.setup import register_authentication
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.server import free_port
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.settings import Settings
 from tests.support.patience import wait_until

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from shared.dev_stack.embedded_cluster import ClusterNode, EmbeddedCluster
-from shared.dev_stack.embedded_redis import EmbeddedRedis
+from shared.dev_stack.embedded.cluster import ClusterNode, EmbeddedCluster
+from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.runtime.retry import poll
 from tests.benchmarks.generated_log import GeneratedLog, load
 from tests.benchmarks.load_generator import Request, Traffic

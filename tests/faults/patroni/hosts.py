@@ -17,8 +17,8 @@ import httpx
 import pytest
 import yaml
 
-from shared.dev_stack.embedded_server import free_port, last_words
-from shared.dev_stack.programs import SystemUser, postgres_binaries, unprivileged_user
+from shared.dev_stack.embedded.programs import SystemUser, postgres_binaries, unprivileged_user
+from shared.dev_stack.embedded.server import free_port, last_words
 from shared.runtime.exit_with_parent import ending_with_parent
 from tests.support.locked_venv import ROOT, python_with
 from tests.support.patience import SECONDS, wait_until

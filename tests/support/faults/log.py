@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 
 from projector.projections.registry import PROJECTIONS
-from shared.dev_stack.embedded_server import end_leftovers
+from shared.dev_stack.embedded.server import end_leftovers
 from shared.events.accounts import AccountSuspended
 from tests.support.bench import Bench
 from tests.support.directory_model import verdict

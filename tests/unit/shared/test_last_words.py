@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.dev_stack.embedded_server import LEAST_ROOM, last_words, room_at
+from shared.dev_stack.embedded.server import LEAST_ROOM, last_words, room_at
 
 FULL = ["the disk is full", "Make room"]
 

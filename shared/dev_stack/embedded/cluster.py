@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from shared.dev_stack.cluster_forming import NODE_SETTINGS, ClusterMember, await_well, form
-from shared.dev_stack.embedded_redis import EmbeddedRedis
-from shared.dev_stack.embedded_server import free_port
+from shared.dev_stack.embedded.cluster_forming import NODE_SETTINGS, ClusterMember, await_well, form
+from shared.dev_stack.embedded.redis import EmbeddedRedis
+from shared.dev_stack.embedded.server import free_port
 from shared.urls.servers import Address
 
 

@@ -1,7 +1,7 @@
 """
 Make one cluster of Valkey nodes, or connect them again where they have other addresses than when they last ran.
 
-    python -m shared.dev_stack.cluster_forming PRIMARIES
+    python -m shared.dev_stack.embedded.cluster_forming PRIMARIES
 
 takes the nodes that MUSTER_REDIS_URL names: so many share the slots, and each of the others follows one of those.
 """
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 import redis
 from redis.exceptions import RedisError
 
-from shared.dev_stack.launched_program import ServerError
+from shared.dev_stack.embedded.launched_program import ServerError
 from shared.read_model.partitions import SLOTS
 from shared.runtime.retry import wait_until
 from shared.settings import Settings

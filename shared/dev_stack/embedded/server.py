@@ -15,8 +15,8 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Self
 
-from shared.dev_stack.launched_program import STOP_SECONDS, LaunchedProgram, ServerError
-from shared.dev_stack.programs import SystemUser
+from shared.dev_stack.embedded.launched_program import STOP_SECONDS, LaunchedProgram, ServerError
+from shared.dev_stack.embedded.programs import SystemUser
 from shared.private_files import close_to_others, make_private_directory
 from shared.runtime.retry import wait_until
 

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerState
-from shared.dev_stack.launched_program import ServerError
-from shared.dev_stack.programs import (
+from shared.dev_stack.embedded.launched_program import ServerError
+from shared.dev_stack.embedded.programs import (
     ProgramMissingError,
     SystemUser,
     postgres_binaries,
@@ -19,6 +18,7 @@ from shared.dev_stack.programs import (
     reachable_binaries,
     unprivileged_user,
 )
+from shared.dev_stack.embedded.server import EmbeddedServer, ServerState
 from shared.private_files import write_private
 from shared.runtime.exit_with_parent import ending_with_parent
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from shared.dev_stack.embedded_server import EmbeddedServer, ServerState
-from shared.dev_stack.launched_program import ServerError
-from shared.dev_stack.programs import ProgramMissingError, valkey_binary
+from shared.dev_stack.embedded.launched_program import ServerError
+from shared.dev_stack.embedded.programs import ProgramMissingError, valkey_binary
+from shared.dev_stack.embedded.server import EmbeddedServer, ServerState
 from shared.private_files import write_private
 
 ANSWER_SECONDS = 1.0

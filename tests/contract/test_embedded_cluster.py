@@ -13,7 +13,7 @@ from shared.dev_stack import up
 from shared.dev_stack.embedded.cluster_forming import BUS
 from shared.dev_stack.embedded.launched_program import stop_process
 from shared.dev_stack.embedded.programs import valkey_binary
-from shared.dev_stack.embedded.server import free_port
+from shared.dev_stack.embedded.server import GIVEN_TO_NONE, free_port, is_free
 from shared.dev_stack.home import HomeError
 from shared.dev_stack.home_redis import nodes_at, redis_at
 from shared.read_model.keys import HOME
@@ -89,7 +89,7 @@ def test_nodes_that_have_other_ports_are_the_cluster_that_they_were(server_home)
 
 def port_with_a_bus():
     """One that is free, and its neighbour by which nodes speak with one another, if nothing else is set."""
-    return next(port for port in iter(free_port, None) if port + BUS < 65_536)
+    return next(port for port in iter(free_port, None) if port + BUS in GIVEN_TO_NONE and is_free(port + BUS))
 
 
 @contextmanager

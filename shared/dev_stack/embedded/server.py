@@ -210,19 +210,25 @@ def free_port() -> int:
     It is none of those that systems give to outgoing connections and to who asks for any port: while a program starts
     that is to listen there, these go to others.
     """
-    while True:
-        port = secrets.choice(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return port
+    while not is_free(port := secrets.choice(GIVEN_TO_NONE)):
+        pass
+    return port
 
 
-_PORTS = range(12_288, 32_768)
+GIVEN_TO_NONE = range(12_288, 32_768)
+"""The ports that systems give to no connection by themselves."""
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nothing of 127.0.0.1 has a port just now."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+    return True
 
 
 def end_leftovers(data: Path) -> None:

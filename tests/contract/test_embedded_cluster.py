@@ -97,8 +97,8 @@ def started(service, folder, port):
     """A node of compose.yaml, by the command that stands there, but for its directory and its port."""
     folder.mkdir()
     shell, option, said = service["command"]
-    here = f"'dir {folder}' 'port {port}' 'bind 127.0.0.1'"
-    command = [shell, option, said.replace("$$", "$").replace("'dir /data'", here)]
+    here = f"dir {folder}\nport {port}\nbind 127.0.0.1"
+    command = [shell, option, said.replace("$$", "$").replace("dir /data", here)]
     path = f"{valkey_binary().parent}:{os.defpath}"
     process = subprocess.Popen(
         ending_with_parent(command), env={**service["environment"], "PATH": path}, stdout=subprocess.DEVNULL
@@ -115,6 +115,17 @@ def answers(url):
             return client.ping()
     except ConnectionLost:
         return False
+
+
+@pytest.mark.parametrize("service", ["valkey", NODES[0]])
+def test_a_server_of_compose_hears_when_its_container_is_to_end(server_home, service):
+    with started(composed()[service], server_home / f"{service}-alone", port_with_a_bus()) as url:
+        wait_until(lambda: answers(url))
+        with Redis.from_url(url, decode_responses=True) as client:
+            told = client.config_get("maxmemory-policy", "appendonly")
+
+    assert told == {"maxmemory-policy": "noeviction", "appendonly": "yes"}
+    assert not answers(url)
 
 
 def test_what_compose_starts_becomes_a_cluster_with_replicas_by_its_one_shot(server_home):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 from httpx import create_ssl_context
 from httpx._transports import default as httpx_transports
 from opentelemetry.sdk.trace import TracerProvider
@@ -89,6 +90,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: ask for it with -m soak"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Have a process tell the one that shows it of each test once, not four times more that nothing is to be told."""
+    if not hasattr(item.config, "workerinput"):
+        return None
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        if report.when == "call":
+            report.duration = sum(each.duration for each in reports)
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -35,6 +35,11 @@ class Together:
         if trouble is not None:
             raise type(trouble)(str(trouble))
 
+    async def ended(self) -> None:
+        """Return once no turn is under way."""
+        async with self._lock:
+            return
+
     async def _troubled(self) -> Exception | None:
         try:
             await self._work()

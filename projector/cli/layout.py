@@ -1,15 +1,17 @@
 """`muster layout`: into how many partitions the read models are divided, and what becomes of that."""
 
 import asyncio
-from contextlib import suppress
+from datetime import datetime
+from functools import partial
 
 from projector.adapters.redis.layouts import RedisLayoutRecord
 from projector.store.errors import Superseded
 from projector.store.layouts import LayoutChange
 from shared.cli.exit_codes import DONE, CommandFailed, WrongUsage
 from shared.cli.output import print_encoded, print_line
+from shared.clock import SystemClock
 from shared.errors import Unavailable
-from shared.read_model.layouts import LayoutRefused, Layouts
+from shared.read_model.layouts import LayoutRefused, Layouts, LayoutsUnreadable
 from shared.redis.client import connect
 from shared.settings import Settings
 
@@ -26,7 +28,8 @@ def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) ->
     """
     if rollback and drop:
         raise WrongUsage("say --rollback or --drop")
-    change = _rolled_back if rollback else _dropped if drop else None
+    back = partial(_rolled_back, at=SystemClock().now())
+    change = back if rollback else _dropped if drop else None
     try:
         layouts = asyncio.run(_layouts(Settings.here(), change))
     except (LayoutRefused, Unavailable) as error:
@@ -42,12 +45,20 @@ def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) ->
 
 
 async def layouts_at(settings: Settings) -> Layouts:
-    """Return what is recorded; what the settings say where nothing is, or Redis is away."""
-    with suppress(Unavailable):
+    """
+    Return what is recorded; what the settings say where nothing is, or Redis is away.
+
+    :raises LayoutsUnreadable: another release has recorded it.
+    """
+    found = None
+    try:
         async with connect(settings.required("redis_url")) as client:
-            if found := await RedisLayoutRecord(client).read():
-                return found
-    return Layouts(live=settings.partitions)
+            found = await RedisLayoutRecord(client).read()
+    except LayoutsUnreadable:
+        raise
+    except Unavailable:
+        pass
+    return found or Layouts(live=settings.partitions)
 
 
 async def _layouts(settings: Settings, change: LayoutChange | None) -> Layouts:
@@ -59,10 +70,10 @@ async def _layouts(settings: Settings, change: LayoutChange | None) -> Layouts:
     return layouts
 
 
-def _rolled_back(now: Layouts | None) -> Layouts:
+def _rolled_back(now: Layouts | None, *, at: datetime) -> Layouts:
     if now is None or not now.beside:
         raise LayoutRefused("no former layout is kept: start projectors with another MUSTER_PARTITIONS")
-    return now.begun(now.beside[0])
+    return now.begun(now.beside[0], at=at)
 
 
 def _dropped(now: Layouts | None) -> Layouts:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from projector.cli.layout import layouts_at
 from shared.auth.setup import require_access
 from shared.cli.api_client import ANSWER_SECONDS, READ_API, httpx_client
 from shared.cli.exit_codes import CommandFailed
@@ -27,4 +28,5 @@ def project(*, host: str | None = None, port: int | None = None, workers: int = 
     if settings.read_url:
         httpx_client(READ_API, settings, timeout=ANSWER_SECONDS)  # refused here, in one line, if it cannot be made
     asyncio.run(PostgresEventLog.from_settings(settings).require_sound())
+    asyncio.run(layouts_at(settings))  # refused here likewise, if another release has recorded them
     serve("projector.main:create_app", settings, host=host, port=port, service="muster-project")

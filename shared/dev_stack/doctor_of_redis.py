@@ -9,6 +9,7 @@ import redis
 from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.dev_stack.home_redis import nodes_at
 from shared.dev_stack.recorded_layouts import layouts_at
+from shared.read_model.layouts import LayoutsUnreadable
 from shared.read_model.partitions import Partitions
 from shared.redis.client import RedisTimeouts, connect_blocking
 from shared.redis.cluster import BUS_TAG, HOME_TAG, Topology, slot_of, topology_of
@@ -25,7 +26,12 @@ def examine_servers(settings: Settings) -> Iterator[Check]:
     bus = {"the bus": [BUS_TAG]}
     if url := settings.redis_url:
         own = _is_ours(settings)  # whose replicas would be lost with it
-        held = {} if own else {"the read models": _tags(url, settings), **({} if settings.bus_url else bus)}
+        try:
+            tags = _tags(url, settings)
+        except LayoutsUnreadable as error:
+            yield Check(FAILED, "partitions", str(error))
+            tags = [HOME_TAG]
+        held = {} if own else {"the read models": tags, **({} if settings.bus_url else bus)}
         yield from examine_redis(url, held=held, setting="MUSTER_REDIS_URL")
     if settings.bus_url:
         yield from examine_redis(settings.bus_url, held=bus, setting="MUSTER_BUS_URL")

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from shared.errors import Unavailable
+from shared.errors import Unavailable, Unsound
 from shared.read_model.keys import HOME
 from shared.wording import counted
 
@@ -28,7 +28,11 @@ class LayoutRefused(Exception):
     """A change of layouts is not possible now; the message says why, and what would be."""
 
 
-class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LayoutsUnreadable(Unavailable, Unsound):
+    """What is recorded is not known to this release: nothing is read by it, and nothing written."""
+
+
+class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """
     The numbers of partitions.
 
@@ -37,7 +41,9 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar kept: of the one before, which is still fed.
     :ivar until: when that is dropped.
     :ivar leaving: of one whose keys are to go.
-    :ivar switches: the number of changes so far, and of the last one; also of an attempt that was taken back.
+    :ivar switches: the number of the last change, also of an attempt that was taken back; they grow. That by which a
+        layout is begun is the time in milliseconds since 1970, so that a Redis that was emptied has none for the second
+        time.
     """
 
     live: Count
@@ -68,15 +74,15 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """As it is stored; the number alone, which other releases know, where there is nothing beside it."""
         return msgspec.json.encode(self.live if self == Layouts(live=self.live) else self)
 
-    def wished(self, count: int) -> "Layouts":
+    def wished(self, count: int, *, at: datetime) -> "Layouts":
         """
         Build a layout, unless it is there.
 
         :raises LayoutRefused: see `begun`.
         """
-        return self if count in (self.live, *self.beside) else self.begun(count)
+        return self if count in (self.live, *self.beside) else self.begun(count, at=at)
 
-    def begun(self, count: int) -> "Layouts":
+    def begun(self, count: int, *, at: datetime) -> "Layouts":
         """
         Build another layout, or have the one that is kept become live again.
 
@@ -90,7 +96,8 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise LayoutRefused(f"the layout of {self.leaving} is being dropped: wait until it is gone")
         if self.kept and self.kept != count:
             raise LayoutRefused(f"the layout of {self.kept} is still kept: drop it first")
-        return Layouts(live=self.live, building=count, switches=self.switches + 1)
+        switches = max(self.switches + 1, round(at.timestamp() * 1_000))
+        return Layouts(live=self.live, building=count, switches=switches)
 
     def numbered(self, switches: int) -> "Layouts":
         """Go on as after so many changes: who was at an earlier one, and has slept since, changes nothing any more."""
@@ -134,12 +141,15 @@ def recorded(record: bytes | None, live_at_home: bytes | None) -> Layouts | None
     Where nothing was recorded and something was filled, that was by a release that knew one partition.
 
     :param record: the values of `WHERE`.
-    :raises Unavailable: it cannot be read.
+    :raises LayoutsUnreadable: it cannot be read.
     """
     if record is None:
         return Layouts(live=1) if live_at_home else None
     try:
         found = _decode(record)
     except msgspec.DecodeError as error:
-        raise Unavailable(f"It cannot be read how the read models are divided ({HOME.partitions}): {error}") from error
+        raise LayoutsUnreadable(
+            f"It cannot be read how the read models are divided ({HOME.partitions}: {error}): start the release that"
+            " recorded it, or empty Redis, and this one fills it anew from the log"
+        ) from error
     return Layouts(live=found) if isinstance(found, int) else found

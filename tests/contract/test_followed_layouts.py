@@ -1,6 +1,8 @@
 """Readers, while the read models are divided otherwise than before."""
 
 import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
@@ -10,13 +12,14 @@ import pytest
 from redis import Redis
 
 from projector.projections.profiles import PROFILE, profiles
+from projector.store.codec import EVERYBODY
 from read_side.adapters.redis.transport.eviction import EvictionWatch
-from read_side.adapters.redis.transport.recorded import RecordedLayout
+from read_side.adapters.redis.transport.recorded import ReadLayout, RecordedLayout
 from read_side.services import redis_views
 from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery, standing
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
-from shared.read_model.layouts import Layouts
+from shared.read_model.layouts import Layouts, LayoutsUnreadable
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Live
 from tests.support.collections import Collections
@@ -26,6 +29,9 @@ from tests.support.patience import patient_connector
 from tests.support.read_side import ADA, BOB, PATIENCE, blocked_reader, every_question, served
 
 THREE = Partitions(3)
+LATER = b'{"live":1,"ring":"x"}'
+"""As a later release might record it."""
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 PEOPLE = {PROFILE.key(each.account_id): each for each in (ADA, BOB)}
 
 
@@ -49,7 +55,7 @@ class Directory:
         for each in self._parts[count]:
             live = msgspec.json.decode(self._client.get(each.projection.live), type=Live)
             self._client.set(each.projection.live, msgspec.json.encode(msgspec.structs.replace(live, **use)))
-            each.announce(0)
+            each.announce(EVERYBODY)
 
     def switch(self, old, new, *, nth=1):
         self.record(Layouts(live=new, kept=old, switches=nth))
@@ -100,7 +106,9 @@ async def test_what_was_filled_before_numbers_were_recorded_is_one_partition(vie
     assert await views.position() == 7
 
 
-@pytest.mark.parametrize("record", [b"", b"0", b"-3", b"99999999999", b'{"live":0}', b'{"kept":1}', b"true", b"\xff"])
+@pytest.mark.parametrize(
+    "record", [b"", b"0", b"-3", b"99999999999", b'{"live":0}', b'{"kept":1}', LATER, b"true", b"\xff"]
+)
 async def test_a_record_that_makes_no_sense_is_unavailable(views, directory, record):
     """Until there is another one; nothing is guessed."""
     directory.save(1, position=7)
@@ -108,8 +116,17 @@ async def test_a_record_that_makes_no_sense_is_unavailable(views, directory, rec
     asked = await every_question(views)
     directory.record(Layouts(live=1))
 
-    assert {type(each) for each in asked} == {Unavailable}
+    assert {type(each) for each in asked} == {LayoutsUnreadable}
+    assert "start the release that recorded it" in str(asked[0])
     assert await views.position() == 7
+
+
+async def test_a_pointer_of_a_later_release_is_not_read(views, directory):
+    directory.save(1, position=7)
+    directory.mark(1, access="paused")
+
+    with pytest.raises(Unavailable, match="It cannot be read what is live of profiles: the projector says what to do"):
+        await views.position()
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, 3), (3, 1)])
@@ -217,6 +234,66 @@ async def test_who_stops_while_it_goes_over_leaves_nothing_behind(valkey, direct
 
     names = [each.get_name() for each in asyncio.all_tasks()]
     assert [each for each in names if each.startswith(("batches", "announcements", "eviction"))] == []
+
+
+async def test_what_is_closed_while_it_is_asked_leaves_nothing_open(valkey, directory, monkeypatch):
+    """Who asked has gone; what is heard then is heard to the end."""
+    directory.record(Layouts(live=1))
+    recorded = RecordedLayout(patient_connector(valkey.url), nodes_of=lambda _: None)
+    asked, answers, fetch = asyncio.Event(), asyncio.Event(), recorded._connection.fetch
+
+    async def fetch_late(*what, **more):
+        found = await fetch(*what, **more)
+        asked.set()
+        await answers.wait()
+        return found
+
+    monkeypatch.setattr(recorded._connection, "fetch", fetch_late)
+    asking = asyncio.create_task(recorded.ask())
+    await asked.wait()
+    asking.cancel()
+    closing = asyncio.create_task(recorded.aclose())
+    await asyncio.wait([closing], timeout=0)
+    was_closed = closing.done()
+    answers.set()
+    await closing
+
+    assert (was_closed, recorded._known, asking.done()) == (False, ReadLayout(Partitions(1)), True)
+
+
+async def test_a_redis_that_was_emptied_has_no_layout_that_was_read_before(views, directory):
+    """Both were begun with one layout, and changed as often; who asked nothing in between leaves what was left."""
+    first = Layouts(live=1).begun(3, at=NOW).switched(until=NOW)
+    second = Layouts(live=3).begun(1, at=NOW + timedelta(minutes=1)).switched(until=NOW)
+    directory.record(first)
+    directory.save(3, position=7)
+    before = await views.position()
+    directory._client.flushall()
+    directory.record(second)
+    directory.save(3, position=8)
+    directory.save(1, position=9)
+    directory.mark(3, left=second.switches)
+
+    assert (before, await views.position()) == (7, 9)
+
+
+async def test_who_sends_their_position_back_is_taken_back_by_no_other_process(valkey, views, directory):
+    """The part that it reads is still to be marked as left, and fed no more; it waits until it is told."""
+    directory.record(Layouts(live=1))
+    directory.save(1, position=7)
+    first = await views.position()
+    directory.save(3, position=8)
+    directory.record(Layouts(live=3, kept=1, switches=1))
+    at_home = RecordedLayout(patient_connector(valkey.url), nodes_of=lambda _: None)
+    others = redis_views(patient_connector(valkey.url), recorded=at_home, patience=PATIENCE)["profiles"]
+    async with aclosing(at_home), others:
+        highest = await others.position()
+    reader = await blocked_reader(views, minimum=highest, ask=partial(standing, views))
+    behind = await views.position()
+    directory.mark(1, left=1)
+
+    async with asyncio.timeout(PATIENCE):
+        assert (first, highest, behind, (await reader).position) == (7, 8, 7, 8)
 
 
 async def test_where_the_other_layout_may_lose_records_nobody_is_missing(views, directory):

@@ -1,6 +1,7 @@
 """The record of which layouts there are, on every store."""
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from redis import Redis
@@ -14,6 +15,9 @@ from shared.errors import Unavailable
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import LayoutRefused, Layouts
 from shared.redis.client import connect
+from tests.support.clock import SettableClock
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @asynccontextmanager
@@ -83,9 +87,9 @@ async def test_of_two_who_change_it_one_does(record, plant):
 
 async def test_a_wish_counts_once(record):
     """A projector that is put together anew does not wish again for what was given up meanwhile."""
-    wish = Wish(12)
+    wish = Wish(12, SettableClock(EPOCH))
     first = await wish.layouts(record)
-    other = Wish(3)
+    other = Wish(3, SettableClock(EPOCH))
     begun = await other.layouts(record)
     dropped = await record.change(lambda now: now.dropped())
 
@@ -116,6 +120,6 @@ async def test_a_wish_waits_for_a_store_that_is_away():
 def test_the_layout_that_is_kept_is_gone_back_to_and_no_other_is_begun():
     kept = Layouts(live=12, kept=1, switches=1)
 
-    assert kept.begun(1) == Layouts(live=12, building=1, switches=2)
+    assert kept.begun(1, at=EPOCH) == Layouts(live=12, building=1, switches=2)
     with pytest.raises(LayoutRefused, match="the layout of 1 is still kept"):
-        kept.begun(3)
+        kept.begun(3, at=EPOCH)

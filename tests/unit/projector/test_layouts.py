@@ -33,6 +33,7 @@ from tests.support.clock import SettableClock
 from tests.support.patience import until
 from tests.support.projectors import store_in_memory
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 HASTE = LayoutLimits(look=0.001, building=0.001, level=0.02)
 RECORDS = 5
 """Each in one part of every layout."""
@@ -208,7 +209,12 @@ class World:
         raise AssertionError(f"{await self.record.read()} is not {wanted}")
 
 
-CHANGES = [lambda now: now, lambda now: now.dropped(), lambda now: now.begun(1), lambda now: now.begun(3)]
+CHANGES = [
+    lambda now: now,
+    lambda now: now.dropped(),
+    lambda now: now.begun(1, at=EPOCH),
+    lambda now: now.begun(3, at=EPOCH),
+]
 
 
 async def world_of(random):
@@ -232,7 +238,7 @@ def test_no_reader_fails_or_goes_back(seed):
                 if change == "drop":
                     await world.record.change(lambda now: now.dropped())
                 elif change:
-                    await world.record.change(lambda now, to=change: now.begun(to))
+                    await world.record.change(lambda now, to=change: now.begun(to, at=EPOCH))
             await world.reconcile()
             world.read(0)
             world.read(1)
@@ -240,7 +246,7 @@ def test_no_reader_fails_or_goes_back(seed):
         other = {1: 3, 3: 1}[layouts.live]
         if not layouts.building:
             await world.reach(msgspec.structs.replace(layouts, until=None, leaving=None, switches=0))
-            await world.record.change(lambda now: now.begun(other))
+            await world.record.change(lambda now: now.begun(other, at=EPOCH))
         await world.reach(Layouts(live=other, kept=layouts.live))
         world.read(0)
         world.read(1)
@@ -254,12 +260,28 @@ def test_no_reader_fails_or_goes_back(seed):
 async def test_a_switch_whose_record_was_lost_is_made_again():
     """The node of home was replaced by one that was behind: the parts know that they were left, and by which switch."""
     world = await world_of(Random(0))
-    lost = await world.record.change(lambda now: now.begun(3))
+    lost = await world.record.change(lambda now: now.begun(3, at=EPOCH))
     await world.reach(Layouts(live=3, kept=1))
 
     await world.record.change(lambda _: lost)
 
     await world.reach(Layouts(live=3, kept=1))
+    world.read(0)
+
+
+async def test_a_number_alone_is_gone_on_with_that_was_recorded_since():
+    """By hand, for a release that knows of no changes: the parts know how many there were."""
+    world = await world_of(Random(0))
+    for other, now in ((3, 1), (1, 3)):
+        await world.record.change(lambda layouts, to=other: layouts.begun(to, at=EPOCH))
+        await world.reach(Layouts(live=other, kept=now))
+    await world.record.change(lambda layouts: layouts.dropped())
+    await world.reach(Layouts(live=1))
+
+    world.home.content[HOME.partitions] = b"1"
+    await world.reconcile(interrupted=False)
+
+    assert (await world.record.read()).switches > 0
     world.read(0)
 
 
@@ -273,7 +295,7 @@ async def test_nothing_is_fed_before_it_is_known_what_is_to_be():
     was_confirmed = reconciler.confirmed.is_set()
     home.available = True
     await reconciler.confirmed.wait()
-    await record.change(lambda now: now.begun(3))
+    await record.change(lambda now: now.begun(3, at=EPOCH))
     await outdated.wait()
     running.cancel()
 
@@ -287,7 +309,7 @@ async def test_nothing_is_fed_before_it_is_known_what_is_to_be():
 def test_what_cannot_be_gone_back_to_is_said(layouts, why):
     """While it is gone back, that it is."""
     with pytest.raises(LayoutRefused, match=why):
-        _rolled_back(layouts)
+        _rolled_back(layouts, at=EPOCH)
 
 
 def test_each_layout_is_said_in_a_line():

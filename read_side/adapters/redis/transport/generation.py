@@ -79,7 +79,10 @@ class Partition:
         name, self.live = self.keys.projection, None
         if pointer is None:
             raise NeverFilled(f"The read model {name} was not filled yet")
-        generation = LiveGeneration(pointer, keys=self.keys, names=self._names)
+        try:
+            generation = LiveGeneration(pointer, keys=self.keys, names=self._names)
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"It cannot be read what is live of {name}: the projector says what to do") from error
         if generation.left > self.switches or not generation.name:
             raise LayoutLeft(f"The read model {name} is read from another layout")
         if generation.version < self._oldest_version:

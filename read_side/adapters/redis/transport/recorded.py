@@ -73,6 +73,8 @@ class RecordedLayout:
             raise NeverFilled(UNKNOWN)
 
     async def aclose(self) -> None:
+        """Leave nothing open, once the look that is under way has ended."""
+        await self._looking.ended()
         await self._connection.disconnect()
 
     async def _look(self) -> None:

@@ -55,7 +55,8 @@ def projector_app(*registers: Register, outdated: asyncio.Event | None = None) -
 
     :param outdated: set once other layouts are to be fed than those that are.
     """
-    return ops_api(*registers, beside=partial(_running, outdated=outdated or asyncio.Event()))
+    outdated = outdated or asyncio.Event()
+    return ops_api(*registers, beside=partial(_running, outdated=outdated), outdated=outdated)
 
 
 @asynccontextmanager

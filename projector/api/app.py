@@ -1,7 +1,9 @@
 """The ops API: how far each projection is, and what operators may order."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import svcs
@@ -34,7 +36,7 @@ _WITH_PROBLEMS = (orders, csrf_check, status_events, pages, deliveries, events)
 POLICY = Policy(OPS, open=OPEN_PATHS | PAGES.paths, pages=pages.SIGN_IN.policy)
 
 
-def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
+def ops_api(*registers: Register, beside: Lifespan | None = None, outdated: asyncio.Event | None = None) -> ASGIApp:
     """
     The ops API on the adapters that `registers` name; what is registered last wins.
 
@@ -42,6 +44,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     let in. `Settings`, if they are registered, say where browsers find the page.
 
     :param beside: what runs as long as the API is served.
+    :param outdated: set if it ends to begin anew.
     """
     return assemble(
         handlers=[
@@ -54,7 +57,7 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
             *deliveries.HANDLERS,
             *events.HANDLERS,
         ],
-        registers=[*registers, _register],
+        registers=[*registers, partial(_register, outdated=outdated)],
         problems=[each for part in _WITH_PROBLEMS for each in part.PROBLEMS],
         document=_document(),
         policy=POLICY,
@@ -62,12 +65,12 @@ def ops_api(*registers: Register, beside: Lifespan | None = None) -> ASGIApp:
     )
 
 
-def _register(registry: svcs.Registry) -> None:
+def _register(registry: svcs.Registry, *, outdated: asyncio.Event | None) -> None:
     """Register what the API itself needs, on top of what it is given."""
     container = svcs.Container(registry)
     history, reconcilers = container.get(StatusHistory), container.get(Reconcilers)
     settings = container.get(Settings) if Settings in registry else Settings.load({})
-    registry.register_value(Streams, Streams(history, limits=settings.limits_of(StreamLimits)))
+    registry.register_value(Streams, Streams(history, limits=settings.limits_of(StreamLimits), outdated=outdated))
     registry.register_value(
         ReadinessDetails, ReadinessDetails(lambda: readiness_details(history, frozen=reconcilers.frozen()))
     )

@@ -3,9 +3,10 @@
 
 `history` comes once, at the beginning, with the figures of the last hour, a point a minute; then `status` with what
 `GET /status` answers, its id being the time in milliseconds since 1970, and `page` with those parts of the page that
-have changed, as HTML by the id of their element.
+have changed, as HTML by the id of their element. Where the projector takes up other layouts, `anew` comes last.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,8 @@ class StreamLimits:
     streams: int = 50
     reconnect: float = 1.0
     """After which a browser connects again."""
+    anew: float = 0.05
+    """The same after `anew`: who connects again is answered once other layouts are taken up."""
     heartbeat: float = 5.0
     """Without anything to send; a proxy must not take the connection for dead."""
     stalled: float = 30.0
@@ -60,8 +63,12 @@ class Frame:
 class Streams:
     """All streams of a process."""
 
-    def __init__(self, history: StatusHistory, *, limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self, history: StatusHistory, *, limits: StreamLimits | None = None, outdated: asyncio.Event | None = None
+    ) -> None:
+        """:param outdated: set if what ends is to begin anew."""
         self.history = history
+        self._outdated = outdated or asyncio.Event()
         self.limits = limits or StreamLimits()
         self.places = StreamPlaces(self.limits.streams)
         self._frame: Frame | None = None
@@ -84,6 +91,8 @@ class Streams:
                 shown = frame.parts
             elif not self.history.has_ended:
                 yield b": nothing new\n\n"
+        if self._outdated.is_set():
+            yield retry(self.limits.anew) + event("anew", None)
 
 
 @get("/status/events", guards=[require_local_host])

@@ -30,8 +30,14 @@ function connect() {
     announce(status);
   });
   on("page", showParts);
+  let anew = false;
+  on("anew", () => {
+    anew = true;
+    tellConnection("The projector takes up other layouts.");
+  });
   stream.onerror = () => {
-    tellConnection("The connection is lost; trying again.");
+    if (!anew) tellConnection("The connection is lost; trying again.");
+    anew = false;
     if (stream.readyState !== EventSource.CLOSED) return;
     again(); // refused: a browser gives up by itself then
     tellWhy();

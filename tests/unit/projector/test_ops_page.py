@@ -9,6 +9,7 @@ from http import HTTPStatus
 import msgspec
 import pytest
 
+from projector.adapters.memory.timeline import MemoryTimelineStore
 from projector.api.page.buttons import RECORDS_GO
 from projector.api.page.document import PAGES, context_of, parts
 from projector.api.page.figures import time_left
@@ -16,6 +17,7 @@ from projector.api.status_events import Frame, StreamLimits, Streams
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus, Status
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
+from projector.monitoring.timeline import LastHour
 from projector.parked.answers import ParkedReport
 from shared.auth.setup import admit_everyone
 from shared.http.pages.site_map import SiteMap
@@ -251,6 +253,21 @@ def test_there_are_no_more_streams_than_there_are_places():
     assert (refused.value.problem.name, refused.value.problem.status) == ("too-many-streams", 503)
     assert refused.value.headers == {"Retry-After": "10"}
     assert StreamLimits().streams == 50
+
+
+@pytest.mark.parametrize("is_outdated", [True, False])
+async def test_a_page_is_told_that_all_begins_anew(is_outdated):
+    """With other layouts: it asks again at once. After any other end it waits, as ever."""
+    outdated, hour = asyncio.Event(), LastHour(MemoryTimelineStore())
+    history = StatusHistory(None, parked=None, deliveries=None, hour=hour, clock=None)
+    events = Streams(history, outdated=outdated).events(lambda: True)
+    beginning = await anext(events)
+    if is_outdated:
+        outdated.set()
+    history.end()
+
+    assert beginning.startswith(b"retry: 1000\n")
+    assert [each async for each in events] == [b"retry: 50\n\nevent: anew\ndata: null\n\n"] * is_outdated
 
 
 async def test_a_head_of_the_stream_ends(client):

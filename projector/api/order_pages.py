@@ -13,7 +13,7 @@ from litestar import Response, get, post
 
 from projector.api.orders import REFUSED, UNAVAILABLE
 from projector.api.page.answers import on_refusal
-from projector.api.page.buttons import Button, Field, button_of
+from projector.api.page.buttons import Button, Field, Said, button_of
 from projector.api.page.document import PAGES, Ordered
 from projector.monitoring.status_history import StatusHistory, StatusSnapshot
 from shared.clock import Clock
@@ -155,14 +155,14 @@ def _asked_again(
     return PAGES.answer(request, "order.html", button=button, typed=form, problem=problem, **about)
 
 
-def _shown_then(form: Form) -> Mapping[str, str | int]:
+def _shown_then(form: Form) -> Mapping[str, Said]:
     try:
-        return msgspec.json.decode(form.one("said"), type=dict[str, str | int])
+        return msgspec.json.decode(form.one("said"), type=dict[str, str | int | list[str]])
     except msgspec.DecodeError:
         return {}
 
 
-def _said(button: Button, form: Form) -> Mapping[str, str | int | bool]:
+def _said(button: Button, form: Form) -> Mapping[str, Said | bool]:
     """
     Return what is ordered: what was asked for, and what the page of the order showed, even if that is not so any more.
 

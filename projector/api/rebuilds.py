@@ -12,6 +12,7 @@ from projector.api import orders
 from projector.monitoring.answers import Arrangement, Arrangements
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.generations import KEEP_OLD_SECONDS, Order, Survey
+from projector.store.transitions import Seen
 from shared.clock import Clock
 from shared.decoding.objects import decoder
 from shared.http.containers import Services
@@ -23,7 +24,18 @@ from shared.http.requests import AnyRequest
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 
 
-class Rebuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all orders may say of what the operator saw."""
+
+    generation: str | None = None
+    generations: tuple[str, ...] | None = None
+
+    @property
+    def seen(self) -> Seen:
+        return self.generations if self.generation is None else [self.generation]
+
+
+class Rebuild(_Order, frozen=True, kw_only=True):
     """
     How to rebuild.
 
@@ -32,36 +44,36 @@ class Rebuild(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param force: switch even if records would be gone, or readers taken back.
     :param keep_old: seconds for which it can be switched back.
     :param generation: let only this one go on; if another is being built by then, or none, nothing is done.
+    :param generations: the same of several parts; an empty list begins anew, and does nothing if there is one by then.
     """
 
     by: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "an operator over HTTP"
     hold: bool = False
     force: bool = False
     keep_old: Seconds = KEEP_OLD_SECONDS
-    generation: str | None = None
 
 
-class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RollBack(_Order, frozen=True, kw_only=True):
     """
     How to roll back.
 
     :param force: even if that takes readers back.
     :param generation: only to this one; if another is kept by then, nothing is done.
+    :param generations: the same of several parts.
     """
 
     force: bool = False
-    generation: str | None = None
 
 
-class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Abort(_Order, frozen=True, kw_only=True):
     """
     What to give up.
 
     :param generation: only this one; if another is being built by then, nothing is done.
+    :param generations: the same of several parts.
     :param dry_run: likewise, and only as long as it is to stop after the comparison (`hold`).
     """
 
-    generation: str | None = None
     dry_run: str | None = None
 
 
@@ -72,23 +84,22 @@ async def rebuild_projection(request: AnyRequest, services: Services, name: From
         by=wanted.by, at=services.get(Clock).now(), hold=wanted.hold, force=wanted.force, keep_old=wanted.keep_old
     )
     with orders.as_problems():
-        return json(
-            _of_one(name, await services.get(Reconcilers).find(name).begin(order, generation=wanted.generation))
-        )
+        return _answer(name, await services.get(Reconcilers).begin(name, order, seen=wanted.seen))
 
 
 @post("/projections/{name:str}/abort", status_code=200, guards=GUARDS)
 async def abort_rebuild(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_abort)
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).abort(name, **msgspec.structs.asdict(wanted)))
+        seen, is_dry = [wanted.dry_run] if wanted.dry_run else wanted.seen, wanted.dry_run is not None
+        return _answer(name, await services.get(Reconcilers).abort(name, seen=seen, is_dry=is_dry))
 
 
 @post("/projections/{name:str}/rollback", status_code=200, guards=GUARDS)
 async def roll_back_projection(request: AnyRequest, services: Services, name: FromPath[str]) -> Response[bytes]:
     wanted = await orders.order_in(request, _decode_rollback)
     with orders.as_problems():
-        return _answer(name, await services.get(Reconcilers).roll_back(name, **msgspec.structs.asdict(wanted)))
+        return _answer(name, await services.get(Reconcilers).roll_back(name, force=wanted.force, seen=wanted.seen))
 
 
 HANDLERS = (rebuild_projection, abort_rebuild, roll_back_projection)
@@ -105,8 +116,9 @@ OPERATIONS = (
     _operation(
         rebuild_projection,
         "Rebuild a projection beside the live generation",
-        Arrangement,
-        description="Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on.",
+        Arrangements,
+        description="Answers once the rebuild is ordered; `GET /status` says how far it is. One that is held goes on."
+        f" {_TOGETHER}",
         body=Rebuild,
     ),
     _operation(

@@ -4,16 +4,17 @@ import asyncio
 import getpass
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from cyclopts import Parameter, validators
 
 from projector.cli.names import parts_named, require_known, wholes_named
+from projector.declaring.partitioning import whole_of
 from projector.monitoring.answers import READY, Arrangements, PartStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
@@ -29,6 +30,8 @@ from shared.wording import counted
 POLL_SECONDS = 0.3
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
+Seen: TypeAlias = Sequence[str] | None
+"""Names of generations that an operator has seen; None if they do not say."""
 
 
 class Rebuilt(msgspec.Struct, kw_only=True):
@@ -53,6 +56,7 @@ def rebuild(
     keep_old: Seconds = KEEP_OLD_SECONDS,
     abort: bool = False,
     rollback: bool = False,
+    generation: list[str] | None = None,
     json: bool = False,
 ) -> int:
     """
@@ -67,6 +71,8 @@ def rebuild(
     :param keep_old: seconds for which --rollback can switch back.
     :param abort: give up the rebuild that is under way.
     :param rollback: switch back to the records that were live before.
+    :param generation: which one is meant, to go on, to be given up or gone back to, as `muster status` named it; once
+        for each of several parts.
     :param json: print one JSON document at the end.
     """
     require_known(projection)
@@ -74,17 +80,19 @@ def rebuild(
         names = ", ".join(each.name for each in PROJECTIONS)
         raise WrongUsage(f"name a projection ({names}), or say --all")
     body = {"by": f"{getpass.getuser()}@{socket.gethostname()}", "force": force, "keep_old": keep_old, "hold": dry_run}
-    return asyncio.run(_order(projection, body, abort=abort, rollback=rollback, as_json=json))
+    return asyncio.run(_order(projection, body, abort=abort, rollback=rollback, seen=generation, as_json=json))
 
 
-async def _order(name: str | None, body: dict[str, Any], *, abort: bool, rollback: bool, as_json: bool) -> int:
+async def _order(
+    name: str | None, body: dict[str, Any], *, abort: bool, rollback: bool, seen: Seen, as_json: bool
+) -> int:
     async with _connected() as projector:
         parts = [each.name for each in (await projector.get("/status", Status)).parts]
         if abort:
-            return await abort_all(projector, wholes_named(name, parts))
+            return await abort_all(projector, wholes_named(name, parts), seen=seen)
         if rollback:
-            return await roll_back_all(projector, wholes_named(name, parts), force=body["force"])
-        return await rebuild_all(projector, parts_named(name, parts), body, as_json=as_json)
+            return await roll_back_all(projector, wholes_named(name, parts), force=body["force"], seen=seen)
+        return await rebuild_all(projector, parts_named(name, parts), body, seen=seen, as_json=as_json)
 
 
 async def rebuild_all(
@@ -92,17 +100,19 @@ async def rebuild_all(
     names: Sequence[str],
     body: dict[str, Any],
     *,
+    seen: Seen = None,
     as_json: bool,
     every: float = POLL_SECONDS,
 ) -> int:
     """
     Rebuild one projection after the other, and return the exit status.
 
+    :param seen: let only these generations go on; those that are there now, unless they are said.
     :param every: seconds from one look at how far it is to the next.
     """
     outcomes: list[Rebuilt] = []
     for together in await _ordered_together(projector, names, is_dry=body["hold"]):
-        for each in await _ordered(projector, together, body, every=every):
+        for each in await _ordered(projector, together, body, seen=seen, every=every):
             try:
                 outcomes.append(await each.follow())
             except CommandFailed as error:
@@ -114,9 +124,9 @@ async def rebuild_all(
 
 
 async def _ordered(
-    projector: ApiClient, names: Sequence[str], body: dict[str, Any], *, every: float
+    projector: ApiClient, names: Sequence[str], body: dict[str, Any], *, seen: Seen, every: float
 ) -> Sequence["_Rebuild"]:
-    rebuilds = [_Rebuild(projector, name, body, every=every) for name in names]
+    rebuilds = [_Rebuild(projector, name, body, seen=seen, every=every) for name in names]
     orders = [await each.order() for each in rebuilds]
     if len(orders) > 1:  # so that they go on without this command
         await asyncio.wait(orders)
@@ -129,25 +139,24 @@ async def _ordered_together(projector: ApiClient, names: Sequence[str], *, is_dr
     is_new = {each.name: _is_new_version(each) and not is_dry for each in status.parts}
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(name.partition(".")[0] if is_new.get(name) else name, []).append(name)
+        groups.setdefault(whole_of(name) if is_new.get(name) else name, []).append(name)
     return list(groups.values())
 
 
-async def abort_all(projector: ApiClient, names: Sequence[str]) -> int:
-    """Give up the rebuilds that are under way, and return the exit status."""
+async def abort_all(projector: ApiClient, names: Sequence[str], *, seen: Seen = None) -> int:
+    """Give up the rebuilds that are under way, as they were seen or are seen now, and return the exit status."""
     status = await projector.get("/status", Status)
-    rebuilt = [each.name for each in status.parts if _is_rebuilt(each)]
-    under_way = [name for name in names if any(f"{each}.".startswith(f"{name}.") for each in rebuilt)]
-    outcomes = [await _is_aborted(projector, name) for name in under_way]
+    under_way = {name: found for name in names if (found := [*_rebuilt_in(_parts_of(name, status))])}
+    outcomes = [await _is_aborted(projector, name, seen or found) for name, found in under_way.items()]
     if not under_way:
         say("no rebuild is under way" + (f", as far as can be found out: {status.error}" if status.error else ""))
     return DONE if under_way and all(outcomes) else FAILED
 
 
-async def _is_aborted(projector: ApiClient, name: str) -> bool:
+async def _is_aborted(projector: ApiClient, name: str, seen: Sequence[str]) -> bool:
     """It may have ended since the status was read: that is said, and is no reason not to abort another."""
     try:
-        await _post(projector, name, "abort", {})
+        await _post(projector, name, "abort", {"generations": seen})
     except ApiFailed as error:
         say(f"{name}: {error}")
         return False
@@ -155,11 +164,13 @@ async def _is_aborted(projector: ApiClient, name: str) -> bool:
     return True
 
 
-async def roll_back_all(projector: ApiClient, names: Sequence[str], *, force: bool) -> int:
-    """Have readers use the generations before, and return the exit status."""
+async def roll_back_all(projector: ApiClient, names: Sequence[str], *, force: bool, seen: Seen = None) -> int:
+    """Have readers use the generations before, as they were seen or are seen now, and return the exit status."""
+    status = await projector.get("/status", Status)
     for name in names:
+        kept = [each.name for part in _parts_of(name, status) for each in part.generations if each.role == "kept"]
         try:
-            generations = await _post(projector, name, "rollback", {"force": force})
+            generations = await _post(projector, name, "rollback", {"force": force, "generations": seen or kept})
         except ApiFailed as error:
             say(f"{name}: {error}")
             return error.exit_code
@@ -176,20 +187,24 @@ async def _post(projector: ApiClient, name: str, action: str, body: dict[str, An
 class _Rebuild:
     """One rebuild from its order to its end."""
 
-    def __init__(self, projector: ApiClient, name: str, body: dict[str, Any], *, every: float) -> None:
+    def __init__(self, projector: ApiClient, name: str, body: dict[str, Any], *, seen: Seen, every: float) -> None:
         """:param body: how it is ordered."""
         self._projector = projector
         self.name = name
         self._body = body
+        self._seen = seen
         self._every = every
         self._comparison: Comparison | None = None
         self._events = 0
 
     async def order(self) -> asyncio.Task[Arrangements]:
         """Order it, and return what the answer will be."""
-        self._live, self._began = (await self._status()).generation, monotonic()
+        status = await self._status()
+        self._live, self._began = status.generation, monotonic()
+        seen = self._seen or ([status.rebuild.generation] if status.rebuild else [])
         # Interrupted before the answer is there, a dry run could not tell which generation to give up.
-        self._ordering = asyncio.create_task(_post(self._projector, self.name, "rebuild", self._body))
+        body = {**self._body, "generations": seen}
+        self._ordering = asyncio.create_task(_post(self._projector, self.name, "rebuild", body))
         return self._ordering
 
     async def follow(self) -> Rebuilt:
@@ -292,9 +307,16 @@ async def _connected() -> AsyncIterator[ApiClient]:
         yield projector
 
 
-def _is_rebuilt(status: PartStatus) -> bool:
-    """A first fill is none: nothing could be read without it."""
-    return status.rebuild is not None and status.generation != status.rebuild.generation
+def _parts_of(name: str, status: Status) -> Iterator[PartStatus]:
+    """Return all parts of a projection, or the one that is called so."""
+    return (each for each in status.parts if name in {each.name, whole_of(each.name)})
+
+
+def _rebuilt_in(parts: Iterable[PartStatus]) -> Iterator[str]:
+    """Return what is being built there; a first fill is no rebuild: nothing could be read without it."""
+    for each in parts:
+        if each.rebuild and each.generation != each.rebuild.generation:
+            yield each.rebuild.generation
 
 
 def _is_new_version(status: PartStatus) -> bool:

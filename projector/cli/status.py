@@ -65,8 +65,9 @@ def _beside(each: PartStatus) -> Iterator[str]:
     """Return lines on the generations of a projection, and what becomes of them."""
     yield from (_generation(each.name, generation) for generation in each.generations)
     if rebuild := each.rebuild:
-        where = f"{_called(rebuild.phase, rebuild.generation)}, at {rebuild.position:,} of {rebuild.target:,}"
-        yield f"{each.name}: {where}, ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
+        at = "the last part at" if isinstance(each, ProjectionStatus) and each.parts else "at"
+        where = f"{_called(rebuild.phase, rebuild.generation)}, {at} {rebuild.position:,} of {rebuild.target:,}"
+        yield f"{each.name}: {where} ({rebuild.done:.0%}), ordered by {rebuild.by} at {rebuild.since:%H:%M:%S}"
         if rebuild.held:
             yield f"{each.name}: held: {rebuild.held}"
         if rebuild.waits_for:

@@ -56,6 +56,8 @@ class RebuildStatus(msgspec.Struct, kw_only=True):
     error: str | None
     waits_for: list[str] = []
     """The parts in which it is not ready yet."""
+    done: float = 0.0
+    """The share of the log that is replayed, from 0 to 1; that of all parts, while `position` is the least."""
 
 
 class PartStatus(msgspec.Struct, kw_only=True):
@@ -81,6 +83,11 @@ class PartStatus(msgspec.Struct, kw_only=True):
     events_per_second: float
     generations: list[GenerationStatus] = []
 
+    @property
+    def each_part(self) -> "Sequence[PartStatus]":
+        """Return what is fed by itself: the parts, or else all of it."""
+        return [self]
+
 
 class ProjectionStatus(PartStatus, kw_only=True):
     """
@@ -94,7 +101,6 @@ class ProjectionStatus(PartStatus, kw_only=True):
 
     @property
     def each_part(self) -> Sequence[PartStatus]:
-        """Return what is fed by itself: the parts, or else the projection."""
         return self.parts or [self]
 
 

@@ -178,9 +178,8 @@ class StatusBoard:
 def _measure_rebuild(rebuild: RebuildStatus | None, labels: tuple[str, str]) -> None:
     metrics.REBUILD_HELD.labels(*labels).set(1 if rebuild and rebuild.held else 0)
     if rebuild:
-        ratio = rebuild.position / rebuild.target if rebuild.target else 1.0
         metrics.REBUILD_POSITION.labels(*labels).set(rebuild.position)
-        metrics.REBUILD_PROGRESS.labels(*labels).set(min(1.0, ratio))
+        metrics.REBUILD_PROGRESS.labels(*labels).set(rebuild.done)
         return
     for gauge in (metrics.REBUILD_POSITION, metrics.REBUILD_PROGRESS):
         with suppress(KeyError):
@@ -236,7 +235,13 @@ def _rebuild(building: Building, survey: Survey, progress: ProjectionProgress | 
         held=building.held,
         comparison=building.comparison,
         error=progress.error if progress else None,
+        done=replayed(folded, building.target),
     )
+
+
+def replayed(position: int, target: int) -> float:
+    """Return the share of the log that is replayed; all of a log in which there is nothing."""
+    return min(1.0, position / target) if target else 1.0
 
 
 def _phase(building: Building, reached: int) -> str:

@@ -6,8 +6,8 @@ at once by the process that saw the first one go: whichever of them dies, the ot
 """
 
 from asyncio import gather
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import msgspec
@@ -15,9 +15,10 @@ import msgspec
 from projector.store import transitions
 from projector.store.errors import Superseded
 from projector.store.generations import Building, Order, Survey
-from projector.store.transitions import Refused, Transition
+from projector.store.transitions import Refused, Seen, Transition, still
 from shared.clock import Clock
 from shared.errors import Unavailable, Unsound
+from shared.read_model.positions import Pointer
 
 FOR_LATER = (Refused, Superseded, Unavailable, Unsound)
 """Reasons not to change another part, or go by what it says, that do not concern one's own."""
@@ -30,6 +31,9 @@ class Part(Protocol):
 
     async def survey(self) -> Survey:
         """Return the generations that there are."""
+
+    async def begun(self, order: Order) -> Transition:
+        """Return the change by which a rebuild begins."""
 
     async def require(self, change: Transition) -> None:
         """:raises Refused: a change is not possible, though its generations were given some time."""
@@ -74,7 +78,7 @@ class Parts:
     async def can_go(self, version: int) -> bool:
         """Whether all but the first part could go to a version now; not if one of them cannot be asked."""
         try:
-            if all(each.has_ready(version) for each in await self._surveys(self._others)):
+            if all(each.has_ready(version) for each in (await _surveys(self._others)).values()):
                 await self._require(transitions.at_version(version, at=self._clock.now()), of=self._others)
                 return True
         except FOR_LATER:
@@ -110,46 +114,71 @@ class Parts:
         """Have the others follow the first part now, also those that are led elsewhere; what fails their leaders do."""
         await gather(*map(_followed, self._others))
 
-    async def abort(self) -> Mapping[str, Survey]:
+    async def begin(self, order: Order, *, seen: Seen = None) -> Mapping[str, Survey]:
+        """
+        Begin a rebuild of all parts, or let those go on that wait for an order.
+
+        :param seen: let only what was seen go on, and begin none; or begin all, as none was seen.
+        :raises Refused: another order is under way in a part, or another generation; or none of those waits.
+        """
+        there = await _surveys(self._parts)
+        changes = {
+            part: still("building", seen, await part.begun(order))
+            for part, survey in there.items()
+            if not seen or _waits(survey)
+        }
+        if not changes:
+            raise Refused("nothing of what was seen waits for an order any more")
+        for part, change in changes.items():
+            _try(change, part, there[part])
+        return {part.label: await part.transition(change) for part, change in changes.items()}
+
+    async def abort(self, *, seen: Seen = None, is_dry: bool = False) -> Mapping[str, Survey]:
         """
         Give up the rebuilds of all parts: first that of the first one, without which no other goes anywhere.
 
+        :param seen: give up only what was seen; nothing, if there is anything else.
+        :param is_dry: only as long as they are to stop after the comparison.
         :raises Refused: none is under way, or what was built is going live.
         """
-        surveys = await self._surveys(self._parts)
-        live = surveys[0].live
-        if live and live.version in {each.pointer.version for each in map(_waiting, surveys) if each}:
+        there = await _surveys(self._parts)
+        live = there[self._first].live
+        if live and live.version in {each.pointer.version for each in map(_waiting, there.values()) if each}:
             raise Refused(f"version {live.version} is going live in all parts: roll back then")
-        rebuilt = [each for each, survey in zip(self._parts, surveys, strict=True) if survey.is_rebuilt]
+        rebuilt = {part: survey for part, survey in there.items() if survey.is_rebuilt}
         if not rebuilt:
             raise Refused("no rebuild is under way")
-        aborted = {each.label: await self._abort(each) for each in rebuilt}
+        change = still("building", seen, transitions.aborted(is_dry=is_dry, at=self._clock.now()))
+        for part, survey in rebuilt.items():
+            _try(change, part, survey)
+        aborted = {each.label: await self._abort(each, change) for each in rebuilt}
         if live and self._first not in rebuilt:  # it may have been begun, and have gone, meanwhile
             await self._first.transition(transitions.at_version(live.version, at=self._clock.now()))
         return aborted
 
-    async def roll_back(self, *, force: bool) -> Mapping[str, Survey]:
+    async def roll_back(self, *, force: bool, seen: Seen = None) -> Mapping[str, Survey]:
         """
         Let readers use the generations again that were live before.
 
-        :raises Refused: a part keeps none, or is being rebuilt, or readers would be taken back.
+        :param seen: only those that were seen to be kept.
+        :raises Refused: a part keeps none or another one, or is being rebuilt, or readers would be taken back.
         """
-        surveys, now = await self._surveys(self._parts), self._clock.now()
-        change = transitions.rolled_back(force=force, at=now)
-        if (version := _former_version(surveys)) is None:
+        there, now = await _surveys(self._parts), self._clock.now()
+        if (version := _former_version(there.values(), live=there[self._first].live)) is None:
+            change = still("kept", seen, transitions.rolled_back(force=force, at=now))
             await self._require(change, of=self._parts)
             return {each.label: await each.transition(change) for each in self._parts}
-        self._require_no_rebuild(surveys, version)
-        change = transitions.at_version(version, force=force, at=now)
+        self._require_no_rebuild(there, version)
+        change = still("kept", seen, transitions.at_version(version, force=force, at=now))
         await self._require(change, of=self._parts)
         await self._first.transition(change)
         await self.follow()
-        return dict(zip((each.label for each in self._parts), await self._surveys(self._parts), strict=True))
+        return {part.label: survey for part, survey in (await _surveys(self._parts)).items()}
 
-    async def _abort(self, part: Part) -> Survey:
+    async def _abort(self, part: Part, change: Transition) -> Survey:
         """Of the first part it may be too late; what has ended in another is no rebuild any more."""
         try:
-            return await part.transition(transitions.aborted(at=self._clock.now()))
+            return await part.transition(change)
         except Refused:
             if self.leads(part):
                 raise
@@ -163,25 +192,32 @@ class Parts:
     def _others(self) -> Sequence[Part]:
         return self._parts[1:]
 
-    async def _surveys(self, of: Sequence[Part]) -> Sequence[Survey]:
-        return await gather(*(each.survey() for each in of))
-
     async def _require(self, change: Transition, *, of: Sequence[Part]) -> None:
         """:raises Refused: one of these parts cannot make a change, and which."""
         await gather(*(_require(each, change) for each in of))
 
-    def _require_no_rebuild(self, surveys: Sequence[Survey], version: int) -> None:
+    def _require_no_rebuild(self, there: Mapping[Part, Survey], version: int) -> None:
         """What is built in a part would be judged by what that has live, and may take the place of what is kept."""
-        for part, survey in zip(self._parts, surveys, strict=True):
+        for part, survey in there.items():
             is_there = survey.live is not None and survey.live.version == version
             if survey.roster.building and not (is_there and _waiting(survey)):
                 raise Refused(f"{part.label} is being rebuilt: `muster rebuild --abort {self._projection}` gives it up")
+
+
+async def _surveys(of: Sequence[Part]) -> Mapping[Part, Survey]:
+    return dict(zip(of, await gather(*(each.survey() for each in of)), strict=True))
 
 
 def _waiting(survey: Survey) -> Building | None:
     """Return the generation that waits for the other parts."""
     building = survey.roster.building
     return building if building and building.ready else None
+
+
+def _waits(survey: Survey) -> bool:
+    """Whether what is built waits, for an order or for the other parts."""
+    building = survey.roster.building
+    return building is not None and (building.held is not None or building.ready)
 
 
 def _has_gone_back(first: Survey, waiting: Building) -> bool:
@@ -197,16 +233,27 @@ def _gone_back_from(first: Survey, version: int) -> str | None:
     return kept.pointer.generation
 
 
-def _former_version(surveys: Sequence[Survey]) -> int | None:
+def _former_version(surveys: Iterable[Survey], *, live: Pointer | None) -> int | None:
     """Return the version to go back to, if what is kept was made by another than what is live."""
     kept = {each.roster.kept.pointer.version for each in surveys if each.roster.kept}
-    live = surveys[0].live
     return max(kept - {live.version}, default=None) if live else None
 
 
 async def _require(part: Part, change: Transition) -> None:
-    try:
+    with _named(part):
         await part.require(change)
+
+
+def _try(change: Transition, part: Part, survey: Survey) -> None:
+    """:raises Refused: a part cannot make a change as it was surveyed, and which."""
+    with _named(part):
+        change(survey)
+
+
+@contextmanager
+def _named(part: Part) -> Iterator[None]:
+    try:
+        yield
     except Refused as error:
         raise type(error)(f"{part.label}: {error}") from error
 

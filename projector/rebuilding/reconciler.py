@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import perf_counter
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from projector.processing.processor import Feed, Processor
 from projector.processing.processors import Processors, roles
@@ -20,7 +20,7 @@ from projector.store.errors import Superseded
 from projector.store.generations import Building, Kept, Order, Survey
 from projector.store.hints import frozen
 from projector.store.ports import Lease, LeaseName
-from projector.store.transitions import NotReached, Refused, Transition
+from projector.store.transitions import NotReached, Refused, Seen, Transition, still
 from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Pointer
 from shared.runtime.retry import poll
@@ -102,36 +102,42 @@ class Reconciler:
             self._comparison.stop()
             await self._processors.run_for({})
 
-    async def begin(self, order: Order, *, generation: str | None = None) -> Survey:
+    async def begin(self, order: Order, *, seen: Seen = None) -> Survey:
         """
         Begin a rebuild, or let one go on that waits for an order.
 
-        :param generation: let only this one go on, and begin none.
+        :param seen: let only what was seen go on, and begin none; or begin one, as none was seen.
         :raises Refused: another order is under way, or another generation.
         """
-        return await self.transition(_of("building", generation, await self._begun(order)))
+        return await self.transition(still("building", seen, await self.begun(order)))
 
-    async def abort(self, *, generation: str | None = None, dry_run: str | None = None) -> Survey:
+    async def begun(self, order: Order) -> Transition:
+        """Return the change by which a rebuild begins."""
+        pointer = Pointer(self._ids(), self.projection.version)
+        ordered = await self.parts.ordered(self, order, pointer.version)
+        return transitions.begun(pointer, ordered, target=await self._head())
+
+    async def abort(self, *, seen: Seen = None, is_dry: bool = False) -> Survey:
         """
         Give up the rebuild that is under way.
 
-        :param generation: give up only this one.
-        :param dry_run: likewise, and only as long as it is to stop after the comparison.
+        :param seen: give up only what was seen.
+        :param is_dry: only as long as it is to stop after the comparison.
         :raises Refused: there is none or another one, the other parts count on it, or the dry run was ordered to go on.
         """
-        change = (transitions.withdrawn if dry_run else transitions.aborted)(at=self._clock.now())
-        return await self.transition(_of("building", dry_run or generation, self.parts.alone(change)))
+        change = transitions.aborted(is_dry=is_dry, at=self._clock.now())
+        return await self.transition(still("building", seen, self.parts.alone(change)))
 
-    async def roll_back(self, *, force: bool, generation: str | None = None) -> Survey:
+    async def roll_back(self, *, force: bool, seen: Seen = None) -> Survey:
         """
         Let readers use the generation again that was live before.
 
-        :param generation: only this one.
+        :param seen: only what was seen to be kept.
         :raises Refused: none is kept or another one, or one of a version that would be live in this part alone, or
             readers would be taken back.
         """
         change = transitions.rolled_back(force=force, at=self._clock.now())
-        return await self.transition(_of("kept", generation, self.parts.alone(change)))
+        return await self.transition(still("kept", seen, self.parts.alone(change)))
 
     async def survey(self) -> Survey:
         """:raises Unavailable: the generations that there are cannot be found out."""
@@ -234,7 +240,7 @@ class Reconciler:
         if survey.live is None and not survey.is_filling(version):
             return transitions.filling(Pointer(self._ids(), version), self._order(), target=await self._head())
         is_due = self._rebuilds_by_itself and survey.is_outdated(version)
-        return await self._begun(self._order()) if is_due else None
+        return await self.begun(self._order()) if is_due else None
 
     async def _erasing(self, survey: Survey) -> Transition | None:
         """Give up an orphaned generation that misses an erasure, or begin to replace it."""
@@ -242,7 +248,7 @@ class Reconciler:
             if pointer != survey.live:
                 return transitions.given_up(pointer, at=self._clock.now())
             if survey.roster.building is None:
-                return await self._begun(self._order())
+                return await self.begun(self._order())
         return None
 
     async def _following(self, survey: Survey) -> Transition | None:
@@ -351,12 +357,3 @@ class Reconciler:
 
     def _order(self) -> Order:
         return Order(by=self._name, at=self._clock.now())
-
-    async def _begun(self, order: Order) -> Transition:
-        pointer = Pointer(self._ids(), self.projection.version)
-        ordered = await self.parts.ordered(self, order, pointer.version)
-        return transitions.begun(pointer, ordered, target=await self._head())
-
-
-def _of(role: Literal["building", "kept"], generation: str | None, change: Transition) -> Transition:
-    return change if generation is None else transitions.still(role, generation, change)

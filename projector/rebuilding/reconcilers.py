@@ -6,8 +6,8 @@ from projector.parked.events import found
 from projector.processing.progress import ProjectionState
 from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler
-from projector.store.generations import Survey
-from projector.store.transitions import Refused
+from projector.store.generations import Order, Survey
+from projector.store.transitions import Seen
 
 
 class NotFed(Exception):
@@ -31,35 +31,40 @@ class Reconcilers:
         """
         return found(projection, self._by_projection)
 
-    async def abort(
-        self, projection: str, *, generation: str | None = None, dry_run: str | None = None
-    ) -> Mapping[str, Survey]:
+    async def begin(self, projection: str, order: Order, *, seen: Seen = None) -> Mapping[str, Survey]:
         """
-        Give up the rebuild of a projection, of all its parts together, or of a single one; say what there is then.
+        Rebuild a projection, all its parts, or a single one; say what there is then.
+
+        :raises UnknownProjection, Refused: see `Reconciler.begin` and `Parts.begin`.
+        """
+        if parts := self._parts_of(projection):
+            return await parts.begin(order, seen=seen)
+        return {projection: await self.find(projection).begin(order, seen=seen)}
+
+    async def abort(self, projection: str, *, seen: Seen = None, is_dry: bool = False) -> Mapping[str, Survey]:
+        """
+        Likewise, give up the rebuild.
 
         :raises UnknownProjection, Refused: see `Reconciler.abort` and `Parts.abort`.
         """
-        if parts := self._parts_of(projection, generation or dry_run):
-            return await parts.abort()
-        return {projection: await self.find(projection).abort(generation=generation, dry_run=dry_run)}
+        if parts := self._parts_of(projection):
+            return await parts.abort(seen=seen, is_dry=is_dry)
+        return {projection: await self.find(projection).abort(seen=seen, is_dry=is_dry)}
 
-    async def roll_back(self, projection: str, *, force: bool, generation: str | None = None) -> Mapping[str, Survey]:
+    async def roll_back(self, projection: str, *, force: bool, seen: Seen = None) -> Mapping[str, Survey]:
         """
         Likewise, let readers use what was live before.
 
         :raises UnknownProjection, Refused: see `Reconciler.roll_back` and `Parts.roll_back`.
         """
-        if parts := self._parts_of(projection, generation):
-            return await parts.roll_back(force=force)
-        return {projection: await self.find(projection).roll_back(force=force, generation=generation)}
+        if parts := self._parts_of(projection):
+            return await parts.roll_back(force=force, seen=seen)
+        return {projection: await self.find(projection).roll_back(force=force, seen=seen)}
 
-    def _parts_of(self, projection: str, generation: str | None) -> Parts | None:
+    def _parts_of(self, projection: str) -> Parts | None:
         """Return all parts of a projection; none where that is the name of a part, or nothing is divided."""
         all_parts = (each.parts for each in self if each.projection.whole == projection and each.parts.are_several)
-        parts = next(all_parts, None)
-        if parts and generation:
-            raise Refused(f"generation {generation} is one of a part: name the part")
-        return parts
+        return next(all_parts, None)
 
     def require_feeding(self) -> None:
         """

@@ -6,7 +6,7 @@ all. A crash can leave the new live pointer beside the old roster (the pointer i
 such a step: a generation beside the live one in the roster says which one it is to replace, or replaced.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias
 
@@ -16,6 +16,8 @@ from projector.store.generations import Building, Comparison, Kept, Leaving, Nex
 from shared.read_model.positions import Access, Pointer
 
 Transition: TypeAlias = Callable[[Survey], NextState]
+Seen: TypeAlias = Collection[str] | None
+"""Names of generations that were seen to be built, or kept, when a change was decided on; None if that is no matter."""
 P = ParamSpec("P")
 
 
@@ -106,12 +108,15 @@ def as_seen(survey: Survey, building: Building, change: Transition) -> NextState
 
 
 @transition
-def still(survey: Survey, role: Literal["building", "kept"], generation: str, change: Transition) -> NextState:
-    """A change that was decided on a generation; refused once another one, or none, is being built or kept."""
+def still(survey: Survey, role: Literal["building", "kept"], seen: Seen, change: Transition) -> NextState:
+    """A change that was decided on what was seen; refused once another generation, or none, is being built or kept."""
     found = {"building": survey.roster.building, "kept": survey.roster.kept}[role]
-    if found is None or found.pointer.generation != generation:
-        raise Refused(f"generation {generation} is not {_ROLES[role]} any more")
-    return change(survey)
+    if seen is None or (found.pointer.generation in seen if found else not seen):
+        return change(survey)
+    if found and not seen:
+        raise Refused(f"generation {found.pointer.generation} is {_ROLES[role]} by now")
+    what = f"generation {next(iter(seen))}" if len(seen) == 1 else "what was seen"
+    raise Refused(f"{what} is not {_ROLES[role]} any more")
 
 
 _ROLES = {"building": "being built", "kept": "kept"}
@@ -179,19 +184,17 @@ def rolled_back(survey: Survey, *, force: bool, at: datetime) -> NextState:
 
 
 @transition
-def aborted(survey: Survey, *, at: datetime) -> NextState:
-    """Give up the generation that is being built."""
+def aborted(survey: Survey, *, is_dry: bool = False, at: datetime) -> NextState:
+    """
+    Give up the generation that is being built.
+
+    :param is_dry: it was only to be looked at; not any more once an operator has ordered it to go on.
+    """
     if (building := survey.roster.building) is None or survey.live is None:
         raise Refused("no rebuild is under way")
-    return NextState(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
-
-
-@transition
-def withdrawn(survey: Survey, *, at: datetime) -> NextState:
-    """Give up a generation that was only to be looked at; not any more once an operator has ordered it to go on."""
-    if (building := survey.roster.building) and not building.order.hold:
+    if is_dry and not building.order.hold:
         raise Refused(f"{building.order.by} has ordered generation {building.pointer.generation} to go on")
-    return aborted(at=at)(survey)
+    return NextState(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
 
 
 @transition
@@ -223,7 +226,12 @@ def used(survey: Survey, access: Access, *, left: int | None = None, change: int
 
 @transition
 def vacated(survey: Survey, *, at: datetime, change: int = 0) -> NextState:
-    """Give up all generations, and make no other."""
+    """
+    Give up all generations, and make no other.
+
+    That this is so stays recorded, in a few bytes a part: a projector that has slept since then would take the part for
+    a new one otherwise, and fill it, though nobody reads it, or drops it ever. `used` opens it again, if it is later.
+    """
     _require_last(survey, change)
     beside = Roster(leaving=_all_left(survey.roster, at=at))
     return NextState(None, _left(beside, survey.live, at=at) if survey.live else beside, "gone", change=change)

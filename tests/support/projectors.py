@@ -21,6 +21,7 @@ from projector.leadership.election import LeaderElection, Leadership
 from projector.leadership.limits import LeadershipLimits
 from projector.main import projector_app
 from projector.monitoring.answers import RebuildStatus
+from projector.monitoring.status import replayed
 from projector.processing.commit_order import CommitOrder
 from projector.processing.limits import ProcessorLimits
 from projector.processing.processor import Feed
@@ -214,20 +215,21 @@ async def ops_client(
         yield client
 
 
-def being_rebuilt(*, position: int, held: str | None = None) -> RebuildStatus:
+def being_rebuilt(*, position: int, target: int = 40, held: str | None = None) -> RebuildStatus:
     """What status says of a rebuild of 40 events that has come to a position, and waits there if there is a reason."""
     return RebuildStatus(
         generation="g2",
         version=1,
         phase="held" if held else "replaying",
         position=position,
-        target=40,
+        target=target,
         events_per_second=None,
         by="ada",
         since=datetime(2026, 11, 25, tzinfo=UTC),
         held=held,
         comparison=None,
         error=None,
+        done=replayed(position, target),
     )
 
 

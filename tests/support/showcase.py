@@ -54,7 +54,8 @@ def projection(name: str, **more: object) -> dict[str, object]:
 def rebuild(phase: str, **more: object) -> dict[str, object]:
     fields = {"generation": NEW, "version": 2, "phase": phase, "position": 1_041_377, "target": 1_041_377}
     fields |= {"events_per_second": 23_410.0, "by": "ada@example", "since": NOW - timedelta(seconds=40)}
-    return {**fields, "held": None, "comparison": None, "error": None, **more}
+    fields |= {"held": None, "comparison": None, "error": None, **more}
+    return {**fields, "done": fields["position"] / fields["target"]}
 
 
 COMPARISON = {"records": 100_000, "new": 2, "gone": 21_000, "changed": 37, "samples": SAMPLES}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import chain
+from typing import Literal, TypeAlias
 
 from projector.api.page.figures import tally
 from projector.monitoring.answers import GenerationStatus, PartStatus, RebuildStatus
@@ -15,6 +16,8 @@ from projector.store.generations import KEEP_OLD_SECONDS, Comparison, Order
 
 Field = Literal["by", "hold", "force", "reason"]
 """What an operator is asked besides; fields.html has a field for each."""
+Said: TypeAlias = str | int | Sequence[str]
+"""What a request says of what the page shows."""
 
 READERS_GO_BACK = "Even if readers are taken back to an earlier state"
 RECORDS_GO = "Even though so many records would be gone"
@@ -43,7 +46,7 @@ class Button:
     consequence: str
     fields: Sequence[Field] = ()
     force: str = ""
-    said: Mapping[str, str | int] = field(default_factory=dict)
+    said: Mapping[str, Said] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -61,8 +64,9 @@ def button_of(snapshot: StatusSnapshot, id: str) -> Button | None:
 
 
 def _buttons(snapshot: StatusSnapshot) -> Iterator[Button]:
-    for part in snapshot.status.parts:
-        yield from buttons_of_a_part(part)
+    wholes = [each for each in snapshot.status.projections if each.parts]
+    for each in chain(wholes, snapshot.status.parts):
+        yield from buttons_of(each)
     for document in snapshot.parked.parked if snapshot.parked else ():
         yield from buttons_of_a_document(document)
     for delivery in snapshot.deliveries.deliveries if snapshot.deliveries else ():
@@ -110,56 +114,84 @@ def button_of_a_delivery(delivery: GivenUpDelivery) -> Button:
     )
 
 
-def buttons_of_a_part(status: PartStatus) -> Iterator[Button]:
-    """Yield what can be done with a projection, or a part, now: nothing as long as none of its generations is live."""
-    live = next((each for each in status.generations if each.role == "live"), None)
-    if live is None:
+def buttons_of(status: PartStatus) -> Iterator[Button]:
+    """
+    Yield what can be done with a projection now, with all its parts together or with one of them.
+
+    Nothing as long as none of the generations is live, in any of the parts.
+    """
+    live, kept = _generations(status, "live"), _generations(status, "kept")
+    if len(live) < len(status.each_part):
         return
     if status.rebuild is None:
         yield _rebuild(status.name, live)
     elif status.rebuild.held:
-        yield _switch(status.name, status.rebuild, live)
+        yield _switch(status)
     if status.rebuild:
-        yield _abort(status.name, status.rebuild, live)
-    yield from (_roll_back(status.name, each) for each in status.generations if each.role == "kept")
+        yield _abort(status, live)
+    if len(kept) == len(status.each_part):
+        yield _roll_back(status.name, kept)
 
 
-def _rebuild(name: str, live: GenerationStatus) -> Button:
+def _generations(status: PartStatus, role: str) -> Sequence[GenerationStatus]:
+    return [each for part in status.each_part for each in part.generations if each.role == role]
+
+
+def _rebuilds(status: PartStatus) -> Sequence[RebuildStatus]:
+    return [part.rebuild for part in status.each_part if part.rebuild]
+
+
+def _called(names: Sequence[str]) -> str:
+    return f"generation {names[0]}" if len(names) == 1 else f"the generations of {len(names)} parts"
+
+
+def _names(generations: Sequence[GenerationStatus]) -> Sequence[str]:
+    return [each.name for each in generations]
+
+
+def _rebuild(name: str, live: Sequence[GenerationStatus]) -> Button:
     consequence = (
-        f"The records are made anew from the event log, beside generation {live.name}, which is read meanwhile. Then"
-        f" both are compared, and readers use the new one. The old one is {KEPT}."
+        f"The records are made anew from the event log, beside {_called(_names(live))}, which readers use meanwhile."
+        f" Then both are compared, and readers use what is new. What they use now is {KEPT}."
     )
-    return _button(name, "rebuild", "Rebuild", name, consequence, fields=("hold", "by"))
+    said = {"generations": ()}
+    return _button(name, "rebuild", "Rebuild", name, consequence, fields=("hold", "by"), said=said)
 
 
-def _switch(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
-    comparison = rebuild.comparison or Comparison(records=0)
-    exceeds = reason_to_hold(comparison, Order(by=rebuild.by, at=rebuild.since))
+def _switch(status: PartStatus) -> Button:
+    rebuilds = _rebuilds(status)
+    names = [each.generation for each in rebuilds]
+    comparison = (status.rebuild and status.rebuild.comparison) or Comparison(records=0)
+    consequence = f"Readers use {_called(names)} from then on: {tally(comparison)} What they use now is {KEPT}."
+    force = RECORDS_GO if any(map(_exceeds, rebuilds)) else ""
+    said = {"generations": names}
+    return _button(status.name, "rebuild", "Switch", status.name, consequence, fields=("by",), force=force, said=said)
+
+
+def _exceeds(rebuild: RebuildStatus) -> bool:
+    """Whether more of a part's records would be gone than may without being confirmed."""
+    order = Order(by=rebuild.by, at=rebuild.since)
+    return rebuild.comparison is not None and reason_to_hold(rebuild.comparison, order) is not None
+
+
+def _abort(status: PartStatus, live: Sequence[GenerationStatus]) -> Button:
+    names = [each.generation for each in _rebuilds(status)]
     consequence = (
-        f"Readers use generation {rebuild.generation} from then on: {tally(comparison)} Generation {live.name} is"
-        f" {KEPT}."
+        f"All that was done for {_called(names)} is dropped. What readers use, {_called(_names(live))}, stays as it is."
     )
-    force = RECORDS_GO if exceeds else ""
-    said = {"generation": rebuild.generation}
-    return _button(name, "rebuild", "Switch", name, consequence, fields=("by",), force=force, said=said)
+    what, said = f"the rebuild of {status.name}", {"generations": names}
+    return _button(status.name, "abort", "Abort", what, consequence, said=said)
 
 
-def _abort(name: str, rebuild: RebuildStatus, live: GenerationStatus) -> Button:
+def _roll_back(name: str, kept: Sequence[GenerationStatus]) -> Button:
+    reached = [each.checkpoint for each in kept if each.checkpoint is not None]
+    where = f"position {min(reached):,}" if len(reached) == len(kept) else "an unknown position"
+    version = min(each.version for each in kept)
     consequence = (
-        f"Generation {rebuild.generation} is dropped, with all that was done for it. Generation {live.name}, which is"
-        " read, stays as it is."
+        f"Readers use {_called(_names(kept))} again, of version {version}, at {where}. What they use now is kept, to"
+        " switch back to."
     )
-    said = {"generation": rebuild.generation}
-    return _button(name, "abort", "Abort", f"the rebuild of {name}", consequence, said=said)
-
-
-def _roll_back(name: str, kept: GenerationStatus) -> Button:
-    where = "an unknown position" if kept.checkpoint is None else f"position {kept.checkpoint:,}"
-    consequence = (
-        f"Readers use generation {kept.name} again, which stands at {where}. The one they use now is kept, to switch"
-        " back to."
-    )
-    said = {"generation": kept.name}
+    said = {"generations": _names(kept)}
     return _button(name, "rollback", "Roll back", name, consequence, force=READERS_GO_BACK, said=said)
 
 
@@ -172,7 +204,7 @@ def _button(
     *,
     fields: Sequence[Field] = (),
     force: str = "",
-    said: Mapping[str, str | int] | None = None,
+    said: Mapping[str, Said] | None = None,
 ) -> Button:
     """A button of a projection; it is called by its action in one word."""
     return Button(

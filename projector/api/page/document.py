@@ -1,10 +1,10 @@
 """The ops page: made whole by the server, and kept up to date part by part."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from projector.api.page.buttons import Button, button_of_a_delivery, buttons_of_a_document, buttons_of_a_part
+from projector.api.page.buttons import button_of_a_delivery, buttons_of, buttons_of_a_document
 from projector.api.page.figures import as_json, number, part_done, size, tally, time_left
 from projector.api.page.sparklines import Values, sparkline
 from projector.monitoring.answers import PartStatus, ProjectionStatus, Status
@@ -94,21 +94,21 @@ def _tiles(status: Status, timeline: Timeline) -> Iterator[tuple[str, str]]:
 
 def _row(each: ProjectionStatus, timeline: Timeline) -> Iterator[tuple[str, str]]:
     series = timeline.projections.get(each.name, _UNKNOWN)
-    yield from _figures(each, orders=() if each.parts else buttons_of_a_part(each))
+    yield from _figures(each)
     yield "lag-hour", _chart(f"{each.name} behind", "s", timeline, series.lag_seconds)
     yield "rate-hour", _chart(f"{each.name}", "events a second", timeline, series.events_per_second)
     if each.parts:
         yield "worst", _parts.worst(each)
 
 
-def _figures(each: PartStatus, *, orders: Iterable[Button] | None = None) -> Iterator[tuple[str, str]]:
+def _figures(each: PartStatus) -> Iterator[tuple[str, str]]:
     yield "state", _parts.state(each)
     yield "position", number(each.checkpoint)
     yield "lag", _parts.lag(each)
     yield "rate", _parts.figure(each.events_per_second)
     yield "generation", _parts.generation(each)
     yield "parked", _parts.parked_count(each)
-    yield "actions", _parts.buttons(buttons_of_a_part(each) if orders is None else orders)
+    yield "actions", _parts.buttons(buttons_of(each))
 
 
 def _chart(what: str, unit: str, timeline: Timeline, values: Values) -> str:

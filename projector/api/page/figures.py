@@ -31,15 +31,15 @@ def size(octets: int | None) -> str:
 
 def part_done(rebuild: RebuildStatus) -> str:
     """Give the part of the log that a rebuild has replayed, in per cent."""
-    return f"{min(rebuild.position / max(rebuild.target, 1), 1):.0%}"
+    return f"{rebuild.done:.0%}"
 
 
 def time_left(rebuild: RebuildStatus, *, now: datetime) -> timedelta | None:
     """Extrapolate from the time since the rebuild was ordered; None while that is impossible, or nothing is left."""
-    spent, left = now - rebuild.since, rebuild.target - rebuild.position
-    if rebuild.position <= 0 or left <= 0 or spent <= timedelta():
+    spent, left = now - rebuild.since, 1 - rebuild.done
+    if rebuild.done <= 0 or left <= 0 or spent <= timedelta():
         return None
-    return timedelta(seconds=round(spent.total_seconds() * left / rebuild.position))
+    return timedelta(seconds=round(spent.total_seconds() * left / rebuild.done))
 
 
 def tally(comparison: Comparison) -> str:

@@ -299,11 +299,11 @@ async def test_what_has_gone_live_while_the_others_give_it_up_is_gone_back_from(
         await order_all(reconcilers[1:])
         await directory.until_all_wait_but(0)
 
-        async def abort(part, *, abort=parts._abort):
+        async def abort(part, change, *, abort=parts._abort):
             if directory.versions[0] == V1:
                 await reconcilers[0].begin(ORDER)
                 await until(lambda: directory.versions[0] == V2)
-            return await abort(part)
+            return await abort(part, change)
 
         monkeypatch.setattr(parts, "_abort", abort)
         await parts.abort()
@@ -383,7 +383,10 @@ async def test_a_part_is_rebuilt_alone_by_the_same_version(directory):
         await reconcilers[0].begin(ORDER)
         await reconcilers[2].begin(ORDER)
         await until(lambda: not any(each.roster.building for each in directory.surveys))
-        await parts.roll_back(force=False)
+        kept = [each.roster.kept.pointer.generation for each in directory.surveys]
+        with pytest.raises(Refused, match=r"profiles\.2: what was seen is not kept any more"):
+            await parts.roll_back(force=False, seen=kept[:2])
+        await parts.roll_back(force=False, seen=kept)
         assert [each.live for each in directory.surveys][::2] == before[::2]
 
 

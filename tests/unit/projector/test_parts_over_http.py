@@ -74,11 +74,65 @@ async def test_a_part_that_is_held_holds_up_the_others(projector, client, capsys
     assert await rebuilt(projector, PARTS) == 0
 
 
-async def test_a_generation_is_one_of_a_part(client):
-    orders = [
-        await client.post(f"/projections/profiles/{order}", json={"generation": "g1"})
-        for order in ("abort", "rollback")
-    ]
+def building_in(status):
+    return [each["rebuild"] and each["rebuild"]["generation"] for each in parts_in(status)]
 
-    assert [(each.status_code, each.json()["type"]) for each in orders] == [(409, "/problems/refused")] * 2
-    assert "name the part" in orders[0].json()["detail"]
+
+async def ordered(client, order, **body):
+    return await client.post(f"/projections/profiles/{order}", json=body)
+
+
+async def held(client):
+    """What is being built in the parts, all of which were ordered to wait."""
+    answer = await ordered(client, "rebuild", hold=True, generations=[])
+    status = await answered(client, "/status", lambda status: all(map(is_held, parts_in(status))))
+    assert building_in(status) == [each["building"] for each in answer.json()["parts"]]
+    return building_in(status)
+
+
+def is_held(part):
+    return (part["rebuild"] or {}).get("held")
+
+
+async def test_all_parts_are_rebuilt_by_one_order_and_go_on_by_another(client):
+    """And back by a third; each is about what was seen, however often it comes."""
+    seen = await held(client)
+    switched = [await ordered(client, "rebuild", generations=seen)]
+    await answered(client, "/status", lambda status: versions_in(status) == [profiles.version + 1] * 3)
+    switched.append(await ordered(client, "rebuild", generations=seen))
+    kept = [each["name"] for part in parts_in(await client.get("/status")) for each in part["generations"][1:]]
+    back = [await ordered(client, "rollback", generations=kept) for _ in range(2)]
+
+    assert [each.status_code for each in (*switched, *back)] == [200, 409, 200, 409]
+    assert "nothing of what was seen waits" in switched[1].json()["detail"]
+    assert "profiles.0: what was seen is not kept any more" in back[1].json()["detail"]
+    assert versions_in(await client.get("/status")) == [profiles.version] * 3
+
+
+async def test_an_order_about_what_was_seen_is_about_nothing_else_in_any_part(client):
+    """An abort of what was ordered before, or a rebuild by who saw none, finds one part that is another."""
+    before = await held(client)
+    await client.post("/projections/profiles.1/abort", json={})
+    [again] = (await client.post("/projections/profiles.1/rebuild", json={"hold": True})).json()["building"].split()
+    status = await answered(client, "/status", lambda status: all(map(is_held, parts_in(status))))
+    seen = [again, *before[::2]]
+    late = [await ordered(client, order, generations=before) for order in ("abort", "rebuild")]
+    anew = await ordered(client, "rebuild", generations=[])
+    after = await client.get("/status")
+    aborted = await ordered(client, "abort", generations=seen)
+
+    assert [each.status_code for each in (*late, anew, aborted)] == [409, 409, 409, 200]
+    assert "profiles.1: what was seen is not being built any more" in late[0].json()["detail"]
+    assert f"profiles.0: generation {before[0]} is being built by now" in anew.json()["detail"]
+    assert (building_in(after), all(map(is_held, parts_in(after)))) == (building_in(status), True)
+    assert building_in(await client.get("/status")) == [None] * 3
+
+
+async def test_a_part_of_a_dry_run_is_given_up_as_long_as_it_is_one(client):
+    [first, *_] = await held(client)
+    await client.post("/projections/profiles.1/rebuild", json={})
+
+    answer = await ordered(client, "abort", dry_run=first)
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/refused")
+    assert "profiles.1" in answer.json()["detail"]

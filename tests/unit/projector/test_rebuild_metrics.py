@@ -34,18 +34,18 @@ def test_a_rebuild_that_replays_tells_how_far_it_is(measured):
 
 def test_a_rebuild_that_waits_for_an_operator_differs_from_one_that_moves(measured):
     """Its progress is complete, so that no figure but this one tells of it."""
-    waiting = msgspec.structs.replace(REBUILD, phase="held", position=40, held="it was to wait here")
+    waiting = being_rebuilt(position=40, held="it was to wait here")
 
     assert measured(waiting) == (1, 40, 1)
 
 
 def test_a_rebuild_that_stands_at_the_beginning_has_a_figure_too(measured):
-    assert measured(msgspec.structs.replace(REBUILD, position=0)) == (0, 0, 0)
+    assert measured(being_rebuilt(position=0)) == (0, 0, 0)
 
 
 def test_a_rebuild_of_an_empty_log_has_nothing_before_it(measured):
     """Or it would look like one that does not move."""
-    assert measured(msgspec.structs.replace(REBUILD, position=0, target=0)) == (0, 0, 1)
+    assert measured(being_rebuilt(position=0, target=0)) == (0, 0, 1)
 
 
 def test_a_rebuild_that_is_over_is_not_held_any_more(measured):

@@ -122,6 +122,19 @@ async def test_an_order_about_a_generation_is_about_no_other(client):
     assert (await client.get("/status")).json()["projections"][0]["rebuild"] is None
 
 
+async def test_who_saw_no_rebuild_lets_none_go_on(client):
+    """A page that was loaded before says that a rebuild is to begin, not that another one is to go live."""
+    first, second = [
+        await client.post("/projections/profiles/rebuild", json={"hold": hold, "generations": []})
+        for hold in (True, False)
+    ]
+    profiles = await reached(client, lambda profiles: profiles["rebuild"] and profiles["rebuild"]["held"])
+
+    assert (second.status_code, second.json()["type"]) == (409, "/problems/refused")
+    assert second.json()["detail"] == f"generation {first.json()['building']} is being built by now"
+    assert profiles["generation"] == first.json()["live"]
+
+
 async def test_without_a_former_generation_a_rollback_is_refused(client):
     answer = await client.post("/projections/stats/rollback", json={})
 

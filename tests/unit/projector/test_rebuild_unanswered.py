@@ -131,6 +131,32 @@ def test_a_dry_run_gives_up_no_more_than_it_has_begun(answering):
     assert asked == [{"dry_run": "g2"}]
 
 
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({"abort": True}, ["g2"]),
+        ({"abort": True, "generation": ["g7"]}, ["g7"]),
+        ({"rollback": True}, []),
+        ({"rollback": True, "generation": ["g7", "g8"]}, ["g7", "g8"]),
+        ({"dry_run": True}, ["g2"]),
+        ({"dry_run": True, "generation": ["g7"]}, ["g7"]),
+    ],
+)
+def test_each_order_says_what_was_seen(answering, options, seen):
+    """When it was given; or before, if it names generations."""
+    asked = []
+
+    def refuse(request):
+        asked.append(msgspec.json.decode(request.content)["generations"])
+        return problem(409, "it is another one by now")
+
+    orders = dict.fromkeys(("rebuild", "abort", "rollback"), refuse)
+    answering(livez=LIVE, status=rebuilds_of("profiles"), **orders)
+
+    assert rebuilding.rebuild("profiles", **options) == 1
+    assert asked == [seen]
+
+
 def test_a_dry_run_says_what_it_could_not_give_up(answering, capsys):
     """And how that is done, so that no second copy stays for ever."""
     answering(livez=LIVE, status=rebuilds_of("profiles"), rebuild=ORDERED, abort=problem(503, "Redis is away"))

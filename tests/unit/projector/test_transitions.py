@@ -163,7 +163,9 @@ def test_what_is_no_rebuild_cannot_be_aborted(there):
 def test_a_dry_run_gives_up_what_it_has_begun():
     dry = Building(pointer=NEW, order=Order(by="x", at=NOW, hold=True), target=5, replaces=OLD)
 
-    state = transitions.still("building", "g2", transitions.withdrawn(at=NOW))(survey(roster=Roster(building=dry)))
+    state = transitions.still("building", ["g2"], transitions.aborted(is_dry=True, at=NOW))(
+        survey(roster=Roster(building=dry))
+    )
 
     assert (state.live, state.roster.building) == (OLD, None)
     assert [each.pointer for each in state.roster.leaving] == [NEW]
@@ -179,7 +181,7 @@ def test_a_dry_run_gives_up_what_it_has_begun():
 )
 def test_a_dry_run_does_not_give_up_what_is_another_s(generation, there, why):
     with pytest.raises(transitions.Refused, match=why):
-        transitions.still("building", generation, transitions.withdrawn(at=NOW))(survey(roster=there))
+        transitions.still("building", [generation], transitions.aborted(is_dry=True, at=NOW))(survey(roster=there))
 
 
 def test_a_kept_generation_leaves_when_its_time_is_over():

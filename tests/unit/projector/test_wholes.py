@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from projector.api.page.buttons import RECORDS_GO, buttons_of
 from projector.api.page.document import parts
 from projector.monitoring.answers import PartStatus, RebuildStatus, Status
 from projector.monitoring.status_history import StatusSnapshot
@@ -76,7 +77,7 @@ def test_the_worst_state_is_its_own(states, state, worst):
 
 
 def test_the_rebuilds_of_its_parts_are_one():
-    """As far as all are together, and held as soon as one is."""
+    """As far as the last one, and held as soon as one is; what is done is that of all together."""
     earlier = NOW - timedelta(minutes=2)
     gone, new = {"records": 9, "gone": 9}, {"records": 5, "new": 1}
     at_end = {"position": 40, "target": 40, "by": "ada"}
@@ -88,7 +89,8 @@ def test_the_rebuilds_of_its_parts_are_one():
     )
 
     assert isinstance(made.rebuild, RebuildStatus)
-    assert (made.rebuild.position, made.rebuild.target, made.rebuild.phase) == (90, 120, "held")
+    assert (made.rebuild.position, made.rebuild.target, made.rebuild.done) == (10, 40, 0.75)
+    assert made.rebuild.phase == "held"
     assert (made.rebuild.held, made.rebuild.by, made.rebuild.since) == ("profiles.2: 9 would be gone", "ada", earlier)
     assert (made.rebuild.comparison.records, made.rebuild.comparison.gone, made.rebuild.comparison.new) == (14, 9, 1)
 
@@ -120,9 +122,36 @@ def test_the_page_has_a_line_for_it_that_opens_to_its_parts():
     made = parts(snapshot(*(part(nth) for nth in range(12))))
 
     assert made["profiles-worst"].strip() == "12 parts, all level"
-    assert made["profiles-actions"].strip() == ""
     assert 'data-path="projections/profiles.7/rebuild"' in made["profiles.7-actions"]
     assert "profiles.7-lag-hour" not in made
+
+
+def orders(*those):
+    """What can be ordered of all parts together, by the action, and what of them was seen."""
+    return {each.action: each.said["generations"] for each in buttons_of(whole(*those))}
+
+
+def test_what_all_parts_can_do_is_ordered_of_all_together():
+    """By what is seen in each; what one of them cannot do, all cannot."""
+    held = {"rebuild": rebuild("held", held="wait", generation="n0")}
+    kept = {"generations": [generation("g", "live"), generation("k", "kept")]}
+
+    assert orders(part(0), part(1)) == {"Rebuild": ()}
+    assert orders(part(0, **held), part(1)) == {"Switch": ["n0"], "Abort": ["n0"]}
+    assert orders(part(0, **kept), part(1, **kept)) == {"Rebuild": (), "Roll back": ["k", "k"]}
+    assert orders(part(0, **kept), part(1)) == {"Rebuild": ()}
+    assert orders(part(0), part(1, generations=[])) == {}
+
+
+def test_what_is_confirmed_of_one_part_is_confirmed_of_all():
+    """Of a tenth of its records that would be gone, a whole of many parts may see little."""
+    shrunk = {"records": 100, "gone": 20}
+    rebuilds = [{"records": 1_000_000}, shrunk]
+    parts = [part(nth, rebuild=rebuild("held", held="why", comparison=each)) for nth, each in enumerate(rebuilds)]
+    [switch, _] = buttons_of(whole(*parts))
+
+    assert switch.force == RECORDS_GO
+    assert "Readers use the generations of 2 parts from then on: of 1,000,100 records 20 gone" in switch.consequence
 
 
 def test_the_line_names_the_worst_part():

@@ -1,10 +1,12 @@
 """A directory that is divided answers as one that is not: both are made of one log, by processes of their own."""
 
 import asyncio
+import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import msgspec
 import pytest
 from redis import Redis
@@ -18,6 +20,7 @@ from shared.runtime.tasks import Tasks
 from shared.urls.servers import is_cluster_url
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
+from tests.support.event_streams import followed
 from tests.support.faults.processes import frozen
 from tests.support.load import EVERYTHING, Load, client_at
 from tests.support.patience import SECONDS
@@ -187,23 +190,88 @@ async def test_two_projectors_share_the_partitions(stack, divided):
     assert {channel: each for channel, each in positions.items() if each != sorted(set(each))} == {}
 
 
+class Exporter:
+    """Exports one after the other; in each, all who were there before are to be, once."""
+
+    def __init__(self, client):
+        self._client = client
+        self.made, self.wrong = 0, []
+
+    async def run(self):
+        known = set()
+        while True:
+            try:
+                people = await self._people()
+            except httpx.HTTPError as error:
+                self.wrong.append(repr(error))
+                continue
+            if not known <= {*people} or len({*people}) < len(people):
+                self.wrong.append((known, people))
+            known, self.made = {*people}, self.made + 1
+            await asyncio.sleep(0.2)
+
+    async def _people(self):
+        answer = (await self._client.get("/export")).raise_for_status()
+        lines = map(json.loads, answer.text.splitlines())
+        return [each["account_id"] for each in lines if each["command"] == "register-account"]
+
+
+class ChangeFollower:
+    """Follows the change feed from a position on, on one stream."""
+
+    def __init__(self, url, *, after):
+        self._url, self._after = url, after
+        self.looked_up_to = after
+        self.met = []
+
+    async def run(self):
+        async with followed(self._url, path=f"/changes/stream?after={self._after}") as (_, events):
+            async for event in events:
+                if event.data:
+                    self.met.append(event.data["sequence"])
+                self.looked_up_to = int(event.id or self.looked_up_to)
+        raise AssertionError("the stream has ended")
+
+    async def has_looked_up_to(self, position):
+        return self.looked_up_to >= position
+
+
+def positions(stack, *, after):
+    """All that are in the log behind one."""
+    with stack.database() as session:
+        rows = session.execute("select position from event_log where position > %s order by position", [after])
+        return [position for (position,) in rows]
+
+
 async def test_another_number_of_partitions_is_gone_over_to_and_back_beside_readers(stack, divided):
-    """By a projector beside one that was started with the former number; no reader fails, and none goes back."""
+    """
+    By a projector beside one that was started with the former number; no reader fails, and none goes back.
+
+    Nor does an export miss anyone, or a stream of changes miss or double any.
+    """
     redis_url, partitions = divided.redis_url, divided.partitions
     load = Load(stack.addresses.write, seed=360 + partitions, kinds=EVERYTHING, clients=2, pause=0.8)
     readers = Readers(divided.read, seed=36, load=load, are_divided=True, readers=2, pause=0.3)
-    async with load.running():
-        await load.grown(by=5)
-        async with readers.running(), divided.projectors.one_more(MUSTER_PARTITIONS="1"):
-            await recorded(redis_url, live=1, kept=partitions)
+    async with client_at(divided.read) as client, Tasks() as tasks:
+        async with load.running():
             await load.grown(by=5)
-            await divided.operator("layout", "--rollback")
-            await recorded(redis_url, live=partitions, kept=1)
-            await load.grown(by=5)
-            await divided.operator("layout", "--drop")
-            await recorded(redis_url, live=partitions)
-            await load.grown(by=5)
+            exports, follower = Exporter(client), ChangeFollower(divided.read, after=(began := load.position))
+            tasks.start(exports.run(), name="exports")
+            tasks.start(follower.run(), name="follower of changes")
+            async with readers.running(), divided.projectors.one_more(MUSTER_PARTITIONS="1"):
+                await recorded(redis_url, live=1, kept=partitions)
+                await load.grown(by=5)
+                await divided.operator("layout", "--rollback")
+                await recorded(redis_url, live=partitions, kept=1)
+                await load.grown(by=5)
+                await divided.operator("layout", "--drop")
+                await recorded(redis_url, live=partitions)
+                await load.grown(by=5)
+        log = positions(stack, after=began)
+        await until(lambda: follower.has_looked_up_to(log[-1]))
 
+    assert (exports.wrong, follower.met) == ([], log)
+    assert exports.made > 3
     assert (readers.refusals, readers.wrong(), readers.taken_back) == ({}, [], [])
     assert readers.answers[200] > 20
     assert set(keys_of_layout(redis_url, 1)) == {"live", "roster"}

@@ -7,8 +7,13 @@ from itertools import count
 
 import pytest
 
+from tests.faults.cluster_bus import separable_cluster
+from tests.faults.patroni.hosts import patroni_set, require_patroni
+from tests.support.bench import running_bench
+from tests.support.cluster_bench import running_cluster_bench
 from tests.support.examples import at_night
 from tests.support.faults.campaign import Campaign
+from tests.support.faults.cluster import CLUSTER_FAULTS
 from tests.support.faults.kinds import FAULTS
 from tests.support.genuine_redis import redis_binary
 
@@ -30,9 +35,9 @@ def seed(request):
 
 
 @pytest.fixture
-def campaign(capsys):
+def campaign(request, capsys):
     """Runs whose table is shown in the end, however they ended."""
-    campaign = Campaign(FAULTS)
+    campaign = Campaign(getattr(request, "param", FAULTS))
     yield campaign
     if not campaign.seeds:
         return
@@ -47,23 +52,45 @@ async def test_every_promise_holds_whatever_breaks(campaign, seed):
     On a genuine Redis, if there is one, since only that brings a torn transaction back at its second start.
     """
     faults = campaign.faults if at_night() else campaign.share(seed, IN_TURN)
-    verdict = await campaign.run(faults, seed=seed, redis_program=redis_binary())
+    verdict = await campaign.run(faults, running_bench(seed=seed, redis_program=redis_binary()), seed=seed)
 
     assert verdict, f"{verdict}: repeat it with --fault-seed {seed}"
     assert campaign.never_fired(faults) == []
 
 
-async def test_soak(campaign, seed, request, capsys):
-    """Runs with consecutive seeds, on Valkey and on a genuine Redis in turn, for as long as --soak says."""
+@pytest.fixture
+def soak(campaign, request, seed, capsys):
+    """Has runs with consecutive seeds, for as long as --soak says."""
     if (minutes := request.config.getoption("--soak")) is None:
         pytest.skip("takes minutes: ask for it with --soak MINUTES")
-    end = time.monotonic() + minutes * 60
-    for each in count(seed):
-        verdict = await campaign.run(
-            campaign.share(each, AT_A_TIME), seed=each, redis_program=redis_binary() if each % 2 else None
-        )
-        with capsys.disabled():
-            sys.stdout.write(f"seed {each}: {'all is well' if verdict else verdict}\n")
-        assert verdict, f"repeat it with --soak 0 --fault-seed {each}"
-        if time.monotonic() >= end:
-            break
+
+    async def soak(running):
+        end = time.monotonic() + minutes * 60
+        for each in count(seed):
+            verdict = await campaign.run(campaign.share(each, AT_A_TIME), running(each), seed=each)
+            with capsys.disabled():
+                sys.stdout.write(f"seed {each}: {'all is well' if verdict else verdict}\n")
+            assert verdict, f"repeat it with --soak 0 --fault-seed {each}"
+            if time.monotonic() >= end:
+                break
+
+    return soak
+
+
+async def test_soak(soak):
+    """On Valkey and on a genuine Redis in turn."""
+    await soak(lambda seed: running_bench(seed=seed, redis_program=redis_binary() if seed % 2 else None))
+
+
+@pytest.fixture
+def past_one_machine(soak, server_home):
+    """Six nodes of Valkey, and two hosts of PostgreSQL under Patroni."""
+    require_patroni()
+    with separable_cluster(server_home / "seeded") as nodes, patroni_set(server_home / "seeded-patroni") as servers:
+        yield {"nodes": nodes, "servers": servers}
+
+
+@pytest.mark.parametrize("campaign", [CLUSTER_FAULTS], indirect=True, ids=["cluster"])
+async def test_soak_past_one_machine(soak, past_one_machine):
+    """On twelve partitions that three projectors share."""
+    await soak(lambda seed: running_cluster_bench(seed=seed, **past_one_machine))

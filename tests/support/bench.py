@@ -1,7 +1,6 @@
 """The real stack with everything in reach that can break: servers, lines and processes, under load."""
 
 import asyncio
-import random
 import shutil
 import subprocess
 import tempfile
@@ -13,23 +12,22 @@ from pathlib import Path
 from typing import Literal, get_args
 from uuid import uuid4
 
-import httpx
 import psycopg
 from redis import Redis
 
-from shared.dev_stack.embedded.launched_program import LaunchedProgram
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import EmbeddedServer, free_port
-from shared.dev_stack.supervisor import MusterProcess, Supervisor
-from shared.settings import Addresses
-from tests.support.access import headers_for
+from shared.dev_stack.supervisor import MusterProcess
 from tests.support.bus_transport import BusTransport
-from tests.support.load import EVERYTHING, Load, client_at
+from tests.support.faults.deliveries import mail_faults, webhook_faults
+from tests.support.faults.judging import all_is_sent, differences, events_of
+from tests.support.load import client_at
 from tests.support.mail_servers import Mailbox
-from tests.support.people import Group, Person
+from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells
+from tests.support.people import Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
-from tests.support.readers import Readers
-from tests.support.stack import Stack, answers, environment, until
+from tests.support.stack import environment, until
+from tests.support.stack_bench import StackBench
 from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
 from tests.support.webhook_receivers import RealReceivers
 from write_side.adapters.postgres.webhooks import PostgresWebhooks
@@ -53,7 +51,7 @@ Clocked = Literal["postgres", "redis", "processes"]
 """Whose clock it is: a server's, or that of our own processes together."""
 
 
-class Bench:
+class Bench(StackBench):
     """
     The processes under `muster up` and two consumers of the bus, on servers that are ours; what dies comes back.
 
@@ -64,10 +62,7 @@ class Bench:
     """
 
     def __init__(self, home: Path, *, seed: int, redis_program: Path | None = None) -> None:
-        self.home = home
-        (home / "up").mkdir()
-        self.random = random.Random(seed)
-        self.seed = seed
+        super().__init__(home, seed=seed)
         self.clocks = _clocks(home / "clocks")
         self.postgres = ClockedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
         self.redis = ClockedRedis(home / "redis", binary=redis_program)
@@ -75,57 +70,28 @@ class Bench:
         self.bus = EmbeddedRedis(home / "bus", fsync="no")
         self.mailbox = Mailbox()
         self.receivers = RealReceivers()
-        self.consumers: list[MusterProcess] = []
         self.forgotten: list[Person] = []
         """Those of whom the database was made to forget something: mails and changes may have come because of it."""
-        self._keepers: dict[LaunchedProgram, asyncio.Task[None]] = {}
-        self._names = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        self._supervisor = Supervisor(say=lambda _: None)
         with self.postgres, self.redis, self.bus:
             self.database_line = CuttingProxy(self.postgres.url, cut=Cut.AFTER, share=0, seed=self.seed)
             self.redis_line = Proxy(self.redis.url)
             lines = self.database_line.running(), self.redis_line.running()
-            async with (
-                lines[0],
-                lines[1],
-                self._kept(),
-                self._mailbox(),
-                self._up(),
-                self._consuming(),
-                self._sending(),
-            ):
-                yield
+            mailbox, kept = self._mailbox(), self.kept((self.postgres, self.redis, self.bus))
+            async with lines[0], lines[1], kept, mailbox, self.up(**self._settings()):
+                self.consumers = [self._consumer(nth) for nth in range(CONSUMERS)]
+                async with self.beside(self.consumers), self._sending():
+                    yield
 
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
-        """Commands and reads go on meanwhile; in the end each command has its outcome."""
+        """Likewise; half of the commands go by the bus."""
         self.messages = BusTransport(self.bus.url, shards=SHARDS)
-        self.load = Load(
-            self.addresses.write,
-            seed=self.seed,
-            kinds=EVERYTHING,
-            commands=1_000_000,
-            patience=0.2,
-            transports=(None, self.messages),
-        )
-        self.readers = Readers(self.addresses.read, seed=self.seed, load=self.load, fresh=0.5, may_be_silent=True)
-        write, headers = self.addresses.write, headers_for(self.addresses.write)
-        self._client = httpx.AsyncClient(base_url=write, headers=headers, timeout=30, trust_env=False)
-        self._by_bus = client_at(write, self.messages)
-        async with self._client, self.messages.running(), self._by_bus, self.readers.running(), self.load.running():
-            await self.load.grown(by=20)
+        self._by_bus = client_at(self.addresses.write, self.messages)
+        async with self.messages.running(), self._by_bus, super().under_load(self.messages):
             yield
-
-    @property
-    def addresses(self) -> Addresses:
-        return self.stack.addresses
-
-    def client(self, base_url: str = "") -> httpx.AsyncClient:
-        """One that is let in."""
-        return httpx.AsyncClient(base_url=base_url, headers=self.stack.headers, timeout=10, trust_env=False)
 
     def database(self, *, autocommit: bool = True) -> psycopg.Connection:
         return psycopg.connect(self.postgres.url, autocommit=autocommit)
@@ -133,42 +99,29 @@ class Bench:
     def redis_client(self) -> Redis:
         return Redis.from_url(self.redis.url)
 
-    async def registered(self) -> Person:
-        """Register a person, however long it takes until that is possible again."""
-        return await self.load.register(self._name(), self._client)
-
-    async def group(self) -> Group:
-        """Create a group to which nobody belongs."""
-        return await self.load.create_group(self._name(), self._client)
-
-    async def send(self, command: str, **body: str) -> int:
-        """Send a command until its outcome is known; gives the status."""
-        return await self.load.send(command, body, self._name(), self._client)
-
-    def _name(self) -> str:
-        """One that nobody has had, in the name space of the load."""
-        self._names += 1
-        return f"p{self.seed}.by-hand.{self._names}"
-
-    async def suspend(self, person: Person) -> None:
-        await self.load.suspend(person, self._client)
-
-    async def last(self, seconds: float) -> None:
-        """Let what is broken be so for a while."""
-        await asyncio.sleep(seconds)
-
     async def recovered(self) -> None:
-        """
-        Return once a command is carried out, read with its position, and every process says that it is ready.
-
-        By HTTP and by the bus, and once its mail and its change have come.
-        """
+        """Likewise by HTTP and by the bus, once mails and changes of both have come; every process is ready."""
         for person in (await self.registered(), await self.load.register(self._name(), self._by_bus)):
-            url, minimum = f"{self.addresses.read}/profiles/{person.id}", {"Muster-Min-Position": str(person.position)}
-            await until(lambda url=url, minimum=minimum: answers(self._client, url, **minimum))
+            await self.read_of(person)
             await until(lambda person=person: self._has_mail(person))
             await until(lambda person=person: self._has_change(person))
         await self.stack.ready()
+
+    async def judged(self) -> Verdict:
+        """Likewise of the bus, of mails and changes, and of what lies in Redis."""
+        verdict, events = await super().judged(), await events_of(self.postgres.url)
+        await all_is_sent(self.postgres.url, head=events[-1].position)
+        unanswered, answered_twice = await self.messages.faults()
+        emails, ids = {each.account.email for each in self.forgotten}, {each.id for each in self.forgotten}
+        mails = mail_faults(events, self.mailbox.taken, besides=emails)
+        changes = webhook_faults(events, self.receivers.taken(RECEIVER), besides=ids)
+        verdict.lost += [*unanswered, *mails.lost, *changes.lost]
+        verdict.duplicated += [*answered_twice, *mails.strange, *changes.strange]
+        verdict.false += self.receivers.not_signed(RECEIVER, self.webhook.secret)
+        verdict.differences = await differences(self.postgres.url, self.redis.url)
+        with self.database() as database, self.redis_client() as redis:
+            assert_directory_is_what_the_log_tells(database, redis)
+        return verdict
 
     async def _has_mail(self, person: Person) -> bool:
         return any(person.account.email in mail.recipients for mail in self.mailbox.taken)
@@ -188,56 +141,16 @@ class Bench:
             if not server.is_running:
                 server.relaunch()
             await asyncio.to_thread(server.wait_until_ready)
-            self._keep(server)
+            self.keep(server)
 
     def _clock(self, whose: Clocked) -> Mapping[str, str]:
         """What a process is started with whose clock can be set; nothing where this machine does not permit it."""
         return self.clocks[whose].environment if self.clocks else {}
 
-    def _keep(self, program: LaunchedProgram) -> None:
-        self._keepers[program] = asyncio.create_task(self._supervisor.keep(program))
-
-    @asynccontextmanager
-    async def _kept(self) -> AsyncIterator[None]:
-        for server in (self.postgres, self.redis, self.bus):
-            self._keep(server)
-        try:
-            yield
-        finally:
-            for keeper in self._keepers.values():
-                keeper.cancel()
-            await asyncio.wait(self._keepers.values())
-
-    @asynccontextmanager
-    async def _up(self) -> AsyncIterator[None]:
-        """In a thread, since waiting for it must let the lines run."""
-        mails = {
-            "MUSTER_SMTP_URL": f"smtp://127.0.0.1:{self.mailbox.port}",
-            "MUSTER_MAIL_FROM": "muster@example.org",
-            "MUSTER_PUBLIC_URL": "https://muster.example",
-            "MUSTER_WEBHOOKS_ALLOW": "127.0.0.1",
-        }
-        self.stack = await asyncio.to_thread(Stack, self.home / "up", **self._urls(), **mails)
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(self.stack.end)
-
-    @asynccontextmanager
-    async def _consuming(self) -> AsyncIterator[None]:
+    def _consumer(self, nth: int) -> MusterProcess:
         bus = {"MUSTER_BUS_URL": self.bus.url, "MUSTER_BUS_SHARDS": str(SHARDS), "MUSTER_AUTH": "off"}
-        for nth in range(CONSUMERS):
-            environ = environment(**self._urls(), **bus, MUSTER_CONSUME_PORT=str(free_port()))
-            consumer = MusterProcess("consume", environ=environ, log=self.home / f"consume-{nth}.log")
-            consumer.relaunch()
-            self.consumers.append(consumer)
-            self._keep(consumer)
-        try:
-            yield
-        finally:
-            for each in self.consumers:
-                self._keepers.pop(each).cancel()
-                await asyncio.to_thread(each.stop)
+        environ = environment(**self._servers(), **bus, MUSTER_CONSUME_PORT=str(free_port()))
+        return MusterProcess("consume", environ=environ, log=self.home / f"consume-{nth}.log")
 
     @asynccontextmanager
     async def _mailbox(self) -> AsyncIterator[None]:
@@ -261,7 +174,17 @@ class Bench:
             self.receivers.slow_may_answer.set()
             await self.receivers.go()
 
-    def _urls(self) -> Mapping[str, str]:
+    def _settings(self) -> Mapping[str, str]:
+        """What `muster up` is started with."""
+        mails = {
+            "MUSTER_SMTP_URL": f"smtp://127.0.0.1:{self.mailbox.port}",
+            "MUSTER_MAIL_FROM": "muster@example.org",
+            "MUSTER_PUBLIC_URL": "https://muster.example",
+            "MUSTER_WEBHOOKS_ALLOW": "127.0.0.1",
+        }
+        return {**self._servers(), **mails}
+
+    def _servers(self) -> Mapping[str, str]:
         """What all processes are started with."""
         urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
         return {**urls, "MUSTER_LIMITS": LIMITS, **self._clock("processes")}

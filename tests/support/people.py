@@ -71,3 +71,8 @@ def ways_to(person: Person) -> list[str]:
         f"/profiles/by-email/{account.email.upper()}",
         f"/profiles/by-external-id/{account.external_id}",
     ]
+
+
+def list_of(person: Person) -> str:
+    """The path of a list in which they stand alone."""
+    return f"/profiles?status=any&tag={person.account.profile['tags'][-1]}"

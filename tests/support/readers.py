@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.support.load import Load, client_at
-from tests.support.people import Person, ways_to
+from tests.support.people import Person, list_of, ways_to
 
 
 class Seen(NamedTuple):
@@ -96,11 +96,10 @@ class Readers:
     async def _read_changing(self, person: Person, choose: random.Random, client: httpx.AsyncClient) -> None:
         minimum = person.position if choose.random() < self.fresh else 0
         asked: dict[str, Any] = {"headers": {"Muster-Min-Position": str(minimum)}}
-        if choose.random() < 0.2:
-            path, asked = "/profiles/batch-get", asked | {"method": "POST", "json": {"ids": [person.id]}}
-        else:
-            path = f"/profiles/{person.id}"
-        await self._read(path, person, minimum, client, **asked)
+        batch = {"method": "POST", "json": {"ids": [person.id]}}
+        of_person, of_batch, of_list = f"/profiles/{person.id}", "/profiles/batch-get", list_of(person)
+        [(path, how)] = choose.choices(((of_person, {}), (of_batch, batch), (of_list, {})), (6, 2, 2))
+        await self._read(path, person, minimum, client, **asked, **how)
 
     async def _read(
         self, path: str, person: Person, minimum: int, client: httpx.AsyncClient, *, method: str = "GET", **asked: Any
@@ -121,15 +120,15 @@ class Readers:
 
     def _note(self, answer: httpx.Response, person: Person, minimum: int) -> None:
         position = int(answer.headers["Muster-Position"])
-        self._compare_positions(answer, position)
+        self._compare_positions(answer, person, position)
         told = answer.json()
-        found = told.get("found", [told])
+        found = told.get("found", told.get("items", [told]))
         record = found[0] if found and answer.status_code == 200 else None
         self._seen.append(Seen(person, minimum, position, record))
 
-    def _compare_positions(self, answer: httpx.Response, position: int) -> None:
+    def _compare_positions(self, answer: httpx.Response, person: Person, position: int) -> None:
         """Of one client, which asks again only when it was answered; where all is divided, of the same question."""
-        reader: object = (asyncio.current_task(), answer.url if self.are_divided else None)
+        reader: object = (asyncio.current_task(), (answer.url, person.id) if self.are_divided else None)
         if self.may_fall:
             self._highest.clear()
             return

@@ -3,34 +3,15 @@
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from statistics import median
 
-from projector.adapters.postgres.directory import PostgresDirectory
-from projector.audit.verify.verification import Verification
-from projector.projections.registry import PROJECTIONS
-from shared.event_log import RecordedEvent
-from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.redis.client import connect
 from shared.wording import counted
-from tests.support.bench import RECEIVER, Bench, running_bench
-from tests.support.faults.deliveries import Faults, mail_faults, webhook_faults
 from tests.support.faults.fault import Fault
-from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells, verdict_on
-from tests.support.stack import until
-from tests.support.verifying import HandInRedis, unwatched
-from write_side.adapters.postgres.deliveries import PostgresDeliveries
-from write_side.adapters.postgres.webhooks import PostgresWebhooks
-from write_side.ports import DeliverySession
-from write_side.webhooks.administration import change_webhook
-from write_side.webhooks.ports import WebhookSession
-from write_side.webhooks.webhook import Webhook
-
-AHEAD = timedelta(minutes=1)
-"""Nothing but a clock that was ahead has put anything off for as long."""
+from tests.support.oracle import Verdict
+from tests.support.stack_bench import StackBench
 
 
 @dataclass
@@ -38,7 +19,7 @@ class Record:
     """What is known of one kind of fault, over all runs."""
 
     recoveries: list[float] = field(default_factory=list)
-    """Seconds from its end until a new command was read back, by runs."""
+    """Seconds from its end until a new command was read back, by runs; from its beginning if it is outlived."""
     commands: int = 0
     """Whose outcome became known while it was there or recovered from."""
     wrong: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("lost", "duplicated", "stale"), 0))
@@ -59,27 +40,32 @@ class Campaign:
         self.striking: str | None = None
         """What is there now; in the end, what a run was broken off in."""
 
-    async def run(self, faults: Sequence[Fault], *, seed: int, redis_program: Path | None = None) -> Verdict:
-        """Let these strike under load, in an order that the seed chooses, and judge."""
+    async def run(
+        self, faults: Sequence[Fault], running: AbstractAsyncContextManager[StackBench], *, seed: int
+    ) -> Verdict:
+        """Let these strike a bench under load, in an order that the seed chooses, and judge."""
         order = Random(seed).sample(faults, k=len(faults))
         self.seeds.append(seed)
-        async with running_bench(seed=seed, redis_program=redis_program) as bench:
+        async with running as bench:
             async with bench.under_load():
                 for fault in order:
                     await self._strike(fault, bench)
-            verdict = await _judged(bench)
+            verdict = await bench.judged()
         self._count(faults, verdict)
         return verdict
 
-    async def _strike(self, fault: Fault, bench: Bench) -> None:
-        before, self.striking = bench.load.done, fault.name
+    async def _strike(self, fault: Fault, bench: StackBench) -> None:
+        before, self.striking, record = bench.load.done, fault.name, self.records[fault.name]
         bench.readers.may_fall = fault.redis_loses
-        async with fault.strike(bench):
+        async with AsyncExitStack() as struck:
+            await struck.enter_async_context(fault.strike(bench))
             await bench.last(bench.random.uniform(0, fault.lasts))
-            over = time.monotonic()
-        await bench.recovered()
-        record = self.records[fault.name]
-        record.recoveries.append(time.monotonic() - over)
+            since = time.monotonic()
+            if not fault.outlived:
+                await struck.aclose()
+            await bench.recovered()
+            record.recoveries.append(time.monotonic() - since)
+        await bench.whole()
         bench.readers.may_fall = False
         record.commands += bench.load.done - before
         self.striking = None
@@ -106,70 +92,6 @@ class Campaign:
         broken_off = [f"broken off in: {self.striking}"] if self.striking else []
         left_out = [f"not run here: {name}: {why}" for name, why in self.left_out.items()]
         return "\n".join([runs, head, *lines, *left_out, *broken_off])
-
-
-async def _judged(bench: Bench) -> Verdict:
-    """What is to be said once the load has ended."""
-    unanswered, answered_twice = await bench.messages.faults()
-    events = await _events(bench)
-    mails, changes = await _mail_faults(bench, events), await _webhook_faults(bench, events)
-    with bench.database() as database, bench.redis_client() as redis:
-        verdict = await verdict_on(bench.load, read_url=bench.addresses.read, database=database)
-        verdict.stale = [*bench.readers.taken_back, *bench.readers.wrong()]
-        verdict.differences = await _differences(bench)
-        verdict.lost += [*unanswered, *mails.lost, *changes.lost]
-        verdict.duplicated += [*answered_twice, *mails.strange, *changes.strange]
-        verdict.false += bench.receivers.not_signed(RECEIVER, bench.webhook.secret)
-        assert_directory_is_what_the_log_tells(database, redis)
-    return verdict
-
-
-async def _events(bench: Bench) -> Sequence[RecordedEvent]:
-    """All that the log has: nothing changes any more."""
-    async with PostgresEventLog(bench.postgres.url).connect() as reader:
-        events: list[RecordedEvent] = []
-        while some := await reader.read(after=events[-1].position if events else 0, limit=1_000):
-            events += some
-    return events
-
-
-async def _mail_faults(bench: Bench, events: Sequence[RecordedEvent]) -> Faults:
-    async with PostgresDeliveries(bench.postgres.url).connect() as session:
-        await until(lambda: _is_delivered(session, head=events[-1].position))
-    return mail_faults(events, bench.mailbox.taken, besides={each.account.email for each in bench.forgotten})
-
-
-async def _webhook_faults(bench: Bench, events: Sequence[RecordedEvent]) -> Faults:
-    async with PostgresWebhooks(bench.postgres.url).connect() as session:
-        await until(lambda: _is_sent(session, head=events[-1].position))
-    besides = {each.id for each in bench.forgotten}
-    return webhook_faults(events, bench.receivers.taken(RECEIVER), besides=besides)
-
-
-async def _is_sent(session: WebhookSession, *, head: int) -> bool:
-    """Whether everything was sent; what a clock that was ahead has put off is tried at once, as by hand."""
-    [webhook] = await session.all()
-    if webhook.retry_at and webhook.retry_at > datetime.now(UTC) + AHEAD:
-        await change_webhook(session, webhook.name, Webhook.resumed)
-    return webhook.position >= head
-
-
-async def _is_delivered(session: DeliverySession, *, head: int) -> bool:
-    """Whether nothing waits but reminders; what a clock that was ahead has put off is tried at once, as by hand."""
-    now = datetime.now(UTC)
-    waiting = [each for each in await session.all(limit=100_000) if each.is_ordered]
-    await session.retry([each.id for each in waiting if each.due_at > now], now=now)
-    return not waiting and await session.checkpoint() >= head
-
-
-async def _differences(bench: Bench) -> list[str]:
-    """Between Redis, the log and PostgreSQL's state, as `muster verify` finds them."""
-    log, directory = PostgresEventLog(bench.postgres.url), PostgresDirectory(bench.postgres.url)
-    verification = Verification(log=log, directory=directory, progress=unwatched())
-    async with connect(bench.redis.url) as client:
-        hand = HandInRedis(client)
-        verified = [await verification.verify(hand.subject(each)) for each in PROJECTIONS]
-    return [str(detail) for each in verified for detail in each.details]
 
 
 def _line(name: str, record: Record) -> str:

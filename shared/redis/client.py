@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import redis
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +15,7 @@ from shared.redis.cluster import HOME_TAG
 from shared.redis.location import connection_options, located
 from shared.redis.masters import Locator, Options
 from shared.redis.pipelined import PipelinedConnection
+from shared.redis.shared_pool import SharedPool
 
 Connect: TypeAlias = Callable[[], PipelinedConnection]
 """Makes a connection, which connects when it is first used."""
@@ -31,12 +32,6 @@ class RedisTimeouts:
 TIMEOUTS = RedisTimeouts()
 READER_TIMEOUTS = RedisTimeouts(connect=1.0, reply=2.0)
 
-CONNECTIONS = 4_096
-"""
-Of a client, at most: redis-py refuses the next one. Each part of a projection has one while it commits, of which a
-projector may feed some 400; and each server takes 10,000 clients, if nothing else is set.
-"""
-
 
 def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG) -> Redis:
     """
@@ -48,9 +43,19 @@ def connect(url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG
     :param timeouts: where the URL itself does not say others.
     :param tag: the hash tag of all keys that are asked for, where the URL names a cluster.
     """
-    named = connection_options(url, tag=tag)
-    options = {"max_connections": CONNECTIONS, **_limits(timeouts), **named, "retry": Retry(NoBackoff(), 0)}
-    return Redis.from_pool(ConnectionPool(**options))
+    return Redis.from_pool(pool_of(url, timeouts=timeouts, tag=tag))
+
+
+def pool_of(
+    url: str, *, timeouts: RedisTimeouts = TIMEOUTS, tag: str = HOME_TAG, locator: Locator | None = None
+) -> SharedPool:
+    """
+    Return the connections of such a client.
+
+    :param locator: of the server, where it is not the one that has the keys of the tag.
+    """
+    named = connection_options(url, tag=tag) | ({} if locator is None else {"locator": locator})
+    return SharedPool(**{**_limits(timeouts), **named, "retry": Retry(NoBackoff(), 0)})
 
 
 def connector(url: str, *, timeouts: RedisTimeouts = READER_TIMEOUTS, locator: Locator | None = None) -> Connect:

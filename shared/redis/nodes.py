@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.redis.client import READER_TIMEOUTS, Connect, RedisTimeouts, connector
-from shared.redis.cluster import SlotOwner, slot_of
+from shared.redis.cluster import HOME_TAG, SlotOwner, slot_of
 from shared.redis.masters import Locator
 from shared.together import Together
 from shared.urls.servers import Address, ClusterUrl, is_cluster_url
@@ -21,11 +21,11 @@ class Nodes:
     :ivar tags: of each node that has any.
     """
 
-    def __init__(self, url: str, tags: Sequence[str], *, timeouts: RedisTimeouts = READER_TIMEOUTS) -> None:
+    def __init__(self, url: str, tags: Sequence[str] = (), *, timeouts: RedisTimeouts = READER_TIMEOUTS) -> None:
         self.tags: Mapping[Address, Sequence[str]] = {}
         self._url, self._timeouts = url, timeouts
         self.slots = {tag: slot_of(tag) for tag in tags}
-        self._asked = SlotOwner(ClusterUrl.parse(url), tag=tags[0])
+        self._asked = SlotOwner(ClusterUrl.parse(url), tag=HOME_TAG)
         self._looking = Together(self._look, on=ConnectionLost)
         self._followers: list[Callable[[], None]] = []
 
@@ -38,7 +38,11 @@ class Nodes:
 
     def connector(self, node: Address) -> Connect:
         """Return what makes connections to a node, as long as it has any of the tags."""
-        return connector(self._url, timeouts=self._timeouts, locator=_Node(self, node))
+        return connector(self._url, timeouts=self._timeouts, locator=self.locator(node))
+
+    def locator(self, node: Address) -> Locator:
+        """Return what finds a node, as long as it has any of the tags."""
+        return _Node(self, node)
 
     def node_of(self, tag: str) -> Address | None:
         """Return which had a tag when that was last asked."""

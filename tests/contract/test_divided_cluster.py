@@ -2,11 +2,14 @@
 
 import asyncio
 from contextlib import ExitStack, aclosing, contextmanager
+from typing import NamedTuple
 
 import pytest
 from redis import Redis
 
+from projector.adapters.redis.store import RedisPlaces
 from projector.projections.profiles import PROFILE, profiles
+from projector.projections.registry import PROJECTIONS, layout_of
 from read_side.adapters.redis.transport.recorded import RecordedLayout
 from read_side.adapters.redis.views.profiles import RedisProfileViews
 from read_side.freshness import Freshness
@@ -161,3 +164,30 @@ async def test_a_cluster_that_is_away_at_start_is_unavailable_until_it_is_there(
             divided.save({PROFILE.key(each.account_id): each for each in PEOPLE}, position=7)
 
         assert await everybody(views) == 60
+
+
+async def test_all_parts_on_a_node_share_connections_and_what_is_known_of_it(cluster, directory):
+    """Those of 48 partitions, when they look at their generations together, as at the start of a projector."""
+    layout = layout_of(PROJECTIONS, Partitions(48))
+    async with aclosing(RedisPlaces(cluster.url)) as places:
+        parts = [places.store(part, keyspace=keyspace).model for keyspace, part in layout.parts]
+        before = told(cluster)
+        await asyncio.gather(*(each.survey() for each in parts))
+        await asyncio.gather(*(each.attest() for each in parts))
+        after = told(cluster)
+
+    assert after.connections - before.connections < len(parts) / 2
+    assert after.infos - before.infos == 2 * len(cluster.nodes)  # half of them by this test
+
+
+class Told(NamedTuple):
+    """How many connections all nodes have taken, and how often they were asked about themselves."""
+
+    connections: int
+    infos: int
+
+
+def told(cluster):
+    of_each = [each.call("INFO", "everything") for each in cluster.nodes]
+    connections = sum(each["total_connections_received"] for each in of_each)
+    return Told(connections, sum(each.get("cmdstat_info", {"calls": 0})["calls"] for each in of_each))

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from projector.adapters.redis.commit import RedisCommit
 from projector.adapters.redis.documents import documents_at
 from projector.adapters.redis.failures import ported
-from projector.adapters.redis.server_check import ServerCheck
+from projector.adapters.redis.server_check import OwnerCheck, ServerCheck
 from projector.declaring.documents import Key
 from projector.declaring.projection import Projection
 from projector.folding.parking import NOTHING, Parking
@@ -32,7 +32,12 @@ class RedisReadModel:
     """Uses `client` for one projection; it must never send anything twice, see `client.connect`."""
 
     def __init__(
-        self, client: Redis, *, projection: Projection, keyspace: Keyspace, server: ServerCheck | None = None
+        self,
+        client: Redis,
+        *,
+        projection: Projection,
+        keyspace: Keyspace,
+        server: ServerCheck | OwnerCheck | None = None,
     ) -> None:
         """:param server: shared by the projections of one server."""
         self._client = client
@@ -99,7 +104,8 @@ class RedisReadModel:
                     yield commit
                 except Unavailable as error:
                     # By the time we look, the disk may have room again.
-                    self._server.may_have_zeros |= "MISCONF" in str(error)
+                    if "MISCONF" in str(error):
+                        self._server.suspect_zeros()
                     raise
                 if not commit.is_over:
                     await redis.execute(("UNWATCH",))  # or the next one on this connection would be refused

@@ -1,7 +1,7 @@
 """Whether the Redis of all projections keeps what it is given."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -28,7 +28,11 @@ class ServerCheck:
         self._policy: str | None = None
         self._asking: asyncio.Task[None] | None = None
         self._tended: str | None = None
-        self.may_have_zeros = False
+        self._may_have_zeros = False
+
+    def suspect_zeros(self) -> None:
+        """Have the append-only file rewritten once it can be written again."""
+        self._may_have_zeros = True
 
     async def eviction_policy(self) -> str | None:
         """Return the policy; projections ask at the same times, and share an answer that is under way."""
@@ -58,17 +62,35 @@ class ServerCheck:
         in a file that was rewritten before, with which neither Redis 8.2 nor Valkey 9.1 starts again.
         """
         if server.get("aof_last_write_status") == "err":
-            self.may_have_zeros = True
+            self.suspect_zeros()
             return
-        if server["run_id"] == self._tended and not self.may_have_zeros:
+        if server["run_id"] == self._tended and not self._may_have_zeros:
             return
-        if server["aof_enabled"] and (self.may_have_zeros or not server.get("aof_rewrites")):
+        if server["aof_enabled"] and (self._may_have_zeros or not server.get("aof_rewrites")):
             try:
                 await self._client.bgrewriteaof()
             except ResponseError as error:
                 if _UNDER_WAY not in str(error):
                     log.warning("Redis does not rewrite its append-only file", error=str(error))
-        self._tended, self.may_have_zeros = server["run_id"], False
+        self._tended, self._may_have_zeros = server["run_id"], False
+
+
+class OwnerCheck:
+    """The check of whichever node has a partition, which all partitions there share."""
+
+    def __init__(self, find: Callable[[], Awaitable[ServerCheck]]) -> None:
+        self._find = find
+        self._last: ServerCheck | None = None
+
+    def suspect_zeros(self) -> None:
+        """See `ServerCheck`."""
+        if self._last:
+            self._last.suspect_zeros()
+
+    async def eviction_policy(self) -> str | None:
+        """See `ServerCheck`."""
+        self._last = await self._find()
+        return await self._last.eviction_policy()
 
 
 def _retrieved(asking: asyncio.Task[None]) -> None:

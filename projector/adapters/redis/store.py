@@ -1,6 +1,7 @@
 """What Redis keeps of projections, on one server or in the slots of a cluster."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -8,17 +9,18 @@ from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.inspector import RedisGenerationInspector
 from projector.adapters.redis.leases import RedisLease
 from projector.adapters.redis.read_model import RedisReadModel
-from projector.adapters.redis.server_check import ServerCheck
+from projector.adapters.redis.server_check import OwnerCheck, ServerCheck
 from projector.declaring.projection import Projection
 from projector.leadership.limits import LeadershipLimits
 from projector.store.ports import ProjectionStore
 from shared.read_model.keys import HOME, Keyspace
 from shared.redis.client import connect
-from shared.urls.servers import is_cluster_url
+from shared.redis.node_clients import NodeClients
+from shared.urls.servers import Address, is_cluster_url
 
 
 def store_in_redis(
-    client: Redis, projection: Projection, *, keyspace: Keyspace = HOME, server: ServerCheck | None = None
+    client: Redis, projection: Projection, *, keyspace: Keyspace = HOME, server: ServerCheck | OwnerCheck | None = None
 ) -> ProjectionStore:
     return ProjectionStore(
         projection,
@@ -29,18 +31,24 @@ def store_in_redis(
 
 
 class RedisPlaces:
-    """The clients of partitions: one for each slot of a cluster, one for all where there is a single server."""
+    """
+    The clients of partitions: one for all where there is a single server, else one for each slot of a cluster.
+
+    What one server has shares the connections to it, and what is known of it.
+    """
 
     def __init__(self, url: str, *, valid: float = 0.0) -> None:
         """:param valid: see `ServerCheck`."""
         self._url = url
         self._valid = valid
-        self._checks: dict[str, tuple[Redis, ServerCheck]] = {}
+        self._nodes = NodeClients(url) if is_cluster_url(url) else None
+        self.home = self._nodes.client(HOME.tag) if self._nodes else connect(url)
+        self._checks: dict[Address | None, ServerCheck] = {}
         self._closed: list[RedisCheckpoints | RedisLease] = []
-        self.home = self._of(HOME)[0]
 
     def store(self, projection: Projection, *, keyspace: Keyspace) -> ProjectionStore:
-        client, server = self._of(keyspace)
+        client = self._nodes.client(keyspace.tag) if self._nodes else self.home
+        server = OwnerCheck(partial(self._check_of, keyspace.tag))
         return store_in_redis(client, projection, keyspace=keyspace, server=server)
 
     def checkpoints(self, parts: Iterable[tuple[Keyspace, Projection]]) -> RedisCheckpoints:
@@ -58,12 +66,11 @@ class RedisPlaces:
     async def aclose(self) -> None:
         for each in self._closed:
             await each.aclose()
-        for client, _ in self._checks.values():
-            await client.aclose()
+        await (self._nodes or self.home).aclose()
 
-    def _of(self, keyspace: Keyspace) -> tuple[Redis, ServerCheck]:
-        slot = keyspace if is_cluster_url(self._url) else HOME
-        if slot.tag not in self._checks:
-            client = connect(self._url, tag=slot.tag)
-            self._checks[slot.tag] = client, ServerCheck(client, valid=self._valid)
-        return self._checks[slot.tag]
+    async def _check_of(self, tag: str) -> ServerCheck:
+        node = await self._nodes.node_of(tag) if self._nodes else None
+        if node not in self._checks:
+            client = self._nodes.client_of(node) if self._nodes and node else self.home
+            self._checks[node] = ServerCheck(client, valid=self._valid)
+        return self._checks[node]

@@ -2,7 +2,6 @@
 
 import pytest
 
-from projector.projections.registry import PROJECTIONS
 from shared.redis.client import RedisTimeouts, connect, connect_blocking
 
 TIMEOUTS = RedisTimeouts(connect=1.0, reply=2.0)
@@ -14,13 +13,6 @@ def test_a_client_waits_as_long_as_it_is_given_and_sends_nothing_twice(make):
 
     assert (options["socket_connect_timeout"], options["socket_timeout"]) == (1.0, 2.0)
     assert options["retry"].get_retries() == 0
-
-
-def test_a_client_has_a_connection_for_each_part_of_each_projection():
-    """Of 96 partitions: the next one would be refused, not waited for."""
-    client = connect("redis://one")
-
-    assert client.connection_pool.max_connections > 96 * len(PROJECTIONS)
 
 
 @pytest.mark.parametrize("make", [connect, connect_blocking])

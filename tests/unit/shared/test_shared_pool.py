@@ -1,0 +1,121 @@
+"""Connections that many share who come at once."""
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as ConnectionLost
+
+from shared.redis.shared_pool import SharedPool
+
+
+class Server:
+    """Takes as many connections as it may."""
+
+    def __init__(self, *, takes):
+        self.may_take = asyncio.Semaphore(takes)
+        self.asked = self.at_once = self.most_at_once = 0
+        self.trouble = None
+        self.pool = SharedPool(connection_class=Line, server=self)
+
+    async def take(self):
+        self.asked += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.may_take.acquire()
+        self.at_once -= 1
+        if self.trouble:
+            raise self.trouble
+
+
+class Line:
+    """A connection."""
+
+    def __init__(self, *, server, **_):
+        self._server = server
+        self.is_connected = False
+
+    async def connect(self):
+        if not self.is_connected:
+            await self._server.take()
+            self.is_connected = True
+
+    async def can_read(self):
+        return False
+
+    async def re_auth(self):
+        """Its credentials do not change."""
+
+    def should_reconnect(self):
+        return False
+
+    async def disconnect(self, **_):
+        self.is_connected = False
+
+
+async def trip(pool):
+    """What most need a connection for."""
+    connection = await pool.get_connection()
+    assert connection.is_connected
+    await asyncio.sleep(0)
+    await pool.release(connection)
+
+
+async def test_all_make_do_with_one_while_another_is_made():
+    server = Server(takes=1)
+
+    await asyncio.gather(*(trip(server.pool) for _ in range(240)))
+
+    assert server.asked == 2
+    await server.pool.aclose()
+
+
+async def test_nobody_waits_for_those_who_keep_theirs():
+    """One is made after the other."""
+    server = Server(takes=5)
+
+    kept = await asyncio.gather(*(server.pool.get_connection() for _ in range(5)))
+
+    assert (len(set(kept)), server.most_at_once) == (5, 1)
+
+
+async def test_what_cannot_be_made_is_an_error_of_all_who_wait():
+    """Who comes later tries again."""
+    server = Server(takes=2)
+    server.trouble = ConnectionLost("nobody there")
+    failed = await asyncio.gather(*(trip(server.pool) for _ in range(9)), return_exceptions=True)
+    server.trouble = None
+
+    await trip(server.pool)
+
+    assert (server.asked, {str(each) for each in failed}, len(set(map(id, failed)))) == (2, {"nobody there"}, 9)
+
+
+async def test_what_was_lost_is_not_lent_again():
+    server = Server(takes=2)
+    lost = await server.pool.get_connection()
+    await lost.disconnect()
+    await server.pool.release(lost)
+
+    assert await server.pool.get_connection() is not lost
+
+
+async def test_one_who_goes_away_takes_nobody_along():
+    server = Server(takes=0)
+    first, second = (asyncio.create_task(trip(server.pool)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    server.may_take.release()
+
+    await second
+
+
+async def test_a_pool_that_is_closed_makes_none():
+    server = Server(takes=0)
+    waiting = asyncio.create_task(trip(server.pool))
+    await asyncio.sleep(0)
+
+    await server.pool.aclose()
+
+    with pytest.raises(ConnectionLost):
+        await waiting

@@ -1,7 +1,7 @@
 """Which code folds: kept with what it could not fold, so that other code tries again."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -18,20 +18,21 @@ def code_version(projection: Projection) -> str:
 
     A fix that raises neither number changes the digest.
     """
-    return f"{projection.version}+{version('muster')}.{_digest(projection)}"
+    declared = {inspect.getfile(type(projection)), *map(inspect.getfile, projection.functions())}
+    return f"{projection.version}+{_release_and_digest(tuple(sorted(declared)))}"
 
 
 @cache
-def _digest(projection: Projection) -> str:
+def _release_and_digest(declared: Sequence[str]) -> str:
+    """:param declared: the modules in which a projection is, wherever they are: all its parts have the same."""
     digest = blake2b(digest_size=4)
-    for source in _sources(projection):
+    for source in _sources(declared):
         digest.update(source.read_bytes())
-    return digest.hexdigest()
+    return f"{version('muster')}.{digest.hexdigest()}"
 
 
-def _sources(projection: Projection) -> Iterator[Path]:
-    """The modules in which the projection is declared, wherever they are, and all that it may rely on."""
-    declared = {inspect.getfile(type(projection)), *map(inspect.getfile, projection.functions())}
-    yield from map(Path, sorted(declared))
+def _sources(declared: Sequence[str]) -> Iterator[Path]:
+    """These, and all that they may rely on."""
+    yield from map(Path, declared)
     for package in (projector, shared):
         yield from sorted(Path(str(package.__file__)).parent.rglob("*.py"))

@@ -72,6 +72,8 @@ class Reconciler:
         self._own = ProjectionProgress(projection.label, GenerationRole.RECONCILER)
         self._processors = Processors(self._processor_of)
         self._main: Pointer | None = None
+        self._is_filled = False
+        """Whether other parts may wait for this one: they do not at a first fill."""
         self._target = 0
         self._news = asyncio.Event()
         self._idle = feed.limits.idle(times=3)
@@ -180,6 +182,7 @@ class Reconciler:
 
     async def _report(self, survey: Survey) -> None:
         self._main = main = survey.main
+        self._is_filled = survey.live is not None
         self._target = survey.roster.building.target if survey.roster.building else 0
         if main is None or main.version == self.projection.version:
             self._own.start()
@@ -222,7 +225,9 @@ class Reconciler:
         try:
             return await self._once_level(lambda: self.store.model.transition(change))
         finally:
-            self.parts.look_again()
+            if self._is_filled:
+                self.parts.look_again()
+            self.look_again()
 
     async def _once_level(self, work: Callable[[], Awaitable[T]]) -> T:
         """Have the other generations come as far as the live one, to which nothing is written meanwhile."""
@@ -324,8 +329,8 @@ class Reconciler:
                 await self._news.wait()
 
     async def _head(self) -> int:
-        async with self._feed.log.connect() as reader:
-            return await reader.head()
+        async with self._feed.tap.connect() as follower:
+            return await follower.head()
 
     def _processor_of(self, pointer: Pointer, role: GenerationRole) -> Processor:
         progress = ProjectionProgress(self.projection.label, role, pointer.generation)

@@ -130,6 +130,10 @@ class TapFollower:
                 return LogIdentity(identity.event_id, count)
             since = until
 
+    async def head(self) -> int:
+        """See `EventReader`."""
+        return await self._session.ask(_head)
+
     async def wait(self, *, seconds: float) -> bool:
         """See `EventFollower`; returns at once where it was not given everything that was read."""
         self._session.require_alive()
@@ -377,6 +381,10 @@ class _Session:
             _, reply = self._requests.popleft()
             if not reply.done():
                 reply.set_exception(error)
+
+
+async def _head(reader: EventReader) -> int:
+    return await reader.head()
 
 
 async def _identity(reader: EventReader, *, position: int, since: int) -> LogIdentity:

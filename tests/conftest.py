@@ -23,6 +23,7 @@ from xdist.scheduler import LoadFileScheduling
 from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.observability import tracing
+from tests.support.clusters import with_data
 from tests.support.databases import Databases
 from tests.support.examples import register_profiles
 
@@ -167,7 +168,7 @@ def server_home() -> Iterator[Path]:
 def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that no test stops."""
     options = {"max_prepared_transactions": "5", "max_connections": "200"}
-    with EmbeddedPostgres(server_home / "postgres", durable=False, options=options) as server:
+    with EmbeddedPostgres(with_data(server_home / "postgres"), durable=False, options=options) as server:
         yield server
 
 

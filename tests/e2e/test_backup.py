@@ -100,7 +100,7 @@ def test_a_restored_home_is_what_was_backed_up(stack, restored, home):
 
     Whatever the read models are filled on: here three nodes of a cluster, with which all is well.
     """
-    other = Stack(home, "--nodes", "3")
+    other = Stack(home, "--nodes", "3", is_forked=True)
     try:
         doctor = muster(home, "doctor")
         assert [line for line in doctor.stdout.splitlines() if not line.startswith("✓")] == []

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.event_log.adapters.postgres import CHANNEL
 from tests.support import commands
+from tests.support.clusters import with_data
 from tests.support.patience import SECONDS
 from tests.support.stack import environment
-from tests.support.write_process import ROOT, write_process
+from tests.support.write_process import write_process
 from write_side.adapters.postgres.migrate import migrate
 
+ROOT = Path(__file__).parents[2]
 CONGRESS = ROOT.parent / "shared" / "data" / "congress.jsonl"
 SAMPLE = ROOT / "docs" / "sample.jsonl"
 MEMBERS = 537
@@ -261,7 +264,7 @@ def test_a_writer_that_is_killed_meanwhile_costs_nothing(muster, write_api, data
 @pytest.fixture
 def mortal_postgres(server_home):
     """A server of the test's own, because it dies, with nothing in it that another was told."""
-    with EmbeddedPostgres(server_home / "mortal", durable=False) as server:
+    with EmbeddedPostgres(with_data(server_home / "mortal"), durable=False) as server:
         migrate(server.url)
         yield server
 

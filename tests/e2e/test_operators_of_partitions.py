@@ -2,17 +2,13 @@
 
 import asyncio
 import json
-import subprocess
-from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 from redis import Redis
 
-from shared.dev_stack.embedded.server import free_port
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.redis.cluster import slot_of
@@ -20,11 +16,8 @@ from tests.support.browser import CONTRAST, is_live, visited
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.divided_showcase import UNFOLDABLE
-from tests.support.patience import SECONDS
-from tests.support.serving import program_serving
-from tests.support.stack import answers, environment, until
+from tests.support.stack import application, until
 
-ROOT = Path(__file__).parents[2]
 SCREENS = [(1280, 800), (375, 740)]
 EXTENT = "[document.documentElement.scrollWidth, document.querySelector('.projections').getBoundingClientRect().bottom]"
 """How wide all is, and where the table of projections ends."""
@@ -42,28 +35,6 @@ def place(request, valkey, server_home):
         return
     with valkey_cluster(server_home / "operators") as cluster:
         yield cluster.url, lambda tag: Redis.from_url(cluster.owner(slot_of(tag)).url)
-
-
-@asynccontextmanager
-async def projecting(log, **settings):
-    """A projector that cannot fold what is called so; gives its URL."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    process = _started(port, log, **settings)
-    try:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            await until(lambda: answers(client, f"{url}/readyz"))
-        yield url
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, SECONDS)
-
-
-def _started(port, log, **settings):
-    program = program_serving("tests.support.divided_showcase:create", port=port)
-    with log.open("wb") as output:
-        variables = environment(MUSTER_AUTH="off", **settings)
-        return subprocess.Popen(program, cwd=ROOT, env=variables, stdout=output, stderr=output)
 
 
 class Operator:
@@ -108,14 +79,15 @@ class Directory:
     [("server", 3), pytest.param("cluster", 12, marks=pytest.mark.soak)],
     indirect=["place"],
 )
-async def test_all_that_operators_do_with_parts(stack, place, partitions, browser, tmp_path):
+async def test_all_that_operators_do_with_parts(stack, place, partitions, browser):
     """Something is parked, differs, is rebuilt and taken back; a person is erased; the page is one screen."""
     redis_url, client_of = place
     settings = {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": redis_url}
     client_of(HOME.tag).set(HOME.partitions, partitions)  # as `muster project` does
+    of_parts = {"MUSTER_PARTITIONS": str(partitions), **settings}
     directory = Directory(stack)
     await directory.begin()
-    async with projecting(tmp_path / "project.log", MUSTER_PARTITIONS=str(partitions), **settings) as ops:
+    async with application("tests.support.divided_showcase:create", **of_parts) as ops:
         operator = Operator(stack.home, MUSTER_OPS_URL=ops, **settings)
         await is_level(ops)
         own = f"profiles.{Partitions(partitions).of(directory.person)}"

@@ -1,16 +1,10 @@
 """The ops page in a browser: on a real projector, under load, by keyboard, and when things go wrong."""
 
-import asyncio
-import subprocess
 import time
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-import httpx
 import pytest
 
 from shared.auth.principal import OPS, PRIVATE
-from shared.dev_stack.embedded.server import free_port
 from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.text import composed
@@ -18,12 +12,10 @@ from tests.support.access import cookie_policy
 from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
-from tests.support.serving import program_serving
 from tests.support.sessions import log_held
 from tests.support.showcase import LIVE
-from tests.support.stack import Child, answers, until
+from tests.support.stack import Child, application, until
 
-ROOT = Path(__file__).parents[2]
 ENOUGH = 4.5
 """Of contrast, for text (WCAG 2.2, 1.4.3)."""
 SCREENS = [(1280, 800), (375, 740), (780, 1000), (2560, 1200)]
@@ -39,34 +31,15 @@ async def stack(mortal_stack):
     return mortal_stack
 
 
-@asynccontextmanager
-async def serving(factory):
-    """An application of `tests.support.showcase`, in a process of its own."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    process = _started(program_serving(f"tests.support.showcase:{factory}", port=port))
-    try:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            await until(lambda: answers(client, f"{url}/livez"))
-        yield url
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 60)
-
-
-def _started(program):
-    return subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL)
-
-
 @pytest.fixture(scope="module")
 async def showcase():
-    async with serving("create") as url:
+    async with application("tests.support.showcase:create", answers_at="/livez") as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 async def poisoned():
-    async with serving("create_poisoned") as url:
+    async with application("tests.support.showcase:create_poisoned", answers_at="/livez") as url:
         yield url
 
 

@@ -20,6 +20,7 @@ from shared.read_model.keys import HOME
 from shared.settings import Addresses
 from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
+from tests.support.clusters import with_data
 from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load
 from tests.support.mails import mailed_token
@@ -107,7 +108,7 @@ class Running(NamedTuple):
 def servers(server_home: Path) -> Iterator[Servers]:
     """Made and migrated as the files say."""
     with (
-        EmbeddedPostgres(server_home / "postgres-shared-out") as postgres,
+        EmbeddedPostgres(with_data(server_home / "postgres-shared-out")) as postgres,
         EmbeddedRedis(server_home / "redis-shared-out", options=roles.users()) as redis,
     ):
         roles.make_owner(postgres.url)

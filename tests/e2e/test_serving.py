@@ -24,7 +24,6 @@ from shared.dev_stack.embedded.server import free_port
 from shared.server.limits import ServerLimits
 from shared.server.serving import require_free
 from tests.support.examples import examples
-from tests.support.serving import program_serving
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 2
@@ -118,6 +117,13 @@ def duplex():
 def broken():
     raise RuntimeError("nothing to serve")
 """
+
+
+def program_serving(target, *, port, workers=1):
+    """The command line of a process that serves `module:factory`, with settings from its environment."""
+    begin = "import os; from shared.server.serving import serve; from shared.settings import Settings"
+    arguments = {"host": "127.0.0.1", "port": port, "workers": workers, "service": "test"}
+    return [sys.executable, "-c", f"{begin}; serve({target!r}, Settings.load(os.environ), **{arguments})"]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def nodes(server_home) -> Iterator[ValkeyCluster]:
 
 @pytest.fixture(scope="module")
 def stack_on_cluster(nodes) -> Iterator[Stack]:
-    with running_stack("--fresh", MUSTER_REDIS_URL=nodes.url) as stack:
+    with running_stack(is_forked=True, MUSTER_REDIS_URL=nodes.url) as stack:
         yield stack
 
 
@@ -157,7 +157,7 @@ async def test_what_a_primary_took_that_was_cut_off_is_projected_again(server_ho
     """It goes on taking commits until it finds that it is alone; those who took over know nothing of them."""
     with (
         separable_cluster(server_home / "separable") as nodes,
-        running_stack("--fresh", MUSTER_REDIS_URL=nodes.url) as stack,
+        running_stack(is_forked=True, MUSTER_REDIS_URL=nodes.url) as stack,
     ):
         async with under_load(stack, seed=1750) as (load, readers):
             await load.grown(by=20)

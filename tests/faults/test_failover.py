@@ -37,7 +37,8 @@ def postgreses(server_home) -> Iterator[replicas.ReplicatedPostgres]:
 
 @pytest.fixture(scope="module")
 def stack(valkeys, postgreses) -> Iterator[Stack]:
-    with running_stack("--fresh", MUSTER_REDIS_URL=valkeys.url, MUSTER_DATABASE_URL=postgreses.url) as stack:
+    servers = {"MUSTER_REDIS_URL": valkeys.url, "MUSTER_DATABASE_URL": postgreses.url}
+    with running_stack("--fresh", is_forked=True, **servers) as stack:
         yield stack
 
 

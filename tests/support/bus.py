@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,13 @@ from litestar.types import ASGIApp
 from redis import Redis
 
 from shared.dev_stack.embedded.server import free_port
-from shared.runtime.exit_with_parent import ending_with_parent
 from shared.settings import Settings
+from tests.support.forks import NOTHING, Fork, serve_application
 from tests.support.patience import SECONDS
-from tests.support.serving import program_serving
 from tests.support.stack import environment
 from write_side.bus.entries import ANSWERS, DEAD_LETTERS, commands
 from write_side.http.worker import worker
 from write_side.services import register_consumer, register_postgres
-
-ROOT = Path(__file__).parents[2]
 
 
 class ConsumerProcess:
@@ -33,14 +29,8 @@ class ConsumerProcess:
 
     def __init__(self, log: Path, **variables: str) -> None:
         self.port = free_port()
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                ending_with_parent(program_serving(_TARGET, port=self.port)),
-                cwd=ROOT,
-                env=environment(PYTHONPATH=str(ROOT), MUSTER_HOME=str(log.parent), **variables),
-                stdout=output,
-                stderr=output,
-            )
+        environ = environment(MUSTER_HOME=str(log.parent), **variables)
+        self._process = Fork(serve_application, _TARGET, self.port, streams=(NOTHING, log, log), **environ)
 
     def shards(self) -> int:
         """How many it carries out; 0 while it does not serve."""
@@ -58,9 +48,8 @@ class ConsumerProcess:
 
     def end(self, number: signal.Signals) -> None:
         """End it and its worker: as a crash of the machine would, or in peace."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
-        self._process.wait(SECONDS)
+        self._process.send_signal(number)
+        self._process.wait()
 
 
 @contextlib.contextmanager

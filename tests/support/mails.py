@@ -29,9 +29,11 @@ async def mail_to(home: Path, address: str) -> EmailMessage:
     async def find() -> EmailMessage | None:
         for path in (home / "mail").glob("*.eml"):
             with suppress(FileNotFoundError):  # an erasure of another test took it
-                message = message_from_bytes(path.read_bytes(), policy=default)
-                if message["To"] == address:
-                    return message
+                content = path.read_bytes()
+                if address.encode() in content:  # to read all of them as mails takes long
+                    message = message_from_bytes(content, policy=default)
+                    if message["To"] == address:
+                        return message
         return None
 
     return await until(find)

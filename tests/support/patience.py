@@ -30,9 +30,9 @@ async def answered(client: httpx.AsyncClient, path: str, holds: Callable[[httpx.
     return answer
 
 
-def wait_until(holds: Callable[[], T | None]) -> T:
+def wait_until(holds: Callable[[], T | None], *, seconds: float = SECONDS) -> T:
     """Wait for something in another process; return what was found."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline, "it did not come in time"
         time.sleep(0.02)

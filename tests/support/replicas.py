@@ -16,6 +16,7 @@ from shared.dev_stack.embedded.programs import valkey_binary
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import ServerState, free_port
 from shared.private_files import write_private
+from tests.support.clusters import with_data
 from tests.support.oracle import checkpoint
 from tests.support.stack import until
 
@@ -181,7 +182,10 @@ class ReplicatedPostgres:
 
 @contextmanager
 def replicated_postgres(home: Path) -> Iterator[ReplicatedPostgres]:
-    with EmbeddedPostgres(home / "primary") as primary, EmbeddedStandby(home / "standby", of=primary) as standby:
+    with (
+        EmbeddedPostgres(with_data(home / "primary")) as primary,
+        EmbeddedStandby(home / "standby", of=primary) as standby,
+    ):
         with psycopg.connect(primary.url, autocommit=True) as connection:
             connection.execute("alter system set synchronous_standby_names = '*'")
             connection.execute("select pg_reload_conf()")

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 import psycopg
@@ -31,7 +30,9 @@ from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from shared.urls.servers import ClusterUrl, is_cluster_url
 from tests.support.access import forget_home, headers_for, register_home
-from tests.support.patience import SECONDS
+from tests.support.clusters import with_data
+from tests.support.forks import NOTHING, Fork, call_muster, call_up, serve_application
+from tests.support.patience import SECONDS, wait_until
 from write_side.adapters.postgres.migrate import migrate
 
 MUSTER = [sys.executable, console_script()]
@@ -47,6 +48,7 @@ HASTY_WEBHOOKS = (
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 
 T = TypeVar("T")
+Process: TypeAlias = subprocess.Popen[bytes] | Fork
 
 
 class Child(StrEnum):
@@ -63,22 +65,24 @@ class Child(StrEnum):
 class Stack:
     """A running `muster up`; what dies in it comes back by itself. It never outlives the tests, even if killed."""
 
-    def __init__(self, home: Path, *arguments: str, within: float = SECONDS, **variables: str) -> None:
-        """:param within: seconds; a directory that is to be projected first may take longer."""
+    def __init__(
+        self, home: Path, *arguments: str, is_forked: bool = False, within: float = SECONDS, **variables: str
+    ) -> None:
+        """
+        :param is_forked: whether its processes are none of programs, but forked from one that has their modules.
+        :param within: seconds; a directory that is to be projected first may take longer.
+        """
         self.home = home
         self.log = home / "up.log"
         self._given = variables.values()
-        # Lines, of which seven are how to get in, and one where mails are.
-        self._announces = 4 + 7 * (variables.get("MUSTER_AUTH") != "off") + ("MUSTER_SMTP_URL" not in variables)
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                ending_with_parent([*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments]),
-                env=environment(**variables),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        self._await_announcement(within)
+        self._out, environ = home / "up.out", environment(**variables)
+        self._out.unlink(missing_ok=True)
+        command = ("--home", str(home), *ANY_PORTS, *arguments)
+        if is_forked:
+            self._process: Process = Fork(call_up, *command, streams=(NOTHING, self._out, self.log), **environ)
+        else:
+            self._process = _started([*MUSTER, "up", *command], self._out, self.log, environ)
+        wait_until(self._is_up, seconds=within)
         addresses = read_addresses(home)
         assert addresses is not None
         self.addresses = addresses
@@ -158,8 +162,6 @@ class Stack:
         family = self.family(self._process.pid)
         self._process.send_signal(by)
         status = self._process.wait(SECONDS)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         assert status == 0, last_words(self.log)
         self._require_no_token_in_logs()
         _require_gone(family)
@@ -177,15 +179,9 @@ class Stack:
     async def _has_replaced(self, child: Child, old: int) -> bool:
         return self.pid(child) not in {None, old}
 
-    def _await_announcement(self, within: float) -> None:
-        watchdog = threading.Timer(within, self._process.kill)
-        watchdog.start()
-        assert self._process.stdout is not None
-        said, *self.announced = [self._process.stdout.readline().strip() for _ in range(self._announces)]
-        watchdog.cancel()
-        if said != "muster is up":
-            self._process.communicate()
-            raise AssertionError(last_words(self.log))
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, last_words(self.log)
+        return self._out.exists() and self._out.read_text().startswith("muster is up\n")
 
     def _ports(self) -> Iterator[int]:
         """Those it has taken; what it was given is not its own."""
@@ -193,6 +189,11 @@ class Stack:
         for url in (*served, self.addresses.database_url, self.addresses.redis_url):
             if url not in self._given:
                 yield from ports_in(url)
+
+
+def _started(program: Sequence[str], out: Path, log: Path, environ: Mapping[str, str]) -> Process:
+    with out.open("ab") as stdout, log.open("ab") as stderr:
+        return subprocess.Popen(ending_with_parent(program), env=environ, stdout=stdout, stderr=stderr)
 
 
 def ports_in(url: str) -> Iterator[int]:
@@ -203,11 +204,13 @@ def ports_in(url: str) -> Iterator[int]:
 
 
 @contextmanager
-def running_stack(*arguments: str, **variables: str) -> Iterator[Stack]:
+def running_stack(*arguments: str, is_forked: bool = False, **variables: str) -> Iterator[Stack]:
     """`muster up` in a temporary home; in the end nothing of it may be left."""
     home = Path(tempfile.mkdtemp(prefix="muster-stack-"))
     try:
-        stack = Stack(home, *arguments, **variables)
+        if "--fresh" not in arguments and "MUSTER_DATABASE_URL" not in variables:
+            with_data(home / "data" / "postgres")
+        stack = Stack(home, *arguments, is_forked=is_forked, **variables)
         try:
             yield stack
         finally:
@@ -230,7 +233,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def mortal_stack() -> Iterator[Stack]:
     """The stack in which things are killed, and webhooks go; a test that does so waits until all is well again."""
-    with running_stack(MUSTER_WEBHOOKS_ALLOW="127.0.0.1", MUSTER_LIMITS=HASTY_WEBHOOKS) as running:
+    with running_stack(is_forked=True, MUSTER_WEBHOOKS_ALLOW="127.0.0.1", MUSTER_LIMITS=HASTY_WEBHOOKS) as running:
         yield running
 
 
@@ -249,31 +252,47 @@ def another_database(stack: Stack) -> Iterator[str]:
 
 @asynccontextmanager
 async def service(
-    name: str, log: Path, *, program: Sequence[str] = MUSTER, within: float = SECONDS, **variables: str
+    name: str, log: Path, *, program: Sequence[str] | None = None, within: float = SECONDS, **variables: str
 ) -> AsyncIterator[tuple[str, int]]:
     """
-    One of Muster's processes beside a stack, started as an operator would; gives its URL and its process id.
+    One of Muster's processes beside a stack; gives its URL and its process id.
 
-    :param program: of which release.
+    :param program: of another release, to start it from there.
     :param within: seconds, to be ready.
     :param variables: its settings; it lets everybody in unless they say otherwise.
     """
     port = free_port()
+    arguments, environ = (name, "--port", str(port)), environment(**{"MUSTER_AUTH": "off", **variables})
+    if program:
+        process = _started([*program, *arguments], log, log, environ)
+    else:
+        process = Fork(call_muster, *arguments, streams=(NOTHING, log, log), **environ)
+    async with _serving(process, port, within=within) as url:
+        yield url, process.pid
+
+
+@asynccontextmanager
+async def application(target: str, *, answers_at: str = "/readyz", **variables: str) -> AsyncIterator[str]:
+    """What `package.module:factory` makes, served in a process of its own with these settings; gives its URL."""
+    port = free_port()
+    environ = environment(MUSTER_AUTH="off", **variables)
+    process = Fork(serve_application, target, port, streams=(NOTHING,), **environ)
+    async with _serving(process, port, answers_at=answers_at) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(
+    process: Process, port: int, *, answers_at: str = "/readyz", within: float = SECONDS
+) -> AsyncIterator[str]:
     url = f"http://127.0.0.1:{port}"
-    with log.open("ab") as output:
-        command = [*program, name, "--port", str(port)]
-        process = _started(command, output, **{"MUSTER_AUTH": "off", **variables})
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            await until(lambda: answers(client, f"{url}/readyz"), seconds=within)
-        yield url, process.pid
+            await until(lambda: answers(client, f"{url}{answers_at}"), seconds=within)
+        yield url
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, SECONDS)
-
-
-def _started(command: list[str], output: IO[bytes], **variables: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(ending_with_parent(command), env=environment(**variables), stdout=output, stderr=output)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -327,5 +346,6 @@ def _running(process: Path) -> tuple[int, int, str] | None:
     with suppress(FileNotFoundError, ProcessLookupError):
         state, parent, *_ = (process / "stat").read_bytes().rpartition(b")")[2].split()
         if state != b"Z":
-            return int(process.name), int(parent), os.fsdecode((process / "cmdline").read_bytes()).replace("\0", " ")
+            called = (process / "cmdline").read_bytes() + (process / "comm").read_bytes()
+            return int(process.name), int(parent), os.fsdecode(called).replace("\0", " ")
     return None

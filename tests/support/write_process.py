@@ -1,10 +1,8 @@
 """Processes of the write side, served as in production, on any database."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import httpx
 import svcs
@@ -14,13 +12,11 @@ from shared.auth.setup import register_authentication
 from shared.dev_stack.embedded.server import free_port
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.settings import Settings
+from tests.support.forks import NOTHING, Fork, serve_application
 from tests.support.patience import wait_until
-from tests.support.serving import program_serving
 from write_side.http.app import write_api
 from write_side.react import react_app, register_reactions
 from write_side.services import register_postgres
-
-ROOT = Path(__file__).parents[2]
 
 
 class WriteProcess:
@@ -35,15 +31,12 @@ class WriteProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._variables = {"MUSTER_DATABASE_URL": database_url, "MUSTER_AUTH": "off", **variables}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Fork | None = None
 
     def start(self) -> None:
         """Return once it answers."""
-        self._process = subprocess.Popen(
-            program_serving(self._target, port=self.port),
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
-        )
+        environ = {**os.environ, **self._variables}
+        self._process = Fork(serve_application, self._target, self.port, streams=(NOTHING,), **environ)
         wait_until(lambda: is_ready(self.url))
 
     def kill(self) -> None:

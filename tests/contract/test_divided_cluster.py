@@ -180,6 +180,18 @@ async def test_all_parts_on_a_node_share_connections_and_what_is_known_of_it(clu
     assert after.infos - before.infos == 2 * len(cluster.nodes)  # half of them by this test
 
 
+async def test_a_part_is_found_where_it_has_gone(cluster, directory):
+    """By the next trip after the one that was sent away; those beside it notice nothing."""
+    async with aclosing(RedisPlaces(cluster.url)) as places:
+        gone, stays = (places.store(profiles, keyspace=each).model for each in SIX.keyspaces[:2])
+        before = [await gone.survey(), await stays.survey()]
+        await move(cluster, 0)
+
+        with pytest.raises(Unavailable, match="MOVED"):
+            await gone.survey()
+        assert [await gone.survey(), await stays.survey()] == before
+
+
 class Told(NamedTuple):
     """How many connections all nodes have taken, and how often they were asked about themselves."""
 

@@ -39,6 +39,7 @@ GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
         pytest.param(("server", 12), marks=pytest.mark.soak),
         pytest.param(("cluster", 3), marks=pytest.mark.soak),
         pytest.param(("cluster", 12), marks=pytest.mark.soak),
+        pytest.param(("cluster", 48), marks=pytest.mark.soak),
     ],
     ids=lambda each: f"{each[0]}-{each[1]}",
 )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from projector.declaring.partitioning import divided
 from projector.declaring.projection import Projection
 from projector.folding.code_version import code_version
 from projector.folding.fold import ProjectionFold
@@ -15,10 +16,12 @@ from projector.processing.circuit_breaker import CircuitBreaker, TooManyParked
 from projector.processing.commit import GenerationWriter, Standing
 from projector.processing.limits import BreakerLimits
 from projector.projections.activity import activity
+from projector.projections.profiles import profiles
 from projector.projections.stats import stats
 from shared.errors import Unavailable
 from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import unseal
+from shared.read_model.partitions import Partitions
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_served, at_once, parked
@@ -441,3 +444,12 @@ def test_other_code_has_another_name():
     assert code_version(PROFILES) == code_version(derived(PROFILES, Projection))
     assert code_version(PROFILES) != code_version(other)
     assert code_version(PROFILES).startswith(f"{PROFILES.version}+")
+
+
+def test_all_parts_of_a_projection_are_one_code(monkeypatch):
+    """Its sources are read once for all of them."""
+    first, *others = divided(profiles, Partitions(3)).parts
+    name = code_version(first)
+    monkeypatch.setattr("projector.folding.code_version._sources", lambda _: pytest.fail("they were read again"))
+
+    assert {code_version(each) for each in others} == {name}

@@ -199,6 +199,14 @@ async def test_an_event_is_read_once_for_all_partitions(process):
     assert process.around.log.counted.given - given == len(process.around.history.events) - before
 
 
+async def test_all_partitions_share_a_session_to_begin_in(process):
+    """Each fill has two of its own, a few fills at a time."""
+    async with process.running():
+        pass
+
+    assert process.around.log.counted.sessions <= 2 * len(process.places) + 3
+
+
 async def test_a_slow_partition_holds_up_no_other(process):
     """And has everything in the end."""
     slow = process.stores["profiles.1"]

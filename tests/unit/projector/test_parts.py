@@ -152,6 +152,16 @@ async def test_a_new_version_goes_live_once_it_is_ready_in_all_parts(directory):
     assert all(sum(a != b for a, b in zip(*each, strict=True)) == 1 for each in pairwise(directory.seen))
 
 
+async def test_no_part_is_woken_by_another_at_a_first_fill(monkeypatch):
+    """Each of them has a few steps to take: all would look again after each."""
+    directory, woken = Directory(), []
+    monkeypatch.setattr(Parts, "look_again", lambda _: woken.append("again"))
+
+    await directory.filled()
+
+    assert woken == []
+
+
 async def test_what_is_ready_is_fed_on_and_shows_nothing(directory):
     """Also while another part is slow to be filled."""
     slow = []

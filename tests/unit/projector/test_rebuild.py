@@ -15,7 +15,7 @@ from projector.rebuilding import reconciler
 from projector.rebuilding.comparison import Comparer
 from projector.rebuilding.throttle import Throttle
 from projector.store.generations import Order
-from projector.store.transitions import NotReached, aborted, rolled_back
+from projector.store.transitions import NotReached, aborted, rolled_back, vacated
 from shared.read_model.keys import INDEX_ROW
 from shared.settings import Settings
 from tests.support.folding import ORDER
@@ -169,6 +169,27 @@ async def test_an_aborted_rebuild_leaves_nothing(around):
 
     assert around.live == "g1"
     assert around.roster.leaving == ()
+
+
+async def test_who_slept_while_a_layout_was_dropped_fills_nothing_there(around, monkeypatch):
+    """That the part is not to be filled stays recorded in it, for whom nobody has put together anew."""
+    turns = []
+    async with running(projector_on(around), until=ProjectionState.RUNNING):
+        await around.model.transition(vacated(at=around.clock.now(), change=1))
+
+    async def turn(late, *, turn=reconciler.Reconciler._turn):
+        turns.append(1)
+        await turn(late)
+
+    monkeypatch.setattr(reconciler.Reconciler, "_turn", turn)
+    async with running(late := projector_on(around)):
+        await until(lambda: late.reconciler._feed.leadership.is_held)
+        for nth in range(1, 4):
+            late.reconciler.look_again()
+            await until(lambda n=nth: len(turns) > n)
+
+    survey = await around.model.survey()
+    assert (survey.access, survey.live, survey.roster.building) == ("gone", None, None)
 
 
 async def test_the_old_generation_is_dropped_when_its_time_is_over(around):

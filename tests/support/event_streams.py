@@ -9,8 +9,7 @@ from typing import Any
 import httpx
 
 from tests.support.access import headers_for
-
-ANSWER_SECONDS = 15.0
+from tests.support.patience import SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ async def followed(
 ) -> AsyncIterator[tuple[httpx.Response, AsyncIterator[Event]]]:
     """The answer, and its events as they come."""
     async with (
-        httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client,
+        httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client,
         client.stream("GET", f"{url}{path}", headers={**headers_for(url), **headers}) as answer,
     ):
         yield answer, _events(answer)

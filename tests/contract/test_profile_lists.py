@@ -97,7 +97,7 @@ def queries():
 
 def some_of(everything, request):
     """What a test tries on its adapter: combinations of its own, at night all of them."""
-    return everything if at_night() else Random(request.node.name).sample(everything, k=60)
+    return everything if at_night() else Random(request.node.name).sample(everything, k=40)
 
 
 async def test_filters_and_orders_combined_are_as_brute_force_says(crowded, request):
@@ -159,16 +159,20 @@ async def test_tags_that_read_alike_are_one(crowded, alike):
     assert not (await crowded.list(ProfileQuery(tags=(alike[0][:-1],)))).documents
 
 
-async def test_nobody_leaves_a_list_by_what_is_looked_for(crowded):
+async def test_nobody_leaves_a_list_by_what_is_looked_for(crowded, request):
     """Tags and words that look like other lists find nobody, alone or beside others."""
-    for hostile, order in product(HOSTILE, (*ORDERS, None)):
+    queries = [
+        query
+        for hostile, order in product(HOSTILE, (*ORDERS, None))
         for query in (
             ProfileQuery(tags=(hostile,), order=order or "handle"),
             ProfileQuery(tags=(hostile, "senate"), order=order or "handle"),
             ProfileQuery(words=(hostile,), order=order),
             ProfileQuery(words=("and", hostile), order=order),
-        ):
-            assert await crowded.list(query) == Page(7, ())
+        )
+    ]
+    for query in some_of(queries, request):
+        assert await crowded.list(query) == Page(7, ()), query
 
 
 async def test_nobody_leaves_a_list_by_a_place(crowded, request):
@@ -251,7 +255,7 @@ async def test_a_list_of_nobody_is_not_the_same_as_none(side):
         assert await side.views.list(query) == Page(3, ())
 
 
-@pytest.mark.parametrize("seed", range(6 if at_night() else 3))
+@pytest.mark.parametrize("seed", range(6 if at_night() else 2))
 async def test_a_walk_meets_everybody_once_while_others_come_go_and_change(side, seed):
     """A person who fits throughout and does not move is met exactly once; one who changes breaks nothing."""
     random, there = Random(f"changes {seed}"), {each.handle: each for each in crowd(150, seed=seed)}

@@ -24,8 +24,10 @@ def undecided(source: str) -> Iterator[int]:
 
 def test_a_client_reaches_its_own_machine_directly():
     sources = {path: path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    asking = {path: text for path, text in sources.items() if "httpx." in text}
 
-    assert {str(path.relative_to(ROOT)): lines for path, text in sources.items() if (lines := [*undecided(text)])} == {}
+    assert len(asking) > 5
+    assert {str(path.relative_to(ROOT)): lines for path, text in asking.items() if (lines := [*undecided(text)])} == {}
 
 
 @pytest.mark.parametrize("planted", ["httpx.get(url, timeout=5)", "client = httpx.AsyncClient(base_url=url)"])

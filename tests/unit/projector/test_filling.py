@@ -100,7 +100,7 @@ def test_it_holds_what_a_live_fold_holds(projection, log, weight, most):
 
 
 @given(projection=st.sampled_from(PARKING), log=logs, weight=weights, bug=bugs, most=sizes)
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 def test_it_parks_what_a_live_fold_parks(projection, log, weight, bug, most):
     """And what is due then, because of an erasure, is retried by the loop that feeds on."""
     planted, live = bug.planted(projection), MemoryStore()

@@ -41,7 +41,7 @@ class Scene(LiveGeneration):
 
 
 @given(projection=st.sampled_from(PARKING), log=logs, releases=releases)
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 def test_nothing_is_found_whatever_is_parked(projection, log, releases):
     """Wherever a projector stops, whatever its release cannot fold, and whatever is skipped."""
     scene = Scene(log, projection)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from time import monotonic
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter, validators
@@ -18,6 +18,7 @@ from projector.declaring.partitioning import whole_of
 from projector.monitoring.answers import READY, Arrangements, PartStatus, RebuildStatus, Status
 from projector.projections.registry import PROJECTIONS
 from projector.store.generations import KEEP_OLD_SECONDS, Comparison
+from projector.store.transitions import Seen
 from shared.cli.api_client import PROJECTOR, ApiClient, ApiFailed, ApiRefused, ApiUnavailable, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
 from shared.cli.output import print_json, say
@@ -30,8 +31,6 @@ from shared.wording import counted
 POLL_SECONDS = 0.3
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
-Seen: TypeAlias = Sequence[str] | None
-"""Names of generations that an operator has seen; None if they do not say."""
 
 
 class Rebuilt(msgspec.Struct, kw_only=True):
@@ -153,7 +152,7 @@ async def abort_all(projector: ApiClient, names: Sequence[str], *, seen: Seen = 
     return DONE if under_way and all(outcomes) else FAILED
 
 
-async def _is_aborted(projector: ApiClient, name: str, seen: Sequence[str]) -> bool:
+async def _is_aborted(projector: ApiClient, name: str, seen: Seen) -> bool:
     """It may have ended since the status was read: that is said, and is no reason not to abort another."""
     try:
         await _post(projector, name, "abort", {"generations": seen})

@@ -209,7 +209,7 @@ class Exporter:
             if not known <= {*people} or len({*people}) < len(people):
                 self.wrong.append((known, people))
             known, self.made = {*people}, self.made + 1
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1)
 
     async def _people(self):
         answer = (await self._client.get("/export")).raise_for_status()

@@ -1,13 +1,10 @@
 """`muster up` as a person uses it: one command, real servers, real processes, and what happens when they are killed."""
 
 import os
-import signal
 import socket
 import subprocess
-import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,84 +12,35 @@ import redis
 
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import free_port
-from shared.settings import read_addresses
-from tests.support.access import headers_for, register_home
+from tests.support.access import headers_for
 from tests.support.commands import muster
 from tests.support.modes import open_to_others
 from tests.support.patience import SECONDS, wait_until
-from tests.support.stack import ANY_PORTS, MUSTER, environment, running_processes
+from tests.support.stack import ANY_PORTS, MUSTER, Child, Stack, environment, require_gone
 
-PROCESSES = ("muster write", "muster read", "muster project")
-SERVERS = ("valkey-server", "postgres -D")
-
-
-class Up:
-    """A running `muster up`."""
-
-    def __init__(self, home, *arguments, umask=-1, **variables):
-        self.home = home
-        self.process = subprocess.Popen(
-            [*MUSTER, "up", "--home", str(home), *ANY_PORTS, *arguments],
-            env=environment(**variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            umask=umask,
-        )
-        self.said = []
-        self._ear = threading.Thread(target=self._listen)
-        self._ear.start()
-
-    def _listen(self):
-        for line in self.process.stderr:
-            self.said.append(line)
-
-    def ready(self):
-        """Wait for the announcement; return the addresses."""
-        watchdog = threading.Timer(SECONDS, self.process.kill)
-        watchdog.start()
-        self.announced = [self.process.stdout.readline() for _ in range(4)]
-        watchdog.cancel()
-        assert self.announced[0] == "muster is up\n", "".join(self.said)
-        self.addresses = read_addresses(self.home)
-        register_home(self.home, self.addresses)
-        return self
-
-    def processes(self):
-        """Everything that runs below it, by process id, with its command line."""
-        rows = running_processes()
-        family = {self.process.pid: "muster up"}
-        while children := {pid: args for pid, parent, args in rows if parent in family and pid not in family}:
-            family.update(children)
-        return family
-
-    def child(self, name):
-        """The process of this name that was started by the supervisor itself."""
-        ours = (row for row in running_processes() if row[1] == self.process.pid)
-        return next((pid for pid, _, said in ours if name in said and "exit_with_parent" not in said), None)
-
-    def end(self, with_signal=signal.SIGTERM):
-        """End it; return its status."""
-        self.process.send_signal(with_signal)
-        self.process.wait(SECONDS)
-        self._ear.join(SECONDS)
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return self.process.returncode
+PROCESSES = (Child.WRITE, Child.READ, Child.PROJECT)
+SERVERS = (Child.REDIS, Child.POSTGRES)
+OF_TESTS = {"up.log", "up.out"}
+"""Files in a home that it does not write itself."""
 
 
 @pytest.fixture
 def up(tmp_path):
-    """Start `muster up`; whatever still runs at the end is killed."""
+    """Start `muster up` with a umask; whatever still runs at the end is killed."""
+    (home := tmp_path / "home").mkdir()
     started = []
 
-    def start(*arguments, home=tmp_path / "home", **variables):
-        started.append(Up(home, *arguments, **variables))
-        return started[-1].ready()
+    def start(*arguments, umask):
+        before = os.umask(umask)
+        try:
+            started.append(Stack(home, *arguments))
+        finally:
+            os.umask(before)
+        return started[-1]
 
     yield start
     for each in started:
-        each.end(signal.SIGKILL)
+        each.crash()
 
 
 def register(addresses, handle):
@@ -134,21 +82,9 @@ def eventually(ask):
         time.sleep(0.05)
 
 
-def are_gone(pids):
-    def gone(pid):
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-
-    return all(gone(pid) for pid in pids)
-
-
-def kill_until_replaced(stack, names):
-    killed = {name: stack.child(name) for name in names}
-    for pid in killed.values():
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: all(stack.child(name) not in {None, pid} for name, pid in killed.items()))
+def kill_until_replaced(stack, children):
+    killed = {child: stack.kill(child) for child in children}
+    wait_until(lambda: all(stack.pid(child) not in {None, pid} for child, pid in killed.items()))
 
 
 def rewritten_log(addresses):
@@ -184,17 +120,15 @@ def test_a_demo_fills_a_new_home_and_whatever_is_killed_comes_back(up):
         assert read(addresses, "ada", position=position).json()["display_name"] == "Ada"
 
     rewritten_log(addresses)
-    assert open_to_others(stack.home) == set()
-    running, token = stack.processes(), headers_for(addresses.read)
-    stack.end(signal.SIGKILL)
-    wait_until(lambda: are_gone(running))
+    assert open_to_others(stack.home) <= OF_TESTS
+    token = headers_for(addresses.read)
+    stack.crash()
 
     subprocess.run(["chmod", "-R", "go+rX", stack.home], check=True)
     again = up("--demo", umask=0o022)
-    wait_until(
-        lambda: "demo: there are people already, so nothing was changed; --home DIR names a new home\n" in again.said
-    )
-    assert open_to_others(stack.home) == set()
+    unchanged = "demo: there are people already, so nothing was changed; --home DIR names a new home\n"
+    wait_until(lambda: unchanged in again.log.read_text())
+    assert open_to_others(stack.home) <= OF_TESTS
     assert read(again.addresses, "joan", position=position).status_code == 200
     now = asked(again.addresses, "/stats", position=position)
     assert now["groups"] == stats["groups"]
@@ -202,7 +136,7 @@ def test_a_demo_fills_a_new_home_and_whatever_is_killed_comes_back(up):
     assert httpx.get(f"{again.addresses.read}/stats", headers=token, timeout=SECONDS).status_code == 401
 
 
-def test_a_taken_port_is_one_clear_line(up, tmp_path):
+def test_a_taken_port_is_one_clear_line(tmp_path):
     """Before anything is started."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -244,12 +178,15 @@ def test_a_fresh_start_keeps_no_data_and_an_end_in_its_middle_no_process(tmp_pat
     data = tmp_path / "home" / "data"
     for server in ("postgres", "redis"):
         (data / server / "of-before").mkdir(parents=True)
-    stack = Up(tmp_path / "home", "--fresh")
-    wait_until(lambda: any("PostgreSQL: starting" in line for line in stack.said))
-    running = stack.processes()
+    program = [*MUSTER, "up", "--fresh", "--home", str(tmp_path / "home"), *ANY_PORTS]
+    with subprocess.Popen(program, env=environment(), stderr=subprocess.PIPE, text=True) as up:
+        next(line for line in up.stderr if "PostgreSQL: starting" in line)
+        running = Stack.family(up.pid)
+        up.terminate()
+        up.communicate()
 
-    assert stack.end() == 0
-    wait_until(lambda: are_gone(running))
+    assert up.returncode == 0
+    require_gone(running)
     assert list(data.glob("*/of-before")) == []
 
 

@@ -52,7 +52,9 @@ async def test_every_promise_holds_whatever_breaks(campaign, seed):
     On a genuine Redis, if there is one, since only that brings a torn transaction back at its second start.
     """
     faults = campaign.faults if at_night() else campaign.share(seed, IN_TURN)
-    verdict = await campaign.run(faults, running_bench(seed=seed, redis_program=redis_binary()), seed=seed)
+    of_programs = any(each.of_programs for each in faults)
+    bench = running_bench(seed=seed, redis_program=redis_binary(), of_programs=of_programs)
+    verdict = await campaign.run(faults, bench, seed=seed)
 
     assert verdict, f"{verdict}: repeat it with --fault-seed {seed}"
     assert campaign.never_fired(faults) == []

@@ -61,8 +61,10 @@ class Bench(StackBench):
     own: it holds what no log has yet.
     """
 
-    def __init__(self, home: Path, *, seed: int, redis_program: Path | None = None) -> None:
+    def __init__(self, home: Path, *, seed: int, redis_program: Path | None = None, of_programs: bool = True) -> None:
+        """:param of_programs: whether the clock of our processes is to be set, which no fork of another obeys."""
         super().__init__(home, seed=seed)
+        self._of_programs = of_programs
         self.clocks = _clocks(home / "clocks")
         self.postgres = ClockedPostgres(home / "postgres", options={"max_prepared_transactions": "5"})
         self.redis = ClockedRedis(home / "redis", binary=redis_program)
@@ -187,17 +189,19 @@ class Bench(StackBench):
     def _servers(self) -> Mapping[str, str]:
         """What all processes are started with."""
         urls = {"MUSTER_DATABASE_URL": self.database_line.url, "MUSTER_REDIS_URL": self.redis_line.url}
-        return {**urls, "MUSTER_LIMITS": LIMITS, **self._clock("processes")}
+        return {**urls, "MUSTER_LIMITS": LIMITS, **(self._clock("processes") if self._of_programs else {})}
 
 
 @asynccontextmanager
-async def running_bench(*, seed: int, redis_program: Path | None = None) -> AsyncIterator[Bench]:
+async def running_bench(
+    *, seed: int, redis_program: Path | None = None, of_programs: bool = True
+) -> AsyncIterator[Bench]:
     """A bench in a temporary home; nothing of it is left in the end."""
     with _temporary_home() as home, ExitStack() as disks:
         if can_mount():
             for name in ("postgres", "redis"):
                 disks.enter_context(_small_disk(home / name))
-        bench = Bench(home, seed=seed, redis_program=redis_program)
+        bench = Bench(home, seed=seed, redis_program=redis_program, of_programs=of_programs)
         async with bench.running():
             yield bench
 

@@ -105,7 +105,8 @@ class Stack:
                 return pid
         return None
 
-    def family(self, pid: int) -> set[int]:
+    @staticmethod
+    def family(pid: int) -> set[int]:
         """A process and all that descend from it."""
         found = {pid}
         rows = running_processes()
@@ -164,12 +165,19 @@ class Stack:
         status = self._process.wait(SECONDS)
         assert status == 0, last_words(self.log)
         self._require_no_token_in_logs()
-        _require_gone(family)
+        require_gone(family)
         for port in self._ports():
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
         assert not (self.home / TOKEN).exists()
         assert not list((self.home / "keys").glob("up-*"))
+
+    def crash(self) -> None:
+        """End it as a crash would, and all that it has started."""
+        family = self.family(self._process.pid)
+        self._process.kill()
+        self._process.wait()
+        require_gone(family)
 
     def _require_no_token_in_logs(self) -> None:
         """Not one of ours, whatever was done to the stack: they all begin in the same way."""
@@ -328,7 +336,7 @@ async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.
     return answer if answer.is_success else None
 
 
-def _require_gone(family: set[int]) -> None:
+def require_gone(family: set[int]) -> None:
     """What was killed along with its parent may take a moment."""
     deadline = time.monotonic() + SECONDS
     while left := [row for row in running_processes() if row[0] in family]:

@@ -41,8 +41,13 @@ class StackBench:
 
     @asynccontextmanager
     async def up(self, **settings: str) -> AsyncIterator[None]:
-        """In a thread, since waiting for it must let the lines run."""
-        self.stack = await asyncio.to_thread(Stack, self.home / "up", **settings)
+        """
+        In a thread, since waiting for it must let the lines run.
+
+        Its processes are forks unless something is to be loaded before them, which is done for programs alone.
+        """
+        is_forked = "LD_PRELOAD" not in settings
+        self.stack = await asyncio.to_thread(Stack, self.home / "up", is_forked=is_forked, **settings)
         try:
             yield
         finally:

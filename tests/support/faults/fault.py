@@ -18,6 +18,7 @@ class Fault:
     :param lasts: seconds at most, apart from what it needs to be felt.
     :param outlived: whether others take over while it is there; if so, all is to go on before it ends.
     :param redis_loses: whether Redis may come back with less than it had, so that positions fall.
+    :param of_programs: whether what it does is felt by a program alone, and by none of its forks.
     :param missing: why this machine does not permit it; None if it does.
     """
 
@@ -26,4 +27,5 @@ class Fault:
     lasts: float = 1.0
     outlived: bool = False
     redis_loses: bool = False
+    of_programs: bool = False
     missing: Callable[[], str | None] = lambda: None

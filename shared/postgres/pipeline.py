@@ -8,16 +8,17 @@ second, takes twice as much of the processor.
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
-from itertools import count
+from itertools import count, zip_longest
 from typing import Any
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 Row = Sequence[Any]
@@ -34,45 +35,114 @@ class Pipeline:
         self._pgconn = connection.pgconn
         self._prepared = prepared
         self._transformer = Transformer(connection)
+        self._begun: list[bytes | None] | None = None
+        """What `begin` has sent besides, as `_send` says, until `attempt` receives it."""
+        self._hinted: list[bytes | None] | None = None
+        """The same of the hints of a batch whose end was not received yet."""
         self.turn = asyncio.Lock()
         """Held by who alone takes what comes on the connection."""
 
-    async def carry_out(self, *statements: Statement, hint: str = "") -> Sequence[Sequence[Row]]:
+    async def carry_out(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         """
         Carry out statements, and return the rows of each.
 
-        :param hint: SQL that is carried out behind them, and may fail.
         :raises psycopg.Error: of the first that failed; none behind it was carried out.
         """
-        async with self.turn:
-            return await self._carried_out(statements, hint)
+        rows, error = await self.attempt(*statements)
+        if error is not None:
+            raise error
+        return rows
 
-    async def _carried_out(self, statements: Sequence[Statement], hint: str) -> Sequence[Sequence[Row]]:
-        self._pgconn.enter_pipeline_mode()
-        try:
-            preparing = [each for sql, parameters in statements for each in self._send(sql, parameters)]
-            if hint:
-                self._pgconn.send_query_params(hint.encode(), None)
+    async def begin(self, *statements: Statement, more: Sequence[Statement]) -> Sequence[Sequence[Row]]:
+        """
+        Carry out statements, and return the rows of each, while further ones of the same batch are carried out.
+
+        That batch ends here: a transaction that idles behind it is one whose end the server can time, which it does not
+        do in the middle of a batch.
+
+        :param more: the rows of these come first of what `attempt` returns, which has to follow.
+        :raises psycopg.Error: of the first that failed; nothing is carried out any more on this connection.
+        """
+        async with self._in_turn():
+            sent = self._sent(statements)
+            self._pgconn.send_flush_request()
+            self._begun = self._sent(more)
             self._pgconn.pipeline_sync()
-            results = await _received(self._pgconn)
-        finally:
-            await self._leave_pipeline_mode()
-        if hint:
-            del results[len(preparing) :]
-        return self._rows_of(list(zip(preparing, results, strict=True)))
+            rows, error = self._outcome(sent, await _received(self._pgconn, most=len(sent)))
+            if error is not None:
+                raise error
+            return rows
 
-    def _rows_of(self, answered: Sequence[tuple[bytes | None, PGresult]]) -> Sequence[Sequence[Row]]:
-        """:param answered: each result with what it prepares, None if it has the rows of a statement."""
-        self._prepared.difference_update(name for name, result in answered if name and result.status not in _DONE)
-        for _, result in answered:
-            if result.status == ExecStatus.FATAL_ERROR:
-                raise error_from_result(result)
-        return [self._rows(result) for name, result in answered if name is None]
+    async def attempt(
+        self, *statements: Statement, hints: Sequence[Statement] = ()
+    ) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+        """
+        Carry out statements; return the rows of those before the first that failed, and its error.
+
+        Where something has failed that `begin` sent, these are carried out too: the first of them must be one that a
+        failed transaction refuses, as it does all but its end and what undoes it to a savepoint.
+
+        :param hints: carried out behind them; nobody waits for them, or hears of it if they fail.
+        :raises psycopg.Error: the connection is lost.
+        """
+        async with self._in_turn():
+            sent = self._sent(statements)
+            if hints:
+                self._pgconn.send_flush_request()
+            self._hinted = self._sent(hints)
+            self._pgconn.pipeline_sync()
+            begun, failed = await self._received_of_begun()
+            rows, error = self._outcome(sent, await _received(self._pgconn, most=len(sent)))
+            if not hints:
+                error = await self._catch_up() or error
+            return [*begun, *rows], failed or error
+
+    async def _received_of_begun(self) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+        begun, self._begun = self._begun, None
+        return ([], None) if begun is None else self._outcome(begun, await _received(self._pgconn))
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Go on with a batch, or begin one; the connection is closed if nobody can know what comes on it."""
+        async with self.turn:
+            try:
+                await self._catch_up()
+                if self._pgconn.pipeline_status == PipelineStatus.OFF:
+                    self._pgconn.enter_pipeline_mode()
+                yield
+            except BaseException:
+                await self.connection.close()
+                raise
+
+    def _outcome(
+        self, sent: Sequence[bytes | None], results: Sequence[PGresult]
+    ) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+        rows, error = [], None
+        for name, result in zip_longest(sent, results):  # the end of a batch has a result only if it fails
+            if result.status not in _DONE:
+                self._prepared.discard(name or b"")
+                error = error or error_from_result(result)
+            elif name is None:
+                rows.append(self._rows(result))
+        return rows, error
 
     async def roll_back(self) -> None:
-        """Undo what is not committed."""
+        """Undo what is not committed, once nothing is under way any more."""
+        await self._catch_up()
         if self._pgconn.transaction_status != TransactionStatus.IDLE:
             await self.connection.rollback()
+
+    async def _catch_up(self) -> psycopg.Error | None:
+        """Receive what is left of a batch; return the error of what was left, or of its end."""
+        if self._hinted is None:
+            return None
+        _, error = self._outcome(self._hinted, await _received(self._pgconn))
+        self._pgconn.exit_pipeline_mode()
+        self._hinted = None
+        return error
+
+    def _sent(self, statements: Sequence[Statement]) -> list[bytes | None]:
+        return [each for sql, parameters in statements for each in self._send(sql, parameters)]
 
     def _send(self, sql: str, parameters: Sequence[object]) -> Iterator[bytes | None]:
         """Send a statement; yield for each result to come what it prepares, None if it has the rows."""
@@ -95,24 +165,17 @@ class Pipeline:
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
-    async def _leave_pipeline_mode(self) -> None:
-        try:
-            if self._pgconn.status == ConnStatus.OK:
-                self._pgconn.exit_pipeline_mode()
-        except psycopg.OperationalError:  # it was cancelled, and results are left
-            await self.connection.close()
-
 
 _DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
-async def _received(pgconn: PGconn) -> list[PGresult]:
-    """Send what libpq holds, and receive the results up to the end of the batch."""
+async def _received(pgconn: PGconn, *, most: int | None = None) -> list[PGresult]:
+    """Send what libpq holds, and receive so many results, or those up to the end of the batch."""
     while pgconn.flush():
         await _ready(pgconn.socket, also_to_write=True)  # else both sides might wait until the other one reads
         pgconn.consume_input()
     results: list[PGresult] = []
-    while True:
+    while len(results) != most:
         while pgconn.is_busy():
             await _ready(pgconn.socket)
             pgconn.consume_input()
@@ -121,9 +184,10 @@ async def _received(pgconn: PGconn) -> list[PGresult]:
             if pgconn.status != ConnStatus.OK:
                 raise psycopg.OperationalError("the connection is lost")
         elif result.status == ExecStatus.PIPELINE_SYNC:
-            return results
+            break
         else:
             results.append(result)
+    return results
 
 
 async def _ready(file: int, *, also_to_write: bool = False) -> None:

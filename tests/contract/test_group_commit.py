@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
@@ -17,7 +17,8 @@ import pytest
 from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import RecordedEvent
-from shared.event_log.adapters.postgres import notification
+from shared.event_log.adapters.postgres import CHANNEL
+from shared.events.accounts import AccountRegistered
 from shared.ids import Ids, TimeOrderedIds
 from shared.postgres.connection import connected
 from shared.postgres.pipeline import Pipeline
@@ -25,7 +26,9 @@ from shared.problems import Refusal
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.examples import examples
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, until
+from tests.support.proxy import Cut, CuttingProxy
+from tests.support.sessions import append
 from tests.support.write_side import (
     ANDRE,
     WriteSide,
@@ -38,6 +41,7 @@ from tests.support.write_side import (
 )
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.adapters.postgres.command_log import CommandLog
+from write_side.adapters.postgres.connections.failures import is_certain
 from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
 from write_side.adapters.postgres.group_commit.group import CommandGroup, Member
 from write_side.adapters.postgres.group_commit.lanes import Lanes
@@ -52,6 +56,7 @@ from write_side.domain.errors import (
     EmailTaken,
     GroupNotFound,
     HandleTaken,
+    IdempotencyMismatch,
     MemberNotFound,
     OutcomeUnknown,
     StaleAggregate,
@@ -74,18 +79,18 @@ async def grouped(database_url) -> AsyncIterator[WriteSide]:
 def trips(monkeypatch) -> list[int]:
     """How many statements each round trip carried."""
     made: list[int] = []
-    trip, commit = PipelinedTransaction.trip, PipelinedTransaction.commit
+    trip, store = PipelinedTransaction.trip, PipelinedTransaction.store
 
     async def counted_trip(transaction, *statements):
         made.append(len(statements))
         return await trip(transaction, *statements)
 
-    async def counted_commit(transaction, *statements, position):
-        made.append(len(statements) + 1)
-        return await commit(transaction, *statements, position=position)
+    async def counted_store(transaction, *statements, claims, **more):
+        made.append(len(claims) + len(statements) + 1)
+        return await store(transaction, *statements, claims=claims, **more)
 
     monkeypatch.setattr(PipelinedTransaction, "trip", counted_trip)
-    monkeypatch.setattr(PipelinedTransaction, "commit", counted_commit)
+    monkeypatch.setattr(PipelinedTransaction, "store", counted_store)
     return made
 
 
@@ -99,14 +104,14 @@ def registrations(write_side: WriteSide, count: int, *, by: str = "p"):
 @pytest.mark.parametrize(
     ("command", "fields", "expected"),
     [
-        ("register-account", {"email": "b@example.org", "handle": "b", "display_name": "B"}, 2),
-        ("suspend-account", {"account": "@a"}, 3),
-        ("update-profile", {"account": "@a", "bio": "x"}, 4),
-        ("add-group-member", {"group": "g", "account": "@a"}, 5),
+        ("register-account", {"email": "b@example.org", "handle": "b", "display_name": "B"}, 1),
+        ("suspend-account", {"account": "@a"}, 2),
+        ("update-profile", {"account": "@a", "bio": "x"}, 3),
+        ("add-group-member", {"group": "g", "account": "@a"}, 4),
     ],
 )
 async def test_a_lone_command_makes_few_round_trips(grouped, trips, command, fields, expected):
-    """One for each look, one to write, one to commit; its key is claimed in the first of them."""
+    """One for each look, one to write and commit; its key is claimed in the first of them."""
     await register(grouped, "a")
     await create_groups(grouped, "g")
     trips.clear()
@@ -118,14 +123,22 @@ async def test_a_lone_command_makes_few_round_trips(grouped, trips, command, fie
 
 async def test_no_statement_reads_a_whole_table(grouped, monkeypatch):
     """Else a command would cost the more the more people there are."""
-    trip, plans = PipelinedTransaction.trip, []
+    trip, store, plans = PipelinedTransaction.trip, PipelinedTransaction.store, []
 
-    async def explained(transaction, *statements):
+    async def explain(transaction, statements):
         planned = [(f"explain {sql}", parameters) for sql, parameters in statements if " from " in sql]
         plans.extend(str(rows) for rows in await trip(transaction, *planned))
+
+    async def explained_trip(transaction, *statements):
+        await explain(transaction, statements)
         return await trip(transaction, *statements)
 
-    monkeypatch.setattr(PipelinedTransaction, "trip", explained)
+    async def explained_store(transaction, *statements, **more):
+        await explain(transaction, statements)
+        return await store(transaction, *statements, **more)
+
+    monkeypatch.setattr(PipelinedTransaction, "trip", explained_trip)
+    monkeypatch.setattr(PipelinedTransaction, "store", explained_store)
     await register(grouped, "a")
     await create_groups(grouped, "g")
     for name in ("add-group-member", "remove-group-member"):
@@ -142,7 +155,7 @@ async def test_commands_that_come_together_share_a_transaction(grouped, trips):
 
     answers = await asyncio.gather(*registrations(grouped, 50))
 
-    assert len(trips) == 2
+    assert len(trips) == 1
     assert sorted(answer.outcome.position for answer in answers) == list(range(4, 104, 2))
 
 
@@ -181,7 +194,7 @@ async def test_members_join_one_group_together(grouped, trips):
 
     await asyncio.gather(*(grouped.run("add-group-member", group="g", account=f"@{each}") for each in handles))
 
-    assert len(trips) == 5
+    assert len(trips) == 4
 
 
 async def test_one_conflict_costs_the_others_nothing(grouped, trips):
@@ -192,7 +205,7 @@ async def test_one_conflict_costs_the_others_nothing(grouped, trips):
     outcomes = await asyncio.gather(*registrations(grouped, 6), return_exceptions=True)
 
     assert [type(each) for each in outcomes] == [Answer, Answer, Answer, EmailTaken, Answer, Answer]
-    assert len(trips) == 4  # one to undo and to ask what is in conflict, one to write again
+    assert len(trips) == 3  # one to undo and to ask what is in conflict, one to write again
     assert len(await grouped.events()) == 12
     assert await grouped.units.outcome_of(context("register-account", key="p3")) is None
 
@@ -221,7 +234,7 @@ async def test_what_two_of_a_group_want_goes_to_the_first(grouped, trips):
     )
 
     assert [type(each) for each in (first, second, third)] == [Answer, HandleTaken, Answer]
-    assert len(trips) == 4
+    assert len(trips) == 3
 
 
 async def test_an_id_that_two_of_a_group_choose_is_the_first_ones(grouped):
@@ -259,9 +272,37 @@ async def test_a_group_waits_for_no_lock(grouped, database_url, trips, name, fie
 
         await asyncio.gather(grouped.run(name, account="@free", **fields), *registrations(grouped, 3))
 
-        assert len(trips) == 5
+        assert len(trips) == 4
         assert not waiting.done()
     assert (await waiting).outcome.version == 2
+
+
+async def test_a_member_that_another_transaction_holds_is_not_said_to_be_removed(grouped, database_url):
+    """An event would say so, of a row that stays."""
+    member = {"group": "g", "account": "@a"}
+    await register(grouped, "a")
+    await create_groups(grouped, "g")
+    await grouped.run("add-group-member", **member)
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("select * from memberships for update")
+        waiting = asyncio.create_task(grouped.run("remove-group-member", **member))
+
+        await asyncio.gather(*registrations(grouped, 3))
+
+        assert not waiting.done()
+    assert (await waiting).outcome.version == 2
+    with pytest.raises(MemberNotFound):
+        await grouped.run("remove-group-member", **member)
+
+
+async def test_a_command_that_lacks_one_of_its_events_is_not_committed(grouped, database_url):
+    """Though its last one is there, by which its outcome is found."""
+    with psycopg.connect(database_url) as elsewhere:
+        append(elsewhere)
+        [(chosen,)] = elsewhere.execute("select aggregate_id from event_log").fetchall()
+
+    with pytest.raises(AccountExists):
+        await grouped.run("register-account", account_id=str(chosen), **ANDRE)
 
 
 async def test_a_value_that_another_transaction_may_take_holds_nobody_up(grouped, database_url):
@@ -303,7 +344,7 @@ async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url, 
             async with asyncio.timeout(30):
                 await asyncio.gather(*registrations(grouped, 3))
             assert not waiting.done()
-            assert len(trips) == 4  # one to ask what was done under the key
+            assert len(trips) == 3  # one to ask what was done under the key
 
     assert (await waiting).replayed is False
 
@@ -327,20 +368,160 @@ async def test_a_request_that_is_cancelled_cancels_no_other(grouped, monkeypatch
     assert (await grouped.run("register-account", email="z@example.org", handle="z", display_name="Z")).outcome
 
 
-async def test_after_a_lost_commit_each_asks_by_its_own_key(grouped, monkeypatch):
-    commit = PipelinedTransaction.commit
+class Sent(NamedTuple):
+    """A command, and how it ends where a COMMIT of its group is lost that took effect, or did not."""
 
-    async def committed_and_lost(transaction, *statements, position):
-        monkeypatch.setattr(PipelinedTransaction, "commit", commit)
-        await commit(transaction, *statements, position=position)
-        raise OutcomeUnknown("planted")
+    name: str
+    key: str | None
+    fields: dict[str, str]
+    stored: Any
+    undone: Any
 
-    monkeypatch.setattr(PipelinedTransaction, "commit", committed_and_lost)
 
-    answers = await asyncio.gather(*registrations(grouped, 5))
+def by_handle(handle: str) -> dict[str, str]:
+    return {"handle": handle, "email": f"{handle}@example.org", "display_name": handle}
 
-    assert len({answer.outcome.id for answer in answers}) == 5
-    assert len(await grouped.events()) == 10
+
+NEW = [
+    Sent("register-account", "new", by_handle("new"), "done", Unavailable),
+    Sent("register-account", None, by_handle("keyless"), "done", Unavailable),
+]
+DONE_BEFORE = [
+    Sent("register-account", "old", ANDRE, "replayed", "replayed"),
+    Sent("register-account", "old", by_handle("another"), IdempotencyMismatch, IdempotencyMismatch),
+]
+REFUSED = [Sent("register-account", "refused", by_handle("taken"), EmailTaken, Unavailable)]
+LOOKING = [
+    Sent("suspend-account", "looks", {"account": "@nobody"}, AccountNotFound, AccountNotFound),
+    Sent("suspend-account", "changes", {"account": "@taken"}, "done", Unavailable),
+    Sent("update-profile", "changes nothing", {"account": "@andre.carson"}, "done", Unavailable),
+]
+
+
+@pytest.mark.parametrize("cut", Cut)
+@pytest.mark.parametrize("others", [[], REFUSED, LOOKING], ids=["all store at once", "one is refused", "some look"])
+async def test_a_lost_commit_is_answered_to_each_as_if_it_were_alone(database_url, monkeypatch, cut, others):
+    """Each asks by its own key; what was done under a key before is replayed, whatever becomes of the COMMIT."""
+    group = [*NEW, *DONE_BEFORE, *others]
+    is_stored = cut is not Cut.BEFORE and others is not REFUSED
+    async with cut_off(database_url, cut) as (proxy, grouped):
+        await register(grouped, "taken")
+        first = await grouped.run("register-account", key="old", **ANDRE)
+
+        async def send(each: Sent) -> Answer:  # from a process each, as requests with one key wait in theirs
+            return await grouped.run(each.name, key=each.key, by=grouped.another_executor(), **each.fields)
+
+        cut_next_commit(monkeypatch, proxy)
+        answers = await asyncio.gather(*map(send, group), return_exceptions=True)
+
+        assert list(map(how_it_ended, answers)) == [each.stored if is_stored else each.undone for each in group]
+        assert (answers[2].outcome, proxy.cuts) == (first.outcome, 1)
+        again = await send(NEW[0])
+        assert again.replayed is is_stored
+        assert not is_stored or again.outcome == answers[0].outcome
+        told = [each.event.handle for each in await grouped.events() if isinstance(each.event, AccountRegistered)]
+        assert sorted(told) == ["andre.carson", *(["keyless"] if is_stored else []), "new", "taken"]
+
+
+@asynccontextmanager
+async def cut_off(database_url: str, cut: Cut) -> AsyncIterator[tuple[CuttingProxy, WriteSide]]:
+    """Make a write side whose connections `cut_next_commit` may cut."""
+    proxy = CuttingProxy(database_url, cut=cut, share=0, seed=0)
+    async with proxy.running(), postgres_write_side(proxy.url, grouped=True) as grouped:
+        yield proxy, grouped
+
+
+def cut_next_commit(monkeypatch: pytest.MonkeyPatch, proxy: CuttingProxy) -> None:
+    attempt = Pipeline.attempt
+
+    async def cut_once(pipeline, *statements, **more):
+        if ("COMMIT", ()) in statements:
+            monkeypatch.setattr(Pipeline, "attempt", attempt)
+            proxy.share = 1
+        try:
+            return await attempt(pipeline, *statements, **more)
+        finally:
+            proxy.share = 0
+
+    monkeypatch.setattr(Pipeline, "attempt", cut_once)
+
+
+def how_it_ended(answer: Answer | BaseException) -> Any:
+    return ("replayed" if answer.replayed else "done") if isinstance(answer, Answer) else type(answer)
+
+
+async def test_a_key_is_held_before_commit_is_sent(grouped, database_url, monkeypatch):
+    """So that what asks whether a lost COMMIT took effect waits, and is not told no before the server hears of it."""
+    attempt, held = Pipeline.attempt, list[int]()
+    keys = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1262836051"
+
+    async def looked_before(pipeline, *statements, **more):
+        if ("COMMIT", ()) in statements:
+            async with connected(database_url, autocommit=True) as elsewhere:
+                held.extend(chain(*await (await elsewhere.execute(keys)).fetchall()))
+        return await attempt(pipeline, *statements, **more)
+
+    monkeypatch.setattr(Pipeline, "attempt", looked_before)
+
+    await register(grouped, "a")
+    await grouped.run("suspend-account", account="@a")
+
+    assert held == [1, 1]
+
+
+async def test_a_process_that_freezes_before_commit_holds_others_up_for_a_while(database_url, monkeypatch):
+    """The server ends its transaction: else nobody would ever read what is behind it in the log, or have its key."""
+    attempt, soon = Pipeline.attempt, TransactionLimits(idle_seconds=1)
+    held = "select from pg_locks where locktype = 'advisory'"
+
+    async def frozen(pipeline, *statements, **more):
+        if ("COMMIT", ()) in statements:
+            monkeypatch.setattr(Pipeline, "attempt", attempt)
+            with psycopg.connect(database_url, autocommit=True) as elsewhere:
+                assert elsewhere.execute(held).rowcount
+                await until(lambda: not elsewhere.execute(held).rowcount)
+        return await attempt(pipeline, *statements, **more)
+
+    async with postgres_write_side(database_url, grouped=True, limits=soon) as grouped:
+        monkeypatch.setattr(Pipeline, "attempt", frozen)
+
+        await register(grouped, "a")  # again
+
+        assert len(await grouped.events()) == 2
+
+
+async def test_what_fails_before_commit_is_sent_is_not_committed(database_url):
+    """Its transaction goes on, as that of anything that fails with COMMIT behind it."""
+    savepoint, undo, commit = ("savepoint s", ()), ("rollback to s", ()), ("COMMIT", ())
+    async with connected(database_url, autocommit=True) as connection:
+        pipeline = Pipeline(connection, prepared=set())
+        await pipeline.carry_out(("create temporary table stored (n integer)", ()))
+        insert = ("insert into stored values (%s)", (1,))
+        claimed = await pipeline.begin(
+            ("BEGIN", ()), ("select %s", (7,)), more=[savepoint, insert, ("select 1 / 0", ())]
+        )
+
+        rows, error = await pipeline.attempt(("select %s::text", ("decides",)), commit, hints=[("select %s", (3,))])
+
+        assert (claimed, rows, type(error)) == ([(), [(7,)]], [(), ()], psycopg.errors.DivisionByZero)
+        *_, decided, _ = await pipeline.carry_out(undo, insert, ("select %s::text", ("decides",)), commit)
+        assert decided == [("decides",)]
+        assert await pipeline.carry_out(("select n from stored", ())) == [[(1,)]]
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "at"),
+    [
+        (psycopg.errors.UniqueViolation, True, True),
+        (psycopg.errors.DeadlockDetected, True, True),
+        (psycopg.errors.AdminShutdown, True, False),  # it may have waited for a standby, and is stored here
+        (psycopg.errors.ProtocolViolation, False, False),  # as poolers say that they have lost the server
+        (psycopg.OperationalError, False, False),
+    ],
+)
+def test_nothing_is_said_of_a_commit_that_only_the_server_knows(error, before, at):
+    assert is_certain(error(), at_commit=False) is before
+    assert is_certain(error(), at_commit=True) is at
 
 
 async def test_readers_are_notified_of_what_they_have_not_read(grouped, database_url, monkeypatch):
@@ -357,7 +538,7 @@ async def test_readers_are_notified_of_what_they_have_not_read(grouped, database
         news, is_news = [], reader._is_news
         monkeypatch.setattr(reader, "_is_news", lambda position: is_news(position) and not news.append(position))
         async with connected(database_url, autocommit=True) as elsewhere:
-            await elsewhere.execute(notification(position=4))
+            await elsewhere.execute(f"notify {CHANNEL}, '4'")
         assert await reader.wait(seconds=SECONDS)
         assert news == [b"4"]
 
@@ -368,25 +549,25 @@ async def test_a_hint_that_fails_is_that_of_nobody(database_url, hint):
         await connection.execute("create table twice (n integer unique deferrable initially deferred)")
         pipeline = Pipeline(connection, prepared=set())
 
-        rows = await pipeline.carry_out(("BEGIN", ()), ("select %s", (7,)), ("COMMIT", ()), hint=hint)
+        rows, _ = await pipeline.attempt(("BEGIN", ()), ("select %s", (7,)), ("COMMIT", ()), hints=[(hint, ())])
 
         assert rows[1] == [(7,)]
         assert await pipeline.carry_out(("select count(*) from twice", ())) == [[(0,)]]
-        with pytest.raises(psycopg.errors.DivisionByZero):
-            await pipeline.carry_out(("select 1 / 0", ()), hint="select 2")
+        rows, error = await pipeline.attempt(("select %s", (7,)), ("select 1 / 0", ()), hints=[("select %s", (2,))])
+        assert (rows, type(error)) == ([[(7,)]], psycopg.errors.DivisionByZero)
 
 
 async def test_a_defect_of_one_is_its_own(grouped, monkeypatch):
     """A group that fails is halved until the one that cannot be stored is alone."""
-    trip, tried = PipelinedTransaction.trip, []
+    store, tried = PipelinedTransaction.store, []
 
-    async def fail(transaction, *statements):
+    async def fail(transaction, *statements, **more):
         if any("p2@example.org" in str(parameters) for sql, parameters in statements if "insert into accounts" in sql):
             tried.append(len(statements))
             raise RuntimeError("planted")
-        return await trip(transaction, *statements)
+        return await store(transaction, *statements, **more)
 
-    monkeypatch.setattr(PipelinedTransaction, "trip", fail)
+    monkeypatch.setattr(PipelinedTransaction, "store", fail)
 
     outcomes = await asyncio.gather(*registrations(grouped, 8), return_exceptions=True)
 
@@ -512,19 +693,34 @@ async def test_a_line_that_looked_before_the_line_ahead_took_effect_runs_again(g
         await adding
 
 
+@pytest.mark.parametrize("cut", Cut)
+async def test_lines_of_a_lost_commit_are_answered_each_for_itself(database_url, monkeypatch, cut):
+    """One that was done before is replayed; none of them if the first says that nothing is stored."""
+    lines = [{**line, "idempotency_key": line["handle"]} for line in registering("a", "old", "b", "c")]
+    async with cut_off(database_url, cut) as (proxy, grouped):
+        await answers_of(grouped, lines[1:2])
+        cut_next_commit(monkeypatch, proxy)
+
+        answers = await answers_of(grouped, lines)
+
+        replayed = [None] * 4 if cut is Cut.BEFORE else [False, True, False, False]
+        assert [answer.get("replayed") for answer in answers] == replayed
+        assert len(await grouped.events()) == 2 + 2 * replayed.count(False)
+
+
 async def test_lines_that_shared_a_lost_commit_say_that_they_may_have_taken_effect(grouped, monkeypatch):
     """They did, together with the one before them, and must not be said to have not been tried."""
-    commit = PipelinedTransaction.commit
+    store = PipelinedTransaction.store
 
-    async def lost(transaction, *statements, position):
-        await commit(transaction, *statements, position=position)
+    async def lost(transaction, *statements, **more):
+        await store(transaction, *statements, **more)
         monkeypatch.setattr(grouped.units, "outcome_of", away)
         raise OutcomeUnknown("planted")
 
     async def away(_):
         raise Unavailable("planted")
 
-    monkeypatch.setattr(PipelinedTransaction, "commit", lost)
+    monkeypatch.setattr(PipelinedTransaction, "store", lost)
 
     answers = await answers_of(grouped, registering("a", "b", "c"))
 
@@ -534,10 +730,7 @@ async def test_lines_that_shared_a_lost_commit_say_that_they_may_have_taken_effe
 
 
 def registering(*handles: str) -> list[dict[str, Any]]:
-    return [
-        {"command": "register-account", "handle": each, "email": f"{each}@example.org", "display_name": each}
-        for each in handles
-    ]
+    return [{"command": "register-account", **by_handle(each)} for each in handles]
 
 
 HANDLES = ["a", "b", "c"]
@@ -614,22 +807,22 @@ async def test_what_is_stored_lets_those_behind_it_go_on(grouped):
 
 async def test_lines_get_ready_while_those_before_them_are_stored(grouped, monkeypatch, trips):
     """One transaction is as full as the one before it, and begins once that has ended."""
-    count, ids, commit, stored = 200, CountedIds(), PipelinedTransaction.commit, []
+    count, ids, store, stored = 200, CountedIds(), PipelinedTransaction.store, []
 
     async def held_up(transaction, *statements, **more):
         stored.append(min(count, MOST_AT_ONCE * (len(stored) + 1)))
         async with asyncio.timeout(SECONDS):
             await ids.reached(min(count, stored[-1] + MOST_AT_ONCE))
-        await commit(transaction, *statements, **more)
+        return await store(transaction, *statements, **more)
 
-    monkeypatch.setattr(PipelinedTransaction, "commit", held_up)
+    monkeypatch.setattr(PipelinedTransaction, "store", held_up)
 
     lines = [{**line, "idempotency_key": line["handle"]} for line in registering(*(f"p{n}" for n in range(count)))]
     answers = await answers_of(grouped, lines, ids)
 
     assert [answer["status"] for answer in answers] == [200] * count
     assert stored == [64, 128, 192, 200]
-    assert trips[1:] == [7, 1] * len(stored)
+    assert trips[1:] == [7] * len(stored)
 
 
 class CountedIds(TimeOrderedIds):

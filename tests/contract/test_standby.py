@@ -18,6 +18,7 @@ from shared.event_log import EventLogUnsound
 from shared.event_log.adapters.postgres import EventLogLimits, PostgresEventLog
 from shared.event_log.adapters.standby import Standby, StandbyLimits
 from shared.postgres.connection import connected
+from shared.postgres.pipeline import Pipeline
 from tests.support.databases import Databases
 from tests.support.faults.processes import frozen
 from tests.support.patience import wait_until
@@ -159,6 +160,35 @@ async def test_what_no_standby_has_is_not_answered(primary, own_database, receiv
             answer = await write_side.run("register-account", key="k", **ANDRE)
         assert answer.replayed
         assert len(await write_side.events()) == 2
+
+
+async def test_an_answer_waits_for_no_notification(primary, own_database, receiver):
+    """
+    NOTIFY takes a lock of all databases: the commit of another program holds it while it waits for its standby.
+
+    What comes next on the connection hears nothing of a notification that was given up.
+    """
+    async with connected(own_database, autocommit=True) as ours, connected(own_database, autocommit=True) as theirs:
+        await ours.execute("set synchronous_commit = local")
+        with synchronous(primary) as connection, frozen({receiver}):
+            held = asyncio.create_task(theirs.execute("begin; create table held (); notify others; commit"))
+            await until(lambda: _waits_for_standby(connection))
+
+            pipeline = Pipeline(ours, prepared=set())
+            statements = ("BEGIN", ()), ("create table ours ()", ()), ("COMMIT", ())
+            _, error = await pipeline.attempt(*statements, hints=[("notify others", ())])
+
+            assert error is None
+            await until(lambda: _waits_to_notify(connection))
+            connection.execute("select pg_cancel_backend(%s)", (ours.info.backend_pid,))
+            assert await pipeline.carry_out(("select 1", ())) == [[(1,)]]
+            assert not held.done()
+        await held
+
+
+async def _waits_to_notify(connection):
+    waits = "select pid from pg_locks where locktype = 'object' and classid = 'pg_database'::regclass and not granted"
+    return connection.execute(waits).fetchone()
 
 
 def log_on(primary, standby, *, seconds=60.0, **limits):

@@ -39,12 +39,13 @@ async def test_a_lost_commit_is_answered_with_what_became_of_it(stack, cutting, 
     Never a conflict with one's own success, never an error for what was stored, and nothing twice.
     """
     url, proxy = cutting
-    proxy.when, proxy.cuts = cut, 0
-    load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, pause=0)
+    proxy.when, proxy.cuts, proxy.undone = cut, 0, 0
+    load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, repeated=0.5, pause=0)
     async with load.running():
         await load.grown(by=COMMANDS)
         await until(lambda: proxy.cuts > CUTS)
 
-    assert set(load.troubles) == ({"/problems/storage-unavailable"} if cut is Cut.BEFORE else set())
-    assert cut is not Cut.BEFORE or load.troubles.total() >= proxy.cuts
+    assert set(load.troubles) == ({"/problems/storage-unavailable"} if proxy.undone else set())
+    assert load.troubles.total() >= proxy.undone
+    assert (proxy.undone == proxy.cuts) is (cut is Cut.BEFORE)
     await assert_all_is_right(stack, load)

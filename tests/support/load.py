@@ -34,10 +34,6 @@ EVERYTHING: Mapping[str, int] = {
 }
 """What clients send, by how often: what some of it needs, they make first."""
 
-REPEATED = 0.03
-"""The share of accepted commands that are sent once more under their key."""
-
-
 AT_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """When commands are carried out is the server's to say."""
 
@@ -116,6 +112,7 @@ class Load:
     Some commands must be refused. What is answered against the contract is kept in `false`.
 
     :param keyed: the share of commands that are sent with an Idempotency-Key.
+    :param repeated: the share of those of them that were accepted which are sent once more under their key.
     """
 
     write_url: str
@@ -126,6 +123,7 @@ class Load:
     """At most, by all clients together."""
     kinds: Mapping[str, int] = field(default_factory=lambda: CHANGES)
     keyed: float = 1.0
+    repeated: float = 0.03
     pause: float = 0.2
     patience: float = 0.05
     """Seconds between two tries of one client: shorter than Retry-After says, so that tests are short."""
@@ -272,7 +270,7 @@ class Load:
             return await self._final(command, body, headers, hand.client)
         headers["Idempotency-Key"] = name
         first = await self._final(command, body, headers, hand.client)
-        if first.status_code == 200 and hand.choose.random() < REPEATED:
+        if first.status_code == 200 and hand.choose.random() < self.repeated:
             again = await self._final(command, body, headers, hand.client)
             same = again.status_code == 200 and again.json() == first.json()
             self._is_as_promised(again, same and "Idempotency-Replayed" in again.headers)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ _COMMIT = b"COMMIT\x00"
 As psycopg sends it, in a simple query or behind other statements of a pipeline, and as the server answers it
 (PostgreSQL documentation, "Message Formats").
 """
+_IS_OVER = re.compile(_COMMIT + rb"|Z\x00\x00\x00\x05[EI]")
+"""Either that, or the server is ready for more, in a transaction that has failed or in none: there is no COMMIT."""
 
 _CHUNK = 65_536
 _LATE_SECONDS = 0.3
@@ -134,7 +137,11 @@ class Cut(Enum):
 
 
 class CuttingProxy(Proxy):
-    """Stands between clients and their PostgreSQL; `cuts` counts the commits it has hit."""
+    """
+    Stands between clients and their PostgreSQL.
+
+    `cuts` counts the commits it has hit, and `undone` those of them of which nothing is stored.
+    """
 
     def __init__(self, database_url: str, *, cut: Cut, share: float, seed: int) -> None:
         """:param share: of the commits that are to be hit; the first of each connection, its preparation, never is."""
@@ -143,6 +150,7 @@ class CuttingProxy(Proxy):
         self.share = share
         self._choose = random.Random(seed)
         self.cuts = 0
+        self.undone = 0
 
     async def _to_server(self, link: Link, answers: asyncio.Task[None]) -> None:
         first = True
@@ -159,6 +167,7 @@ class CuttingProxy(Proxy):
 
     async def _break(self, link: Link, said: bytes) -> None:
         if self.when is Cut.BEFORE:
+            self.undone += 1
             link.client.transport.abort()
             return
         if self.when is Cut.LATE:
@@ -166,6 +175,7 @@ class CuttingProxy(Proxy):
             await asyncio.sleep(_LATE_SECONDS)
         link.server.write(said)
         answer = b""
-        while _COMMIT not in answer and (more := await link.server_says.read(_CHUNK)):
+        while not _IS_OVER.search(answer) and (more := await link.server_says.read(_CHUNK)):
             answer += more
+        self.undone += _COMMIT not in answer
         link.client.transport.abort()

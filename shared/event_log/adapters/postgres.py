@@ -36,9 +36,8 @@ CHANNEL = "muster_events"
 """What the write side notifies after a commit; only a hint, so nothing is lost with it."""
 
 
-def notification(*, position: int) -> str:
-    """Return the SQL by which readers are notified that an event at a position was committed."""
-    return f"notify {CHANNEL}, '{position}'"
+NOTIFY_LAST: Statement = ("select pg_notify(%s, currval('event_log_position_seq')::text)", (CHANNEL,))
+"""Notifies readers of the last position that the session has drawn, once it is committed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ _FIND = f"""
     select subject, key, fingerprint, outcome_id, outcome_version, outcome_position
       from command_log where {_THESE}"""  # noqa: S608
 _RELEASE = f"delete from command_log where {_THESE}"  # noqa: S608
-_FILL = """
+FILL = """
     update command_log c set outcome_id = r.id, outcome_version = r.version, outcome_position = e.position
       from json_to_recordset(%s::json)
            as r(subject text, key text, id uuid, version integer, aggregate text, last uuid, at integer)
@@ -121,7 +121,7 @@ class CommandLog:
             }
             for context, of, (aggregate, aggregate_id, version) in ends
         ]
-        return _FILL, (as_json(rows),)
+        return FILL, (as_json(rows),)
 
     def release(self, contexts: Sequence[CommandContext]) -> Statement:
         """Give up keys that were claimed in this transaction."""

@@ -99,9 +99,9 @@ class Rows(Generic[A]):
     @cached_property
     def insert(self) -> str:
         """
-        Insert rows; return the ids of those that were not in conflict with another.
+        Insert rows but those that are in conflict with another.
 
-        A row whose owner could not be inserted before it is left out too.
+        One whose owner could not be inserted before it is left out too.
         """
         owners = [
             f"exists (select from {key.column.table.name} o where o.{key.column.name} = r.{column.name})"
@@ -111,29 +111,29 @@ class Rows(Generic[A]):
         where = f" where {' and '.join(owners)}" if owners else ""
         return (
             f"insert into {self._table.name} ({self._listed})"  # noqa: S608
-            f" select {self._listed} from {recordset(self._columns)}{where} on conflict do nothing returning id"
+            f" select {self._listed} from {recordset(self._columns)}{where} on conflict do nothing"
         )
 
     @cached_property
     def update(self) -> str:
         """
-        Update rows; return the ids of those that still have the stored version, and take nothing from others.
+        Update rows that still have the stored version, and take nothing from others.
 
-        A row that another transaction holds is left out.
+        One that another transaction holds is left out.
         """
         values = ", ".join(f"{name} = r.{name}" for name in self._names if name != "id")
         free = "".join(f" and not {_taken(self._table, constraint)}" for constraint in self._unique)
         return (
             f"{self._mine(self._columns, free)} update {self._table.name} t set {values}"  # noqa: S608
-            " from mine r where t.id = r.id returning t.id"
+            " from mine r where t.id = r.id"
         )
 
     @cached_property
     def delete(self) -> str:
-        """Delete rows; return the ids of those that have the stored version, and that no other transaction holds."""
+        """Delete rows that have the stored version, and that no other transaction holds."""
         return (
             f"{self._mine([self._table.c.id])} delete from {self._table.name} t using mine r"  # noqa: S608
-            " where t.id = r.id returning t.id"
+            " where t.id = r.id"
         )
 
     def _mine(self, columns: Iterable[Column[Any]], free: str = "") -> str:

@@ -71,7 +71,12 @@ def _cause(error: DBAPIError | psycopg.Error) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
 
 
-def is_certain(error: DBAPIError | psycopg.Error) -> bool:
-    """Whether an error at COMMIT is the server's own word that it rolled back, and not a lost connection."""
+def is_certain(error: DBAPIError | psycopg.Error, *, at_commit: bool = True) -> bool:
+    """
+    Whether an error is the server's own word that COMMIT does not take effect, and not a lost connection.
+
+    :param at_commit: COMMIT itself failed, and not what was sent in front of it. Then a server that stops may have
+        committed; before, only libpq or a pooler that has lost its server leaves it open.
+    """
     state = getattr(_cause(error), "sqlstate", None) or ""
-    return state[:2] in {"23", "40"}
+    return state[:2] in {"23", "40"} if at_commit else state[:2] not in {"", "08"}

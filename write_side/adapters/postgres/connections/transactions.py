@@ -15,7 +15,6 @@ from sqlalchemy.util import await_only
 
 from shared.errors import Unavailable
 from shared.event_log import EventLogUnsound
-from shared.event_log.adapters.postgres import notification
 from shared.event_log.preconditions import NO_EVENT_LOG, PRECONDITIONS, require_all
 from shared.postgres.arguments import POSTGRES_LIMITS, PostgresLimits, connect_arguments
 from shared.postgres.kept_session import KeptSession
@@ -35,7 +34,8 @@ class TransactionLimits:
     :param connections: for transactions of single commands.
     :param lanes: connections for transactions that commands share: while one waits for the disk, the next is under way.
     :param most: commands that share a transaction.
-    :param lock_seconds: for which their writes wait for another transaction, which takes the same unique value.
+    :param lock_seconds: for which their writes wait for another transaction, which takes the same unique value, and
+        NOTIFY for one that holds its lock.
     :param pool_seconds: for which a transaction waits for its connection.
     :param seconds: of a transaction, after which its connection is terminated: a server that hangs counts as lost.
     :param idle_seconds: after which the server ends a transaction whose process says nothing any more.
@@ -128,6 +128,7 @@ class PostgresTransactions:
         self._engine = engine
         self._seconds = limits.seconds
         self._pool_seconds = limits.pool_seconds
+        self._lock_timeout: Statement = (f"set lock_timeout = '{limits.lock_seconds * 1000:.0f}ms'", ())
         self._places = asyncio.Semaphore(limits.connections)
         self._pipelines: list[KeptSession[Pipeline]] = []
         """Those that no transaction has. Each keeps its connection: the pool would take long over a lone command."""
@@ -139,25 +140,26 @@ class PostgresTransactions:
         try:
             async with kept.lent() as pipeline:
                 with answered_within(pipeline.connection, seconds=self._seconds):
-                    yield PipelinedTransaction(pipeline)
-                    await pipeline.roll_back()
+                    yield (transaction := PipelinedTransaction(pipeline))
+                    if not transaction.is_stored:
+                        await pipeline.roll_back()
         finally:
             self._pipelines.append(kept)
 
     @asynccontextmanager
     async def _pipeline(self) -> AsyncIterator[Pipeline]:
-        """Take a connection out of the pool."""
+        """Take a connection out of the pool, for good: nothing waits on it for long."""
         with translated():
             connection = await self._engine.connect()
-        pooled = await connection.get_raw_connection()
-        line: Any = pooled.driver_connection
-        prepared: set[bytes] = pooled.info.setdefault("prepared", set())
+        line: Any = (await connection.get_raw_connection()).driver_connection
+        pipeline = Pipeline(line, prepared=set())
         try:
-            yield Pipeline(line, prepared=prepared)
+            with translated():
+                await pipeline.carry_out(self._lock_timeout)
+            yield pipeline
         finally:
-            if line.closed:
-                await connection.invalidate()
-            await connection.close()  # the pool rolls back
+            await connection.invalidate()
+            await connection.close()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -223,6 +225,7 @@ class PipelinedTransaction:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._ahead = [_BEGIN]
+        self.is_stored = False
 
     async def trip(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         """Send statements together; return the rows of each."""
@@ -230,19 +233,46 @@ class PipelinedTransaction:
         with translated():
             return (await self._pipeline.carry_out(*ahead, *statements))[len(ahead) :]
 
-    async def commit(self, *statements: Statement, position: int) -> None:
+    async def store(
+        self,
+        *statements: Statement,
+        claims: Sequence[Statement] = (),
+        keys: int = 0,
+        hints: Sequence[Statement] = (),
+    ) -> Sequence[Sequence[Row]]:
         """
-        Send the last statements and COMMIT together, and behind it a notification of what was appended.
+        Send statements and COMMIT together, and return their rows; what divides by zero has none, nor is it committed.
 
-        That is a transaction of its own: NOTIFY takes a lock that would make all commits of the cluster queue.
+        Then the transaction goes on behind ROLLBACK TO SAVEPOINT, as it does where a key is not claimed.
 
-        :param position: of the last event.
-        :raises OutcomeUnknown: the answer was lost.
+        :param statements: the last one, which decides, goes with COMMIT.
+        :param claims: statements that claim keys; their rows come first. While the others are carried out, COMMIT
+            follows once all keys are claimed: what asks by a key whether a lost COMMIT took effect waits for its
+            holder, and finds nothing that another one did before.
+        :param keys: how many are to be claimed: as many rows.
+        :param hints: carried out behind COMMIT, and not waited for. NOTIFY is a transaction of its own: it takes a lock
+            that would make all commits of the cluster queue.
+        :raises OutcomeUnknown: the answer to COMMIT was lost.
         """
-        try:
-            await self._pipeline.carry_out(*statements, _COMMIT, hint=notification(position=position))
-        except psycopg.Error as error:
-            if not is_certain(error):
-                raise OutcomeUnknown(type(error).__name__) from error
+        claimed: Sequence[Sequence[Row]] = ()
+        behind = statements
+        if claims:
+            ahead, self._ahead = self._ahead, []
             with translated():
-                raise
+                claimed = (await self._pipeline.begin(*ahead, *claims, more=statements[:-1]))[len(ahead) :]
+            if sum(map(len, claimed)) < keys:
+                return claimed
+            behind = statements[-1:]
+        try:
+            rows, error = await self._pipeline.attempt(*behind, _COMMIT, hints=hints)
+        except psycopg.Error as lost:
+            raise OutcomeUnknown(type(lost).__name__) from lost
+        if error is None:
+            self.is_stored = True
+            return [*claimed, *rows[:-1]]
+        if isinstance(error, psycopg.errors.DivisionByZero):
+            return [*claimed, *rows]
+        if not is_certain(error, at_commit=len(rows) == len(statements)):
+            raise OutcomeUnknown(type(error).__name__) from error
+        with translated():
+            raise error

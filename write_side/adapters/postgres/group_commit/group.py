@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from prometheus_client import Histogram
 
 from shared.errors import Unavailable
+from shared.event_log.adapters.postgres import NOTIFY_LAST
 from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.command_log import FINGERPRINT_KEY, CommandLog, key_of
 from write_side.adapters.postgres.connections.transactions import PipelinedTransaction, TransactionLimits
@@ -21,7 +22,6 @@ from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, Place
 _SIZES = Histogram(
     "muster_group_commands", "Commands that shared a transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
-_LOCK_TIMEOUT = "select set_config('lock_timeout', %s, true)"
 _BEFORE_WRITES: Statement = ("savepoint before_writes", ())
 _UNDO_WRITES: Statement = ("rollback to savepoint before_writes", ())
 
@@ -100,11 +100,12 @@ class CommandGroup:
         self.windows = frozenset(place.window for place in places if place is not None)
         """Those whose other commands have to wait until this transaction is over."""
         self._patience = limits.seconds
-        self._lock_timeout: Statement = (_LOCK_TIMEOUT, (f"{limits.lock_seconds * 1000:.0f}ms",))
         self._command_log = command_log
         self._again = again
         self._holds: Holds[Member] = Holds()
         self._replayed: set[Member] = set()
+        self._owners: Sequence[Member] = ()
+        self._others: Sequence[Member] = ()
         self._moved = asyncio.Event()
         self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         for member in members:
@@ -125,7 +126,9 @@ class CommandGroup:
         await asyncio.shield(self._over)
 
     def end(self, error: Exception | None) -> None:
-        """Tell all that still ask for something that the transaction is over."""
+        """Tell all that still ask for something that the transaction is over, if it was not before."""
+        if self._over.done():
+            return
         self._over.set_result(error)
         for member in self._members:
             if member.request is not None:
@@ -160,21 +163,30 @@ class CommandGroup:
 
     async def _trip(self, *statements: Statement) -> Sequence[Sequence[Row]]:
         """Send statements; the keys of all are claimed in front of the first."""
-        if not (members := self._keyless):
-            return await self._transaction.trip(*statements)
-        if self._command_log.fingerprint_key is None:
+        claims = await self._claims()
+        return self._claimed(await self._transaction.trip(*claims, *statements))
+
+    async def _claims(self) -> Sequence[Statement]:
+        """Return what claims the keys of those that have none yet."""
+        if self._keyless and self._command_log.fingerprint_key is None:
             [[[self._command_log.fingerprint_key]]] = await self._transaction.trip(FINGERPRINT_KEY)
-        claim = self._command_log.claim([member.context for member in members], waiting=False)
-        _, claimed, *results = await self._transaction.trip(self._lock_timeout, claim, *statements)
+        contexts = [member.context for member in self._keyless]
+        return [self._command_log.claim(contexts, waiting=False)] if contexts else []
+
+    def _claimed(self, results: Sequence[Sequence[Row]]) -> Sequence[Sequence[Row]]:
+        """Take up which keys were claimed, if any were to be; return the other results."""
+        if not (members := self._keyless):
+            return results
+        claimed, *others = results
         keys = {(subject, key) for subject, key in claimed}
         self._owners = [member for member in members if key_of(member.context) in keys]
         self._others = [member for member in members if key_of(member.context) not in keys]
         self._keyless = []
-        return results
+        return others
 
     async def _turn_away(self, *undo: Statement) -> None:
         """Tell those whose keys are not free what was done under them; where it is not known yet, they wait alone."""
-        members, self._others = self._others, []
+        members, self._others = self._others, ()
         if not members:
             return
         find = self._command_log.find([member.context for member in members])
@@ -209,26 +221,47 @@ class CommandGroup:
         return aggregate
 
     async def _commit(self, requests: Mapping[Member, LookRequest | CommitRequest]) -> None:
-        """Store what the members commit, and give up the keys of all others."""
-        commits = {
+        """Store what is in no conflict, and refuse the rest, so that one conflict does not cost all."""
+        commits: Mapping[Member, CommitRequest] = {
             member: each
             for member, each in requests.items()
             if isinstance(each, CommitRequest) and self._may(member, each)
         }
-        if not (outcomes := await self._write(commits)):
-            return
-        await self._transaction.commit(
-            *self._release(outcomes), position=max(each.position for each in outcomes.values())
+        while commits := self._in_order(commits):
+            writes = Writes({member: (member.context, commit) for member, commit in commits.items()}, self._command_log)
+            if await self._is_stored(writes, commits):
+                self._take_up(writes.outcomes())
+                return
+            if self._others:  # they wrote under keys that are not theirs
+                await self._turn_away(_UNDO_WRITES)
+            else:
+                await self._refuse(writes.refused())
+            commits = {member: commit for member, commit in commits.items() if member.request is commit}
+
+    async def _is_stored(self, writes: Writes[Member], commits: Collection[Member]) -> bool:
+        """Send all writes and COMMIT, and give up the keys of those that do not write."""
+        self._keyless = [member for member in self._keyless if member in commits]
+        claims = await self._claims()
+        others = [member.context for member in self._owners if member not in commits]
+        release = [self._command_log.release(others)] if others else []
+        results = await self._transaction.store(
+            *release,
+            _BEFORE_WRITES,
+            *writes.statements(),
+            claims=claims,
+            keys=len(self._keyless),
+            hints=[NOTIFY_LAST] if writes.events else [],
         )
+        writes.take(self._claimed(results), is_stored=self._transaction.is_stored)
+        return self._transaction.is_stored
+
+    def _take_up(self, outcomes: Mapping[Member, Outcome]) -> None:
+        """Answer those whose commands are stored; the transaction is over."""
         for window, number in self._reaches.items():
             window.next = max(window.next, number)
         for member, outcome in outcomes.items():
             member.take(outcome)
-
-    def _release(self, kept: Collection[Member]) -> Sequence[Statement]:
-        """Give up the keys of all but these."""
-        others = [member.context for member in self._owners if member not in kept]
-        return [self._command_log.release(others)] if others else []
+        self.end(None)
 
     def _may(self, member: Member, commit: CommitRequest) -> bool:
         """Claim what a member stores; have it run again where another one stores that, or takes its unique value."""
@@ -238,24 +271,10 @@ class CommandGroup:
                 return False
         return True
 
-    async def _write(self, commits: Mapping[Member, CommitRequest]) -> Mapping[Member, Outcome]:
-        """Store what is in no conflict, and refuse the rest, so that one conflict does not cost all."""
-        while commits := self._in_order(commits):
-            writes = Writes({member: (member.context, commit) for member, commit in commits.items()}, self._command_log)
-            _, *results = await self._trip(_BEFORE_WRITES, *writes.statements())
-            writes.take(results)
-            refused = writes.refused()
-            if self._others:  # they wrote under keys that are not theirs
-                await self._turn_away(_UNDO_WRITES)
-            elif refused:
-                await self._refuse(refused)
-            else:
-                return writes.outcomes()
-            commits = {member: commit for member, commit in commits.items() if member.request is commit}
-        return {}
-
     async def _refuse(self, refused: Mapping[Member, Change]) -> None:
         """Undo all writes, and tell some members what theirs are in conflict with."""
+        if not refused:
+            raise AssertionError("all is stored, and yet not committed")
         _, *answers = await self._transaction.trip(_UNDO_WRITES, *clashes(refused.values()))
         for (member, change), rows in zip(refused.items(), answers, strict=True):
             member.take(refusal(change, rows) or self._again())

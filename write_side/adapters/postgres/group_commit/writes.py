@@ -5,18 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from shared.postgres.pipeline import Row, Statement
-from write_side.adapters.postgres.command_log import CommandLog, Key, key_of, last_event
+from write_side.adapters.postgres.command_log import FILL, CommandLog, Key, key_of, last_event
 from write_side.adapters.postgres.connections.failures import refusal_by
 from write_side.adapters.postgres.group_commit.requests import ROWS, Change, CommitRequest
 from write_side.adapters.postgres.mapping import TABLES
 from write_side.adapters.postgres.rows import as_json, recordset
 from write_side.adapters.postgres.tables import event_log
 from write_side.adapters.postgres.unit_of_work import event_rows
-from write_side.domain.account import Account
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import StaleAggregate
-from write_side.domain.group import Group
-from write_side.domain.profile import Profile
 from write_side.ports import CommandContext, Outcome
 
 M = TypeVar("M")
@@ -24,17 +21,26 @@ M = TypeVar("M")
 _COLUMNS = [column for column in event_log.columns if column.name != "position"]
 _LISTED = ", ".join(column.name for column in _COLUMNS)
 _IS_STORED = " ".join(
-    f"when '{kind.kind}' then exists"
-    f" (select from {TABLES[kind].name} o where o.id = r.aggregate_id and o.version >= r.version)"
-    for kind in (Account, Profile, Group)
+    f"when '{kind.kind}' then exists (select from {TABLES[kind].name} o"
+    " where o.id = r.aggregate_id and (o.version >= r.version or not r.stays)) = r.stays"
+    for kind in ROWS
 )
+_APPENDED = "muster.appended"
 # Ordered, so that the positions of one command follow the order in which its events happened; and only for what was
-# stored, so that a value that is taken draws none. A membership may be gone by then: it is compared afterwards.
+# stored, so that a value that is taken draws none.
 _APPEND = f"""
-    insert into event_log ({_LISTED}) select {_LISTED} from {recordset(_COLUMNS, "n integer")}
-     where case aggregate {_IS_STORED} else true end order by n
-    on conflict (aggregate, aggregate_id, version) do nothing
-    returning aggregate, aggregate_id, version"""  # noqa: S608
+    with appended as (
+        insert into event_log ({_LISTED}) select {_LISTED} from {recordset(_COLUMNS, "n integer", "stays boolean")}
+         where case aggregate {_IS_STORED} end order by n
+        on conflict (aggregate, aggregate_id, version) do nothing
+        returning aggregate, aggregate_id, version)
+    select *, (select set_config('{_APPENDED}', count(*)::text, true) from appended) from appended"""  # noqa: S608
+# Divides by zero unless all outcomes are kept, and as many events were appended.
+_FILL_ALL = f"""
+    with filled as ({FILL})
+    select filled.*, 1 / ((select count(*) from filled) = %s
+                          and coalesce(current_setting('{_APPENDED}', true), '') = %s)::integer
+      from (values (1)) as one left join filled on true"""  # noqa: S608
 
 _ORDER = [(what, kind) for what in ("delete", "insert", "update") for kind in ROWS]
 
@@ -46,32 +52,30 @@ class Writes(Generic[M]):
         self._members = members
         self._command_log = command_log
         self._rows: dict[tuple[str, type[Aggregate]], list[Mapping[str, Any]]] = defaultdict(list)
-        for _, commit in members.values():
+        self.events: list[Mapping[str, Any]] = []
+        for context, commit in members.values():
             for change in commit.changes:
                 self._rows[change.what, change.kind].append(change.row)
-        self._kinds = [each for each in _ORDER if each in self._rows]
+                for row in event_rows(change.aggregate, context):
+                    self.events.append({**row, "n": len(self.events), "stays": change.what != "delete"})
 
     def statements(self) -> Iterator[Statement]:
-        """Yield statements whose rows `take` understands: rows first, then the events, then the outcomes."""
-        for what, kind in self._kinds:
+        """Yield statements for `PipelinedTransaction.store`: rows first, then the events, then the outcomes."""
+        for what, kind in (each for each in _ORDER if each in self._rows):
             yield getattr(ROWS[kind], what), (as_json(self._rows[what, kind]),)
-        yield _APPEND, (as_json([{**row, "n": n} for n, row in enumerate(self._events())]),)
-        yield self._command_log.fill(
+        if self.events:
+            yield _APPEND, (as_json(self.events),)
+        _, outcomes = self._command_log.fill(
             (context, commit.of, last_event(commit.of, [change.aggregate for change in commit.changes]))
             for context, commit in self._members.values()
         )
+        yield _FILL_ALL, (*outcomes, len(self._members), str(len(self.events) or ""))
 
-    def _events(self) -> Iterator[Mapping[str, Any]]:
-        for context, commit in self._members.values():
-            for change in commit.changes:
-                yield from event_rows(change.aggregate, context)
-
-    def take(self, results: Sequence[Sequence[Row]]) -> None:
-        """Take up what the statements returned."""
-        *rows, appended, filled = results
-        self._stored = {each: {row[0] for row in stored} for each, stored in zip(self._kinds, rows, strict=True)}
-        self._appended = set(map(tuple, appended))
-        self._positions: dict[Key, int] = {(subject, key): position for subject, key, position in filled}
+    def take(self, results: Sequence[Sequence[Row]], *, is_stored: bool) -> None:
+        """Take up what the statements returned; the last of them did not, unless all is stored."""
+        *_, appended, filled = [(), *results] if is_stored else [(), *results, ()]
+        self._appended = {tuple(row[:3]) for row in appended}
+        self._positions: dict[Key, int] = {(subject, key): position for subject, key, position, _ in filled}
 
     def refused(self) -> Mapping[M, Change]:
         """Return the members whose rows or events were not all stored, each with the first change it happened to."""
@@ -90,8 +94,7 @@ class Writes(Generic[M]):
 
     def _is_stored(self, change: Change) -> bool:
         aggregate = change.aggregate
-        events = ((aggregate.kind, aggregate.id, pending.version) for pending in aggregate.pending)
-        return aggregate.id in self._stored[change.what, change.kind] and self._appended.issuperset(events)
+        return self._appended.issuperset((aggregate.kind, aggregate.id, each.version) for each in aggregate.pending)
 
 
 def clashes(refused: Iterable[Change]) -> Iterator[Statement]:

@@ -116,11 +116,11 @@ class PartitionedProcess:
         return leadership
 
     async def reach(self, *, but=()):
-        """Wait until all partitions, but some, say that they have all of the log."""
+        """Wait until all partitions, but some, say that all of the log has come to all documents that it concerns."""
         head = self.around.history.events[-1].position
         labels = self.places.keys() - set(but)
 
-        await until(lambda: all((found := self.checkpoint(each)) and found.position == head for each in labels))
+        await until(lambda: all((found := self.checkpoint(each)) and found.reached == head for each in labels))
 
     def checkpoint(self, label):
         """The checkpoint that readers see; none where there is nothing to be read."""

@@ -68,7 +68,7 @@ class RedisLease:
         ]
         seen = await self._look(names, *signs)
         self._named |= seen.named
-        alive = await self._alive(server, seen.listed)
+        alive = await self._alive(server, seen.listed, {member: candidate})
         dead = {tag: members - alive[tag].keys() for tag, members in seen.listed.items()}
         await self._servers.exchange(
             server, *(pack("SREM", Keyspace(tag).projectors, *members) for tag, members in dead.items() if members)
@@ -105,7 +105,7 @@ class RedisLease:
     async def _candidates(self, names: Sequence[LeaseName]) -> Candidates | Unavailable:
         try:
             seen = await self._look(names)
-            return seen.candidates(await self._alive(self._server_of(names[0]), seen.listed))
+            return seen.candidates(await self._alive(self._server_of(names[0]), seen.listed, {}))
         except Unavailable as error:
             return error
 
@@ -133,18 +133,22 @@ class RedisLease:
         return seen
 
     async def _alive(
-        self, server: Address | None, listed: Mapping[str, set[bytes]]
+        self, server: Address | None, listed: Mapping[str, set[bytes]], known: Mapping[bytes, Candidate]
     ) -> Mapping[str, Mapping[bytes, Candidate]]:
-        """Return those with a sign of life: none lasts longer than when given, but by a server's clock that was set."""
+        """
+        Return those with a sign of life: none lasts longer than when given, but by a server's clock that was set.
+
+        :param known: those that have just given one.
+        """
         asked = [
             (tag, member, msgspec.json.decode(member, type=Candidate))
             for tag, members in listed.items()
-            for member in members
+            for member in members - known.keys()
         ]
         left = await self._servers.exchange(
             server, *(pack("PTTL", Keyspace(tag).projector(each.id)) for tag, _, each in asked)
         )
-        alive: dict[str, dict[bytes, Candidate]] = {tag: {} for tag in listed}
+        alive = {tag: {each: known[each] for each in members & known.keys()} for tag, members in listed.items()}
         for (tag, member, each), milliseconds in zip(asked, left, strict=True):
             if 0 < milliseconds <= self._milliseconds:
                 alive[tag][member] = each

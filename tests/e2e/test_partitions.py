@@ -32,17 +32,24 @@ PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-upda
 GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        ("server", 3),
-        pytest.param(("server", 12), marks=pytest.mark.soak),
-        pytest.param(("cluster", 3), marks=pytest.mark.soak),
-        pytest.param(("cluster", 12), marks=pytest.mark.soak),
-        pytest.param(("cluster", 48), marks=pytest.mark.soak),
-    ],
-    ids=lambda each: f"{each[0]}-{each[1]}",
+PLACES = (
+    ("server", 3),
+    pytest.param(("server", 12), marks=pytest.mark.soak),
+    pytest.param(("cluster", 3), marks=pytest.mark.soak),
+    pytest.param(("cluster", 12), marks=pytest.mark.soak),
 )
+MANY = pytest.param(("cluster", 48), marks=pytest.mark.soak)
+"""Partitions: those of each projection that is rebuilt take minutes."""
+
+
+def name_of(place):
+    return f"{place[0]}-{place[1]}"
+
+
+with_many = pytest.mark.parametrize("place", [*PLACES, MANY], ids=name_of, indirect=True)
+
+
+@pytest.fixture(scope="module", params=PLACES, ids=name_of)
 def place(request, valkey, server_home):
     """An empty Redis: one server, or a cluster of three nodes; and how many partitions there are to be."""
     kind, partitions = request.param
@@ -154,6 +161,7 @@ async def compare(both):
     await both.ask("/changes", after="0", limit=200)
 
 
+@with_many
 async def test_every_question_is_answered_alike(stack, divided):
     """Of what was there when the partitions were filled, and of what has happened since."""
     load = Load(stack.addresses.write, seed=36 + divided.partitions, kinds=EVERYTHING, pause=0, commands=40)
@@ -162,6 +170,7 @@ async def test_every_question_is_answered_alike(stack, divided):
         await compare(Both(one, other, position=load.position))
 
 
+@with_many
 async def test_two_projectors_share_the_partitions(stack, divided):
     """
     One joins, one sleeps and wakes up late, one is killed; every commit is announced from within its transaction.

@@ -59,7 +59,7 @@ class ClusterBench(StackBench):
         return self.nodes.owner(slot_of(self.tag()))
 
     async def whole(self) -> None:
-        """Likewise of nodes and hosts; the projectors share the partitions evenly, and clients are served."""
+        """Likewise of nodes and hosts, and once the projectors share the partitions evenly."""
         await asyncio.to_thread(self.nodes.settled)
         await self.servers.settled()
         await super().whole()

@@ -142,7 +142,7 @@ class StackBench:
         await self.read_of(await self.registered())
 
     async def whole(self) -> None:
-        """Return once everything is there again and serves, so that the next fault strikes what is well."""
+        """Return once everything is there again, so that the next fault strikes what is well."""
         await self.stack.ready()
 
     async def judged(self) -> Verdict:

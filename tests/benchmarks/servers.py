@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,10 +23,13 @@ from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import poll
 from tests.benchmarks.baselines_venv import BASELINES, python_of_baselines
 from tests.benchmarks.generated_log import GeneratedLog, load
-from tests.support.stack import MUSTER, Child, Stack, answers, environment, until
+from tests.support.stack import MUSTER, Child, Stack, answers, environment, service, until
 
 LEVEL_SECONDS = 600.0
 """How long projections may take to have everything, if nothing else is said."""
+
+measured = partial(service, program=MUSTER)
+"""One of Muster's processes: a program, as a fork shares its memory with others."""
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ async def service(
     """
     One of Muster's processes beside a stack; gives its URL and its process id.
 
-    :param program: of another release, to start it from there.
+    :param program: what to start, of another release or to be measured; else it is forked.
     :param within: seconds, to be ready.
     :param variables: its settings; it lets everybody in unless they say otherwise.
     """

@@ -22,9 +22,8 @@ from tests.benchmarks.scenario import Scale
 from tests.benchmarks.scenarios.reads import questions, require_answers
 from tests.benchmarks.scenarios.rebuilds import copy_and_decode, replays
 from tests.benchmarks.scenarios.writes import registering
-from tests.benchmarks.servers import BenchServers, migrate, running_servers
+from tests.benchmarks.servers import BenchServers, measured, migrate, running_servers
 from tests.benchmarks.sides import Contender, in_turns, sending
-from tests.support.stack import service
 
 READS = {"look-up": "by-id", "batch": "batch", "page": "page", "search": "search"}
 """Kinds of reads, and what the other benchmarks call them."""
@@ -73,7 +72,7 @@ class Divided:
     async def projected(self) -> AsyncIterator[int]:
         """Give the process id of a projector, once everything is served that the log holds."""
         log, limits = self.home / "project.log", {"MUSTER_LIMITS": IN_THE_PROJECTOR}
-        async with service("project", log, within=LEVEL_SECONDS, **self.settings, **limits) as (ops, pid):
+        async with measured("project", log, within=LEVEL_SECONDS, **self.settings, **limits) as (ops, pid):
             await _level(ops)
             yield pid
 
@@ -202,7 +201,7 @@ async def _reads(divided: Sequence[Divided], generated: GeneratedLog, size: Scal
     async with AsyncExitStack() as running:
         sides: dict[str, Contender] = {}
         for each in divided:
-            read, pid = await running.enter_async_context(service("read", each.home / "read.log", **each.settings))
+            read, pid = await running.enter_async_context(measured("read", each.home / "read.log", **each.settings))
             await require_answers(read, {}, asked, list(READS.values()))
             sides |= {f"{kind} {each.point}": _reading(each, read, pid, asked[of]) for kind, of in READS.items()}
         turns = await in_turns(sides, rounds=size.rounds, seconds=size.seconds, warm_up=size.warm_up)
@@ -244,7 +243,7 @@ async def _commands(divided: Sequence[Divided], postgres: int, size: Scale) -> P
     for each in divided:
         async with (
             each.projected() as projector,
-            service("write", each.home / "write.log", **each.settings) as (url, write),
+            measured("write", each.home / "write.log", **each.settings) as (url, write),
         ):
             own = {"write": [write], "projector": [projector], "valkey": [node.pid for node in each.nodes]}
             side = Contender(what="registrations", run=registering(url, {}), servers={**own, "postgres": [postgres]})

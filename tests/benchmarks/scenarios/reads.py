@@ -14,9 +14,8 @@ from tests.benchmarks.generated_log import GeneratedAccount, GeneratedLog
 from tests.benchmarks.load_generator import Request, Traffic
 from tests.benchmarks.results import BenchResult
 from tests.benchmarks.scenario import Scale
-from tests.benchmarks.servers import BenchedMuster, BenchServers, baseline_server
+from tests.benchmarks.servers import BenchedMuster, BenchServers, baseline_server, measured
 from tests.benchmarks.sides import Contender, in_turns, sending
-from tests.support.stack import service
 
 VARIANTS = 500
 """Requests of one kind, that none is answered from what the one before has left."""
@@ -129,7 +128,7 @@ def reading(muster: BenchedMuster, name: str, requests: Sequence[Request]) -> Co
 @asynccontextmanager
 async def _open(muster: BenchedMuster, requests: Sequence[Request]) -> AsyncIterator[Contender]:
     """Another read process on the same Valkey, which lets everybody in."""
-    async with service("read", muster.servers.home / "open.log", **muster.servers.settings) as (url, pid):
+    async with measured("read", muster.servers.home / "open.log", **muster.servers.settings) as (url, pid):
         traffic = Traffic(url=url, requests=requests)
         yield Contender(
             what="Muster without tokens", run=sending(traffic), servers={"read": [pid], **muster.pids("valkey")}

@@ -16,6 +16,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+from shared.cli.commands import COMMANDS
 from shared.cli.main import main
 from shared.dev_stack.supervisor import MusterProcess
 from shared.runtime.exit_with_parent import exit_with_parent
@@ -24,40 +25,24 @@ from shared.settings import Settings
 from tests.support.patience import SECONDS
 
 NOTHING = Path(os.devnull)
+_LATE = (
+    "projector.cli.erasure_audit",
+    "projector.cli.own_projector",
+    "projector.main",
+    "read_side.services",
+    "shared.cli.program",
+    "shared.client.seeding",
+    "shared.dev_stack.doctor",
+    "shared.dev_stack.up",
+    "tests.support.bus",
+    "tests.support.write_process",
+    "write_side.adapters.postgres.migrate",
+    "write_side.services",
+)
+"""What commands and applications of tests load when they are called."""
 _CHILDREN = multiprocessing.get_context("fork")
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        __name__,
-        "projector.cli.erase",
-        "projector.cli.erasure_audit",
-        "projector.cli.own_projector",
-        "projector.cli.parked",
-        "projector.cli.project",
-        "projector.cli.rebuild",
-        "projector.cli.status",
-        "projector.cli.verify",
-        "projector.main",
-        "read_side.cli.browse",
-        "read_side.cli.read",
-        "read_side.cli.watch",
-        "read_side.services",
-        "shared.cli.access",
-        "shared.cli.program",
-        "shared.client.seeding",
-        "shared.dev_stack.cli",
-        "shared.dev_stack.doctor",
-        "shared.dev_stack.up",
-        "tests.support.bus",
-        "tests.support.write_process",
-        "write_side.adapters.postgres.migrate",
-        "write_side.cli.posting",
-        "write_side.cli.processes",
-        "write_side.cli.run",
-        "write_side.cli.webhooks",
-        "write_side.services",
-    ]
-)
+_FORKS.set_forkserver_preload([__name__, *(each.path.partition(":")[0] for each in COMMANDS.values()), *_LATE])
 
 
 class Fork:

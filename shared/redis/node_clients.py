@@ -47,6 +47,8 @@ class NodeClients:
         if self._asked < (lost := self._lost):
             await self._nodes.ask()
             self._asked = max(self._asked, lost)
+            for left in self._pools.keys() - self._nodes.tags.keys():
+                await self._pools[left].close_idle()
         if (node := self._nodes.node_of(tag)) is None:
             raise ConnectionLost(f"no node has slot {self._nodes.slots[tag]}")
         return node

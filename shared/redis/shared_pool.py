@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import ConnectionPool
@@ -19,7 +20,7 @@ class SharedPool(ConnectionPool):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[AbstractConnection]] = deque()
         self._making: asyncio.Task[None] | None = None
 
     async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
@@ -28,24 +29,23 @@ class SharedPool(ConnectionPool):
 
         :raises RedisError: none can be made.
         """
-        while not self._available_connections:
-            await self._one_more()
-        connection = self._available_connections.pop()
-        self._in_use_connections.add(connection)
-        try:
-            await self.ensure_connection(connection)
-        except BaseException:
-            await self.release(connection)
-            raise
-        return connection
+        while self._available_connections:
+            with suppress(ConnectionLost):  # all that were idle are lost with their server
+                return await self._sound(self._lent(self._available_connections.pop()))
+        return await self._sound(await self._next())
 
     async def release(self, connection: AbstractConnection) -> None:
         """Take a connection back; one that was lost is not lent again."""
-        await super().release(connection)
-        if connection.is_connected:
-            self._wake_one()
-        elif connection in self._available_connections:
-            self._available_connections.remove(connection)
+        self._in_use_connections.remove(connection)
+        if connection.is_connected and not connection.should_reconnect():  # type: ignore[no-untyped-call]  # redis-py leaves it so
+            self._hand_on(connection)
+        else:
+            await connection.disconnect(nowait=True)
+
+    async def close_idle(self) -> None:
+        """Close what is not lent."""
+        while self._available_connections:
+            await self._available_connections.pop().disconnect(nowait=True)
 
     async def aclose(self) -> None:
         if self._making is not None:
@@ -54,19 +54,35 @@ class SharedPool(ConnectionPool):
             self._end_making(ConnectionLost("the connections were closed"))
         await super().aclose()
 
-    async def _one_more(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+    async def _next(self) -> AbstractConnection:
+        waiter: asyncio.Future[AbstractConnection] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         if self._making is None:
             self._making = asyncio.create_task(self._make(), name="connections to Redis")
-        await waiter
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled() and waiter.exception() is None:  # it was lent one in the same moment
+                await self.release(waiter.result())
+            raise
+
+    async def _sound(self, connection: AbstractConnection) -> AbstractConnection:
+        """
+        Return a connection on which nothing was left by who had it.
+
+        :raises ConnectionError: it was lost, or there is something that nobody has read.
+        """
+        if not await _is_sound(connection):
+            await connection.disconnect(nowait=True)
+            await self.release(connection)
+            raise ConnectionLost("the connection was lost, or something was left on it")
+        return connection
 
     async def _make(self) -> None:
         """Make one after the other, as long as anybody waits."""
         try:
             while self._is_wanted():
-                self._available_connections.append(await self._made())
-                self._wake_one()
+                self._hand_on(await self._made())
             self._making = None
         except Exception as error:  # noqa: BLE001 - each of those who wait raises it
             self._end_making(error)
@@ -85,12 +101,25 @@ class SharedPool(ConnectionPool):
         while self._is_wanted():
             self._waiting.popleft().set_exception(type(trouble)(*trouble.args))
 
-    def _wake_one(self) -> None:
+    def _hand_on(self, connection: AbstractConnection) -> None:
+        """Lend it to the first who waits, before any who come later."""
         if self._is_wanted():
-            self._waiting.popleft().set_result(None)
+            self._waiting.popleft().set_result(self._lent(connection))
+        else:
+            self._available_connections.append(connection)
+
+    def _lent(self, connection: AbstractConnection) -> AbstractConnection:
+        self._in_use_connections.add(connection)
+        return connection
 
     def _is_wanted(self) -> bool:
         """Whether anybody waits who has not been cancelled."""
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
         return bool(self._waiting)
+
+
+async def _is_sound(connection: AbstractConnection) -> bool:
+    with suppress(ConnectionLost):
+        return not (connection.should_reconnect() or await connection.can_read())  # type: ignore[no-untyped-call]  # redis-py leaves it so
+    return False

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from projector.adapters.redis.store import RedisPlaces
 from projector.projections.profiles import PROFILE, profiles
@@ -22,6 +23,7 @@ from shared.read_model.partitions import Partitions
 from shared.redis.client import READER_TIMEOUTS, connector
 from shared.redis.cluster import slot_of
 from shared.redis.location import located
+from shared.redis.node_clients import NodeClients
 from shared.redis.nodes import Nodes
 from tests.support.crowds import crowd, handles, listed
 from tests.support.partitions import PartitionedCollections
@@ -190,6 +192,23 @@ async def test_a_part_is_found_where_it_has_gone(cluster, directory):
         with pytest.raises(Unavailable, match="MOVED"):
             await gone.survey()
         assert [await gone.survey(), await stays.survey()] == before
+
+
+async def test_a_node_that_nothing_is_left_on_is_left(cluster, directory):
+    """What was idle to it is closed: where nodes come back under other addresses, there would be ever more."""
+    key = SIX.keyspaces[1].projection("profiles").live
+    async with aclosing(NodeClients(cluster.url)) as clients:
+        client = clients.client(SIX.tags[1])
+        pool = clients.pool(await clients.node_of(SIX.tags[1]))
+        idle = [await pool.get_connection() for _ in range(2)]
+        for each in idle:
+            await pool.release(each)
+        await move(cluster, 1)
+
+        with pytest.raises(ConnectionLost, match="MOVED"):
+            await client.get(key)
+        assert await client.get(key)
+        assert not any(each.is_connected for each in idle)
 
 
 class Told(NamedTuple):

@@ -22,6 +22,7 @@ class Server:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.may_take.acquire()
+        await asyncio.sleep(0)
         self.at_once -= 1
         if self.trouble:
             raise self.trouble
@@ -32,7 +33,7 @@ class Line:
 
     def __init__(self, *, server, **_):
         self._server = server
-        self.is_connected = False
+        self.is_connected = self.has_unread = self.is_outdated = False
 
     async def connect(self):
         if not self.is_connected:
@@ -40,13 +41,12 @@ class Line:
             self.is_connected = True
 
     async def can_read(self):
-        return False
-
-    async def re_auth(self):
-        """Its credentials do not change."""
+        if not self.is_connected:
+            raise ConnectionLost("closed by the server")
+        return self.has_unread
 
     def should_reconnect(self):
-        return False
+        return self.is_outdated
 
     async def disconnect(self, **_):
         self.is_connected = False
@@ -119,3 +119,58 @@ async def test_a_pool_that_is_closed_makes_none():
 
     with pytest.raises(ConnectionLost):
         await waiting
+
+
+async def test_all_that_were_lost_with_their_server_are_made_anew_one_by_one():
+    server = Server(takes=9)
+    kept = await asyncio.gather(*(server.pool.get_connection() for _ in range(3)))
+    for each in kept:
+        await server.pool.release(each)
+    for each in kept:
+        await each.disconnect()
+
+    await asyncio.gather(*(server.pool.get_connection() for _ in range(3)))
+
+    assert (server.asked, server.most_at_once) == (6, 1)
+
+
+@pytest.mark.parametrize("left", ["has_unread", "is_outdated"])
+async def test_what_one_left_something_on_is_closed_and_not_lent(left):
+    """A reply to one who went away, or the word that another server took over."""
+    server = Server(takes=2)
+    used = await server.pool.get_connection()
+    await server.pool.release(used)
+    setattr(used, left, True)
+
+    assert await server.pool.get_connection() is not used
+    assert not used.is_connected
+
+
+async def test_one_who_goes_away_with_a_connection_leaves_it_to_the_next():
+    """Also where the one under way never comes."""
+    server = Server(takes=1)
+    lent = await server.pool.get_connection()
+    first, second = (asyncio.create_task(server.pool.get_connection()) for _ in range(2))
+    await asyncio.sleep(0)
+    await server.pool.release(lent)
+    first.cancel()
+
+    assert await asyncio.wait_for(second, timeout=9) is lent
+    await server.pool.aclose()
+
+
+async def test_who_waits_comes_before_one_who_wants_it_again():
+    server = Server(takes=1)
+    lent = await server.pool.get_connection()
+
+    async def again():
+        await server.pool.release(lent)
+        return await server.pool.get_connection()
+
+    first = asyncio.create_task(server.pool.get_connection())
+    await asyncio.sleep(0)
+    greedy = asyncio.create_task(again())
+
+    assert await asyncio.wait_for(first, timeout=9) is lent
+    greedy.cancel()
+    await server.pool.aclose()

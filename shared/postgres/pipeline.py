@@ -24,6 +24,8 @@ from psycopg.pq.abc import PGconn, PGresult
 Row = Sequence[Any]
 Statement = tuple[str, Sequence[Any]]
 """SQL with a `%s` for each parameter, and the parameters."""
+Attempt = tuple[Sequence[Sequence[Row]], psycopg.Error | None]
+"""The rows of each statement before the first that failed, and its error."""
 
 
 class Pipeline:
@@ -46,9 +48,11 @@ class Pipeline:
         """
         Carry out statements, and return the rows of each.
 
+        What `begin` has sent besides is passed over, and may have failed: then the first of them has to undo it.
+
         :raises psycopg.Error: of the first that failed; none behind it was carried out.
         """
-        rows, error = await self.attempt(*statements)
+        _, (rows, error) = await self._attempted(statements)
         if error is not None:
             raise error
         return rows
@@ -60,7 +64,7 @@ class Pipeline:
         That batch ends here: a transaction that idles behind it is one whose end the server can time, which it does not
         do in the middle of a batch.
 
-        :param more: the rows of these come first of what `attempt` returns, which has to follow.
+        :param more: the rows of these come first of what `attempt` returns.
         :raises psycopg.Error: of the first that failed; nothing is carried out any more on this connection.
         """
         async with self._in_turn():
@@ -73,9 +77,7 @@ class Pipeline:
                 raise error
             return rows
 
-    async def attempt(
-        self, *statements: Statement, hints: Sequence[Statement] = ()
-    ) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+    async def attempt(self, *statements: Statement, hints: Sequence[Statement] = ()) -> Attempt:
         """
         Carry out statements; return the rows of those before the first that failed, and its error.
 
@@ -85,19 +87,26 @@ class Pipeline:
         :param hints: carried out behind them; nobody waits for them, or hears of it if they fail.
         :raises psycopg.Error: the connection is lost.
         """
+        (begun, failed), (rows, error) = await self._attempted(statements, hints)
+        return [*begun, *rows], failed or error
+
+    async def _attempted(
+        self, statements: Sequence[Statement], hints: Sequence[Statement] = ()
+    ) -> tuple[Attempt, Attempt]:
+        """Return first what became of what `begin` has sent besides."""
         async with self._in_turn():
             sent = self._sent(statements)
             if hints:
                 self._pgconn.send_flush_request()
             self._hinted = self._sent(hints)
             self._pgconn.pipeline_sync()
-            begun, failed = await self._received_of_begun()
+            begun = await self._received_of_begun()
             rows, error = self._outcome(sent, await _received(self._pgconn, most=len(sent)))
             if not hints:
                 error = await self._catch_up() or error
-            return [*begun, *rows], failed or error
+            return begun, (rows, error)
 
-    async def _received_of_begun(self) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+    async def _received_of_begun(self) -> Attempt:
         begun, self._begun = self._begun, None
         return ([], None) if begun is None else self._outcome(begun, await _received(self._pgconn))
 
@@ -114,9 +123,7 @@ class Pipeline:
                 await self.connection.close()
                 raise
 
-    def _outcome(
-        self, sent: Sequence[bytes | None], results: Sequence[PGresult]
-    ) -> tuple[Sequence[Sequence[Row]], psycopg.Error | None]:
+    def _outcome(self, sent: Sequence[bytes | None], results: Sequence[PGresult]) -> Attempt:
         rows, error = [], None
         for name, result in zip_longest(sent, results):  # the end of a batch has a result only if it fails
             if result.status not in _DONE:

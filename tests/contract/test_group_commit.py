@@ -308,9 +308,7 @@ async def test_a_command_that_lacks_one_of_its_events_is_not_committed(grouped, 
 async def test_a_value_that_another_transaction_may_take_holds_nobody_up(grouped, database_url):
     """It has not committed yet: what wants the same value waits for it, the others of the group do not."""
     async with await psycopg.AsyncConnection.connect(database_url) as other:
-        await other.execute("""
-            insert into accounts (id, version, email, email_unique, handle, handle_unique, status)
-            values (gen_random_uuid(), 1, 'p1@example.org', 'p1@example.org', 'other', 'other', 'active')""")
+        await take(other, "p1@example.org")
         first, waiting, *others = map(asyncio.create_task, registrations(grouped, 4))
 
         await asyncio.gather(first, *others)
@@ -318,6 +316,16 @@ async def test_a_value_that_another_transaction_may_take_holds_nobody_up(grouped
         assert not waiting.done()
         await other.rollback()
     assert (await waiting).outcome.version == 1
+
+
+async def take(other: psycopg.AsyncConnection, email: str) -> None:
+    """Take an address in a transaction that goes on."""
+    await other.execute(
+        """
+        insert into accounts (id, version, email, email_unique, handle, handle_unique, status)
+        values (gen_random_uuid(), 1, %(email)s, %(email)s, 'other', 'other', 'active')""",
+        {"email": email},
+    )
 
 
 async def test_a_row_that_is_held_is_not_missing(grouped, database_url):
@@ -334,17 +342,22 @@ async def test_a_row_that_is_held_is_not_missing(grouped, database_url):
 
 
 async def test_a_key_in_flight_elsewhere_holds_nobody_up(grouped, database_url, trips):
-    """Another process has claimed it and not committed yet: only what comes under that key waits."""
+    """Another process carries the same out and has not committed yet: only what comes under that key waits."""
     await register(grouped, "a")
     trips.clear()
-    async with postgres_write_side(database_url) as elsewhere:
+    async with (
+        postgres_write_side(database_url) as elsewhere,
+        await psycopg.AsyncConnection.connect(database_url) as other,
+    ):
         running = context("register-account", key="k", **ANDRE)
         async with elsewhere.units.under(running):
+            await take(other, ANDRE["email"])
             waiting = asyncio.create_task(grouped.run("register-account", key="k", **ANDRE))
             async with asyncio.timeout(30):
                 await asyncio.gather(*registrations(grouped, 3))
             assert not waiting.done()
             assert len(trips) == 3  # one to ask what was done under the key
+            await other.rollback()
 
     assert (await waiting).replayed is False
 

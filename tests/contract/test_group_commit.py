@@ -537,6 +537,35 @@ def test_nothing_is_said_of_a_commit_that_only_the_server_knows(error, before, a
     assert is_certain(error(), at_commit=True) is at
 
 
+@pytest.mark.parametrize(("state", "expected"), [("23505", EmailTaken), ("57P01", Unavailable)])
+async def test_what_fails_at_commit_is_not_tried_again_unless_that_is_certain(
+    grouped, database_url, trips, state, expected
+):
+    """A refusal by a deferred constraint is one; of a server that stops, the key is asked, and has nothing."""
+    with psycopg.connect(database_url) as elsewhere:
+        elsewhere.execute(f"""
+            create function fail() returns trigger language plpgsql as
+            $$ begin raise 'planted' using errcode = '{state}', constraint = 'accounts_email_is_unique'; end $$;
+            create constraint trigger fails after insert on accounts deferrable initially deferred
+               for each row execute function fail()""")
+
+    with pytest.raises(expected):
+        await register(grouped, "a")
+
+    assert len(trips) == 2  # one to read the key of the fingerprints
+    assert await grouped.events() == []
+
+
+async def test_what_was_sent_in_part_is_not_carried_out_with_what_comes_next(database_url):
+    async with connected(database_url, autocommit=True) as connection:
+        pipeline = Pipeline(connection, prepared=set())
+        with pytest.raises(psycopg.DataError):
+            await pipeline.carry_out(("create table half ()", ()), ("select %s", ("\0",)))
+
+        with pytest.raises(psycopg.OperationalError):
+            await pipeline.carry_out(("select 1", ()))
+
+
 async def test_readers_are_notified_of_what_they_have_not_read(grouped, database_url, monkeypatch):
     """A notification from elsewhere, behind all others, is the only one that counts in the end."""
     async with grouped.log.connect() as reader:

@@ -185,8 +185,10 @@ async def test_all_parts_on_a_node_share_connections_and_what_is_known_of_it(clu
 async def test_a_part_is_found_where_it_has_gone(cluster, directory):
     """By the next trip after the one that was sent away; those beside it notice nothing."""
     async with aclosing(RedisPlaces(cluster.url)) as places:
-        gone, stays = (places.store(profiles, keyspace=each).model for each in SIX.keyspaces[:2])
-        before = [await gone.survey(), await stays.survey()]
+        gone = places.store(profiles, keyspace=SIX.keyspaces[0]).model
+        before = [await gone.survey()]
+        stays = places.store(profiles, keyspace=SIX.keyspaces[1]).model
+        before.append(await stays.survey())
         await move(cluster, 0)
 
         with pytest.raises(Unavailable, match="MOVED"):

@@ -10,6 +10,7 @@ from shared.read_model.keys import HOME, GenerationKeys, Keyspace, ProjectionKey
 from shared.redis.cluster import HOME_TAG, SlotOwner, Topology, asking_options, slot_of
 from shared.redis.location import connection_options
 from shared.redis.masters import MasterConnection, SecureMasterConnection
+from shared.redis.node_clients import NodeClients
 from shared.urls.servers import Address, ClusterUrl
 
 ASKED = Address("seed", 7000)
@@ -124,3 +125,32 @@ def _names(keys, kind):
             yield getattr(keys, attribute)
         elif isfunction(found) and not attribute.startswith("_") and attribute not in {"projection", "generation"}:
             yield partial(found, keys)(*["1"] * (found.__code__.co_argcount - 1))
+
+
+async def test_it_is_asked_anew_where_a_tag_is_once_its_node_cannot_be_reached(monkeypatch):
+    clients, gone, heir = NodeClients("redis+cluster://one"), Address("127.0.0.1", 1), Address("two", 7002)
+    owners = iter([gone, gone, heir])  # as the tag is looked for, at the connect, and anew
+
+    async def ask():
+        clients._nodes.tags = {next(owners): ["a"]}
+
+    monkeypatch.setattr(clients._nodes, "ask", ask)
+    client = clients.client("a")
+
+    with pytest.raises(ConnectionLost):
+        await client.get("{a}")
+    assert [await clients.node_of("a"), await clients.node_of("a")] == [heir, heir]
+
+
+async def test_a_connection_that_is_lost_while_it_is_asked_has_it_asked_once_more(monkeypatch):
+    clients, owners = NodeClients("redis+cluster://one"), iter([ASKED, Address("two", 7002)])
+    clients.client("a")
+
+    async def ask():
+        clients._nodes.tags = {next(owners): ["a"]}
+        if clients._nodes.node_of("a") == ASKED:
+            clients.forget()
+
+    monkeypatch.setattr(clients._nodes, "ask", ask)
+
+    assert [await clients.node_of("a") for _ in range(3)] == [ASKED, *[Address("two", 7002)] * 2]

@@ -62,6 +62,18 @@ async def test_what_is_new_is_read_once_for_all(log, history):
     assert log.counted.reads - began == 10
 
 
+async def test_the_head_is_that_of_the_log_whatever_was_read(log, history):
+    """In the session of those who follow."""
+    tap = tap_on(log)
+    async with readings(tap, 100) as (one,):
+        await one.once()
+        append(log, history)
+        async with tap.connect() as other:
+            assert await other.head() == 2
+
+    assert (log.counted.sessions, one.position) == (1, 0)
+
+
 async def test_an_event_is_decoded_once(log, history):
     async with readings(tap_on(log), 100, 100) as (one, other):
         await one.once()

@@ -15,6 +15,7 @@ class Server:
         self.may_take = asyncio.Semaphore(takes)
         self.asked = self.at_once = self.most_at_once = 0
         self.trouble = None
+        self.lines = []
         self.pool = SharedPool(connection_class=Line, server=self)
 
     async def take(self):
@@ -33,12 +34,12 @@ class Line:
 
     def __init__(self, *, server, **_):
         self._server = server
+        server.lines.append(self)
         self.is_connected = self.has_unread = self.is_outdated = False
 
     async def connect(self):
-        if not self.is_connected:
-            await self._server.take()
-            self.is_connected = True
+        self.is_connected = True
+        await self._server.take()
 
     async def can_read(self):
         if not self.is_connected:
@@ -114,11 +115,13 @@ async def test_a_pool_that_is_closed_makes_none():
     server = Server(takes=0)
     waiting = asyncio.create_task(trip(server.pool))
     await asyncio.sleep(0)
+    await asyncio.sleep(0)  # by now it is being made
 
     await server.pool.aclose()
 
     with pytest.raises(ConnectionLost):
         await waiting
+    assert not server.lines[0].is_connected
 
 
 async def test_all_that_were_lost_with_their_server_are_made_anew_one_by_one():
@@ -143,6 +146,15 @@ async def test_what_one_left_something_on_is_closed_and_not_lent(left):
     setattr(used, left, True)
 
     assert await server.pool.get_connection() is not used
+    assert not used.is_connected
+
+
+async def test_what_leads_to_who_was_replaced_is_closed_when_it_comes_back():
+    server = Server(takes=1)
+    used = await server.pool.get_connection()
+    used.is_outdated = True
+    await server.pool.release(used)
+
     assert not used.is_connected
 
 

@@ -152,7 +152,7 @@ async def test_what_one_left_something_on_is_closed_and_not_lent(left):
 async def test_what_leads_to_who_was_replaced_is_closed_when_it_comes_back():
     server = Server(takes=1)
     used = await server.pool.get_connection()
-    used.is_outdated = True
+    server.lines[0].is_outdated = True
     await server.pool.release(used)
 
     assert not used.is_connected

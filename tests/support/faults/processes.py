@@ -116,13 +116,14 @@ async def _taken_over(bench: Bench, ops: httpx.AsyncClient, url: str, *, first: 
 
 
 async def _quarrel(bench: Bench, ops: httpx.AsyncClient, *urls: str) -> None:
-    """Let the leases vanish over and over, so that two feed at once, until the compare-and-set has refused one."""
+    """Pass the leases from hand to hand, so that two feed at once, until the compare-and-set has refused one."""
     leases = [HOME.projection(each.name).lease(each.version) for each in PROJECTIONS]
     before = await superseded(ops, *urls)
     async with asyncio.timeout(SECONDS):
         while await superseded(ops, *urls) == before:
             with bench.redis_client() as redis:
-                redis.delete(*leases)
+                for other in redis.smembers(HOME.projectors) - {redis.get(leases[0])}:
+                    redis.mset(dict.fromkeys(leases, other))
             await bench.load.grown(by=3)
 
 

@@ -90,6 +90,11 @@ class Stack:
             register_home(home, addresses)
 
     @property
+    def announced(self) -> list[str]:
+        """What `muster up` said once it was up: a line for each address, and how to get in."""
+        return [line.strip() for line in self._out.read_text().splitlines()[1:]]
+
+    @property
     def headers(self) -> dict[str, str]:
         """What lets a client in everywhere."""
         return headers_for(self.addresses.read)

@@ -13,7 +13,7 @@ from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.http.docs.operations import operations_of
 from shared.http.openapi.examples import EXAMPLE_ID
 from tests.support.access import bearing, cookie_policy
-from tests.support.browser import CONTRAST, visited
+from tests.support.browser import contrasts, visited
 from tests.support.examples import examples
 from tests.support.mails import mailed_token
 from tests.support.patience import SECONDS
@@ -124,7 +124,7 @@ async def test_an_operation_is_under_two_screens_and_can_be_read(stack, browser,
             if path in {"/docs", paths[-1]}:
                 for scheme in ("light", "dark"):
                     await page.emulate_media(color_scheme=scheme)
-                    faint = [each for each in await page.evaluate(CONTRAST) if each["ratio"] < ENOUGH]
+                    faint = [each for each in await contrasts(page) if each["ratio"] < ENOUGH]
                     assert faint == [], path
 
     assert {path: more for path, more in too_long.items() if more > 0 and path != "/docs"} == {}

@@ -12,7 +12,7 @@ from redis import Redis
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.redis.cluster import slot_of
-from tests.support.browser import CONTRAST, is_live, visited
+from tests.support.browser import contrasts, is_live, visited
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.divided_showcase import UNFOLDABLE
@@ -146,7 +146,7 @@ async def looks_at_the_page(browser, ops, directory, partitions):
         await page.locator("#profiles-worst").click()
         assert (await page.locator("#profiles-worst").inner_text()).startswith(f"{partitions} parts")
         assert await page.locator("#profiles\\.1-rebuild").is_visible()
-        assert min(each["ratio"] for each in await page.evaluate(CONTRAST)) >= ENOUGH
+        assert min(each["ratio"] for each in await contrasts(page)) >= ENOUGH
         assert await page.locator("#parked-shown li").filter(has_text=directory.group[-8:]).count() == 1
         await page.evaluate("document.getElementById('profiles.1').remove()")  # as if it were new
         await page.locator("#profiles\\.1").wait_for(state="attached")

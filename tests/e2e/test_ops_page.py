@@ -9,7 +9,7 @@ from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.text import composed
 from tests.support.access import cookie_policy
-from tests.support.browser import CONTRAST, is_focused, is_live, tab_to, visited
+from tests.support.browser import contrasts, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.sessions import log_held
@@ -268,9 +268,9 @@ async def test_everything_can_be_read_on_any_screen(browser, showcase):
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
-            texts = await page.evaluate(CONTRAST)
+            texts = await contrasts(page)
             await page.click("#groups-switch")
-            asked = await page.evaluate(CONTRAST)
+            asked = await contrasts(page)
             await page.keyboard.press("Escape")
 
             assert len(texts) > 100
@@ -293,7 +293,7 @@ async def test_without_a_script_a_button_leads_to_a_page_that_asks(browser, pois
         await until(lambda: has_parked(page))
         await page.get_by_role("button", name="Retry").first.click()
         await page.get_by_role("heading", name="Retry registration").wait_for()
-        assert [each for each in await page.evaluate(CONTRAST) if each["ratio"] < ENOUGH] == []
+        assert [each for each in await contrasts(page) if each["ratio"] < ENOUGH] == []
         await page.get_by_role("link", name="Cancel").click()
 
         await page.get_by_role("button", name="Skip").nth(-2).click()  # the first of the last person's
@@ -369,11 +369,11 @@ async def test_the_log_is_browsed_and_shows_what_is_private_to_whom_may_see_it(s
         await page.get_by_label("account, group or membership").fill(person["id"])
         await page.get_by_role("button", name="Show").click()
         assert await page.locator("tbody tr").count() == 2
-        assert [each for each in await page.evaluate(CONTRAST) if each["ratio"] < ENOUGH] == []
+        assert [each for each in await contrasts(page) if each["ratio"] < ENOUGH] == []
         await page.get_by_role("link", name=f"{person['position']:,}", exact=True).click()
         assert await page.get_by_text(composed(HOSTILE)).is_visible()
         assert await page.title() != "run"
-        assert [each for each in await page.evaluate(CONTRAST) if each["ratio"] < ENOUGH] == []
+        assert [each for each in await contrasts(page) if each["ratio"] < ENOUGH] == []
     async with visited(browser, f"{stack.addresses.ops}", **options) as page:
         await page.goto(f"{stack.addresses.ops}/events/{person['position']}")
         assert await page.get_by_text("display_name").is_visible()

@@ -4,7 +4,7 @@ import pytest
 
 from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.text import composed
-from tests.support.browser import CONTRAST, SIZES, visited
+from tests.support.browser import SIZES, contrasts, visited
 from tests.support.issuer import Issuer
 from tests.support.stack import not_behind, service, until
 
@@ -134,7 +134,7 @@ async def test_everything_can_be_read_on_any_screen(read, browser):
                 assert wide <= shown
                 for scheme in ("light", "dark"):
                     await page.emulate_media(color_scheme=scheme)
-                    texts = await page.evaluate(CONTRAST)
+                    texts = await contrasts(page)
                     assert len(texts) > 5
                     assert [each for each in texts if each["ratio"] < ENOUGH] == []
 

@@ -21,7 +21,7 @@ SIZES = {
     "phone": {"width": 360, "height": 740},
 }
 
-CONTRAST = """() => {
+_CONTRAST = """() => {
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const lightness = ([r, g, b]) => {
     const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -43,7 +43,6 @@ CONTRAST = """() => {
     return { text: each.textContent.trim().slice(0, 40), ratio };
   });
 }"""
-"""The contrast of every text that is shown with what is behind it (WCAG 2.2, relative luminance)."""
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +107,13 @@ async def browser(chromium: str) -> AsyncIterator[Pages]:
         started = await playwright.chromium.launch(executable_path=chromium, args=as_root)
         yield Pages(started)
         await started.close()
+
+
+async def contrasts(page: Page) -> list[dict[str, Any]]:
+    """Return the contrast of every text that is shown with what is behind it (WCAG 2.2, relative luminance)."""
+    await page.wait_for_load_state()  # without its stylesheet a page shows texts too
+    found: list[dict[str, Any]] = await page.evaluate(_CONTRAST)
+    return found
 
 
 @asynccontextmanager

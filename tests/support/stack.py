@@ -42,7 +42,7 @@ ASKING = RetryPolicy(first=0.01, longest=0.1)
 WEBHOOKS_AHEAD = 20
 HASTY_WEBHOOKS = (
     f"webhook.ahead={WEBHOOKS_AHEAD},webhook.poll_seconds=0.2,webhook.answer_seconds=2,"
-    "webhook.first_seconds=0.2,webhook.longest_seconds=0.5,webhook.attempts=9"
+    "webhook.first_seconds=0.2,webhook.longest_seconds=0.5,webhook.attempts=6"
 )
 """Limits by which receivers that fail are given up within seconds."""
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")

@@ -143,8 +143,7 @@ class Parts:
         """
         there = await _surveys(self._parts)
         live = there[self._first].live
-        if live and live.version in {each.pointer.version for each in map(_waiting, there.values()) if each}:
-            raise Refused(f"version {live.version} is going live in all parts: roll back then")
+        _require_not_going_live(live, there.values())
         rebuilt = {part: survey for part, survey in there.items() if survey.is_rebuilt}
         if not rebuilt:
             raise Refused("no rebuild is under way")
@@ -206,6 +205,12 @@ class Parts:
 
 async def _surveys(of: Sequence[Part]) -> Mapping[Part, Survey]:
     return dict(zip(of, await gather(*(each.survey() for each in of)), strict=True))
+
+
+def _require_not_going_live(live: Pointer | None, surveys: Iterable[Survey]) -> None:
+    """:raises Refused: the first part has gone over to what waits in others."""
+    if live and live.version in {each.pointer.version for each in map(_waiting, surveys) if each}:
+        raise Refused(f"version {live.version} is going live in all parts: roll back then")
 
 
 def _waiting(survey: Survey) -> Building | None:

@@ -99,7 +99,7 @@ class SharedPool(ConnectionPool):
     def _end_making(self, trouble: Exception) -> None:
         self._making = None
         while self._is_wanted():
-            self._waiting.popleft().set_exception(type(trouble)(*trouble.args))
+            self._waiting.popleft().set_exception(_like(trouble))
 
     def _hand_on(self, connection: AbstractConnection) -> None:
         """Lend it to the first who waits, before any who come later."""
@@ -123,3 +123,10 @@ async def _is_sound(connection: AbstractConnection) -> bool:
     with suppress(ConnectionLost):
         return not (connection.should_reconnect() or await connection.can_read())  # type: ignore[no-untyped-call]  # redis-py leaves it so
     return False
+
+
+def _like(trouble: Exception) -> Exception:
+    """Return an error of one's own that says the same, whatever the constructor of its class wants."""
+    own = type(trouble).__new__(type(trouble), *trouble.args)
+    vars(own).update(vars(trouble))
+    return own

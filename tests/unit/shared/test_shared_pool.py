@@ -79,16 +79,24 @@ async def test_nobody_waits_for_those_who_keep_theirs():
     assert (len(set(kept)), server.most_at_once) == (5, 1)
 
 
-async def test_what_cannot_be_made_is_an_error_of_all_who_wait():
+class Refusal(ConnectionLost):
+    """Made of something else than its message."""
+
+    def __init__(self, *, host):
+        super().__init__(f"{host} refuses")
+
+
+@pytest.mark.parametrize("trouble", [ConnectionLost("nobody there"), Refusal(host="valkey-1")], ids=repr)
+async def test_what_cannot_be_made_is_an_error_of_all_who_wait(trouble):
     """Who comes later tries again."""
     server = Server(takes=2)
-    server.trouble = ConnectionLost("nobody there")
+    server.trouble = trouble
     failed = await asyncio.gather(*(trip(server.pool) for _ in range(9)), return_exceptions=True)
     server.trouble = None
 
     await trip(server.pool)
 
-    assert (server.asked, {str(each) for each in failed}, len(set(map(id, failed)))) == (2, {"nobody there"}, 9)
+    assert (server.asked, {str(each) for each in failed}, len(set(map(id, failed)))) == (2, {str(trouble)}, 9)
 
 
 async def test_what_was_lost_is_not_lent_again():

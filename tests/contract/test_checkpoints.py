@@ -21,6 +21,7 @@ from shared.redis.nodes import Nodes
 from tests.support.folding import POINTER, PROFILES, begin, fold_all, go_live
 from tests.support.histories import History
 from tests.support.patience import SECONDS
+from tests.support.processes import frozen
 from tests.support.read_models import StoreInMemory, on_a_server
 
 
@@ -170,7 +171,7 @@ async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster, mon
         owners = {f"profiles.{nth}": cluster.owner(slot_of(each.tag)) for nth, each in enumerate(spaces)}
         still = owners["profiles.1"]
         others = {label: True for label, owner in owners.items() if owner is not still}
-        with still.frozen():
+        with frozen({still.pid}):
             first = moving(THEN, NEXT)
             told = [await anext(first) for _ in others]
             rest = asyncio.create_task(heard(first))

@@ -29,6 +29,7 @@ from shared.settings import Settings
 from tests.support import roles
 from tests.support.folding import POINTER, begin, go_live
 from tests.support.patience import SECONDS
+from tests.support.processes import frozen
 from tests.support.read_models import StoreInRedis, on_a_server
 from write_side.bus.backlog import Backlog
 from write_side.bus.entries import ANSWERS, Poison, commands, settled
@@ -282,7 +283,7 @@ async def test_a_node_that_stands_still_is_passed_over(cluster, client):
     still = cluster.other()
     others = [each for each in cluster.nodes if each is not still]
     hosts = ",".join(str(each.address) for each in (still, *others))
-    with still.frozen():
+    with frozen({still.pid}):
         async with connect(f"{cluster.url.rpartition('@')[0]}@{hosts}") as other:
             assert await other.get(KEY) == b"old"
     cluster.settled()

@@ -28,6 +28,7 @@ from shared.redis.nodes import Nodes
 from tests.support.crowds import crowd, handles, listed
 from tests.support.partitions import PartitionedCollections
 from tests.support.patience import until
+from tests.support.processes import frozen
 from tests.support.read_side import PATIENCE, served
 
 SIX = Partitions(6)
@@ -120,7 +121,7 @@ async def test_a_node_that_stands_still_holds_up_only_what_it_has(cluster, views
     """People on the others are found, and all once it goes on."""
     await everybody(views)
     still = cluster.owner(slot_of(SIX.tags[0]))
-    with still.frozen():
+    with frozen({still.pid}):
         asked = await asyncio.gather(*(views.by_id(each) for each in EVERYBODY.ids), return_exceptions=True)
         with pytest.raises(Unavailable):
             await views.list(ProfileQuery())

@@ -14,6 +14,7 @@ from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.redis.cluster import slot_of
 from shared.redis.location import located
+from tests.support.processes import frozen
 from tests.support.read_models import LASTING
 
 TAGS = [HOME.tag, *Partitions(3).tags]
@@ -147,7 +148,7 @@ async def test_a_node_that_stands_still_holds_up_no_lease_on_another(cluster):
         await hold(lease, ONE)
         still = cluster.owner(slot_of(TAGS[-1]))
         lying_there = {each for each in NAMES if cluster.owner(slot_of(each.partition)) is still}
-        with still.frozen():
+        with frozen({still.pid}):
             found = await lease.candidates(NAMES)
             away, *others = sorted(await lease.by_server(NAMES), key=lambda each: not lying_there.intersection(each))
             held = [await lease.renew(ONE, each) for each in others]

@@ -16,6 +16,7 @@ from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
 from shared.redis.client import RedisTimeouts, connector
 from tests.support.patience import patient_connector, until
+from tests.support.processes import frozen
 from tests.support.read_side import ADA, BOB, KEYS, PATIENCE, RedisProjection, blocked_reader, every_question, served
 
 ID = str(ADA.account_id)
@@ -97,12 +98,8 @@ async def test_a_server_that_stalls_is_unavailable_in_time(redis_server, redis_p
     async with RedisProfileViews(hasty, freshness=Freshness("profiles", patience=PATIENCE)) as views:
         await views.position()
 
-        os.kill(redis_server.pid, signal.SIGSTOP)
-        try:
-            with pytest.raises(Unavailable):
-                await views.by_id(str(BOB.account_id))
-        finally:
-            os.kill(redis_server.pid, signal.SIGCONT)
+        with frozen({redis_server.pid}), pytest.raises(Unavailable):
+            await views.by_id(str(BOB.account_id))
 
         assert served(await views.by_id(ID)) == ADA
 

@@ -20,8 +20,8 @@ from shared.event_log.adapters.standby import Standby, StandbyLimits
 from shared.postgres.connection import connected
 from shared.postgres.pipeline import Pipeline
 from tests.support.databases import Databases
-from tests.support.faults.processes import frozen
 from tests.support.patience import wait_until
+from tests.support.processes import frozen
 from tests.support.replicas import EmbeddedStandby
 from tests.support.sessions import append
 from tests.support.stack import until

@@ -12,6 +12,7 @@ import pytest
 
 from tests.benchmarks.generated_log import GeneratedLog
 from tests.benchmarks.servers import running_muster, running_servers
+from tests.support.processes import family
 from tests.support.stack import MUSTER, Child, environment, running_stack, until
 
 PEOPLE, GROUPS, EVENTS = 100_000, 500, 450_000
@@ -66,7 +67,7 @@ def carried_out(stack, *arguments, into: Path | None = None):
 
 def peak(stack, child):
     """The most memory that a process, or one of its workers, has had so far, in MiB."""
-    pids = stack.family(stack.pid(child))
+    pids = family(stack.pid(child))
     lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
     return max(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
 

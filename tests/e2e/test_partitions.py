@@ -21,11 +21,11 @@ from shared.urls.servers import is_cluster_url
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.event_streams import followed
-from tests.support.faults.processes import frozen
 from tests.support.load import EVERYTHING, Load, client_at
 from tests.support.patience import SECONDS
+from tests.support.processes import frozen, kill
 from tests.support.readers import Readers
-from tests.support.sharing_projectors import Projectors, announced, kill, projectors_on
+from tests.support.sharing_projectors import Projectors, announced, projectors_on
 from tests.support.stack import NEWER_MUSTER, not_behind, service, until
 
 PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")

@@ -16,7 +16,8 @@ from tests.support.access import headers_for
 from tests.support.commands import muster
 from tests.support.modes import open_to_others
 from tests.support.patience import SECONDS, wait_until
-from tests.support.stack import ANY_PORTS, MUSTER, Child, Stack, environment, require_gone
+from tests.support.processes import family, require_gone
+from tests.support.stack import ANY_PORTS, MUSTER, Child, Stack, environment
 
 PROCESSES = (Child.WRITE, Child.READ, Child.PROJECT)
 SERVERS = (Child.REDIS, Child.POSTGRES)
@@ -181,7 +182,7 @@ def test_a_fresh_start_keeps_no_data_and_an_end_in_its_middle_no_process(tmp_pat
     program = [*MUSTER, "up", "--fresh", "--home", str(tmp_path / "home"), *ANY_PORTS]
     with subprocess.Popen(program, env=environment(), stderr=subprocess.PIPE, text=True) as up:
         next(line for line in up.stderr if "PostgreSQL: starting" in line)
-        running = Stack.family(up.pid)
+        running = family(up.pid)
         up.terminate()
         up.communicate()
 

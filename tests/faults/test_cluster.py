@@ -17,6 +17,7 @@ from tests.faults.cluster_bus import separable_cluster
 from tests.support.cluster import FragileNode, ValkeyCluster, valkey_cluster
 from tests.support.commands import muster
 from tests.support.operator import Operator
+from tests.support.processes import frozen
 from tests.support.replicas import PASSWORD, checkpoint_on
 from tests.support.sessions import log_held
 from tests.support.stack import Stack, running_stack, until
@@ -120,7 +121,7 @@ async def test_a_primary_that_stands_still_is_left(nodes, whole, recovered_in):
     still = nodes.owner()
     async with under_load(whole, seed=1730) as (load, readers):
         await load.grown(by=20)
-        with still.frozen():
+        with frozen({still.pid}):
             recovered = await seconds_until(serving_again(readers, load))
             await until(lambda: is_owned_by_another(nodes, still))
             await load.grown(by=20)

@@ -11,7 +11,7 @@ from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.postgres.arguments import PostgresLimits
 from shared.postgres.connection import connected
-from tests.support.faults.processes import frozen
+from tests.support.processes import frozen
 from tests.support.write_side import ANDRE, context, postgres_write_side
 from write_side.adapters.postgres.connections.transactions import TransactionLimits
 from write_side.domain.errors import AccountNotFound

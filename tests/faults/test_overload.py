@@ -17,6 +17,7 @@ from shared.server.limits import ServerLimits
 from shared.server.serving import allow_open_files
 from tests.support.access import headers_for
 from tests.support.patience import SECONDS
+from tests.support.processes import family
 from tests.support.raw_http import RawConnection
 from tests.support.stack import Child, Stack, not_behind
 
@@ -252,4 +253,4 @@ def resident(stack: Stack, child: Child) -> int:
     """The memory of a process and its workers, in KiB."""
     pid = stack.pid(child)
     assert pid is not None
-    return sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) * 4 for each in stack.family(pid))
+    return sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) * 4 for each in family(pid))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.patroni.hosts import PatroniSet, patroni_set, require_patroni
 from tests.support.commands import muster
-from tests.support.faults.processes import frozen
+from tests.support.processes import frozen
 from tests.support.stack import Child, Stack, running_stack, until
 from tests.support.under_load import seconds_until, serving_again, under_load
 

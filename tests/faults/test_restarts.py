@@ -12,6 +12,7 @@ import msgspec
 from shared.server.serving import PortTakenError, require_free
 from tests.support.announcements import Announcements
 from tests.support.people import registration
+from tests.support.processes import family
 from tests.support.raw_http import RawStream
 from tests.support.readers import Readers
 from tests.support.stack import Child, Stack, service, until
@@ -59,11 +60,11 @@ async def reloaded(stack: Stack, child: Child) -> None:
     """Have a process replace its worker, and return once the old one has gone."""
     pid = stack.pid(child)
     assert pid is not None
-    old = stack.family(pid) - {pid}
+    old = family(pid) - {pid}
     os.kill(pid, signal.SIGHUP)
 
     async def has_replaced() -> bool:
-        now = stack.family(pid) - {pid}
+        now = family(pid) - {pid}
         return bool(now) and not old & now
 
     await until(has_replaced)

@@ -9,6 +9,7 @@ import pytest
 from tests.support.announcements import Announcements
 from tests.support.load import Load
 from tests.support.oracle import assert_all_is_right, checkpoint
+from tests.support.processes import family, frozen
 from tests.support.stack import Child, Stack, service, until
 
 
@@ -34,12 +35,10 @@ async def test_a_second_projector_changes_nothing_but_a_line_in_status(mortal_st
             await until(lambda: is_held_by(first, ops, url))
             await load.grown(by=20)
 
-            asleep = mortal_stack.family(mortal_stack.pid(Child.PROJECT))
-            signalled(asleep, signal.SIGSTOP)
-            await until(lambda: is_held_by(second["id"], ops, url))
-            await load.grown(by=20)
-            await has_reached(load.position, mortal_stack)
-            signalled(asleep, signal.SIGCONT)
+            with frozen(family(mortal_stack.pid(Child.PROJECT))):
+                await until(lambda: is_held_by(second["id"], ops, url))
+                await load.grown(by=20)
+                await has_reached(load.position, mortal_stack)
             await load.grown(by=20)
             await until(lambda: is_held_by(second["id"], ops, url))
 
@@ -55,11 +54,6 @@ async def test_a_second_projector_changes_nothing_but_a_line_in_status(mortal_st
 
 def servers(stack: Stack) -> dict[str, str]:
     return {"MUSTER_DATABASE_URL": stack.addresses.database_url, "MUSTER_REDIS_URL": stack.addresses.redis_url}
-
-
-def signalled(pids: set[int], wanted: signal.Signals) -> None:
-    for pid in pids:
-        os.kill(pid, wanted)
 
 
 async def status(client: httpx.AsyncClient, url: str) -> dict:

@@ -1,7 +1,5 @@
 """A Valkey Cluster of servers from the wheel: its slots shared by primaries, each with a replica or none."""
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -51,15 +49,6 @@ class FragileNode(ClusterNode):
         with client_of(self) as redis:
             told: dict[str, Any] = redis.info()
         return told
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """It stands still; the kernel goes on taking connections for it."""
-        os.kill(self.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.pid, signal.SIGCONT)
 
 
 class ValkeyCluster(EmbeddedCluster[FragileNode]):

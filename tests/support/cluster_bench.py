@@ -14,6 +14,7 @@ from tests.faults.patroni.hosts import PatroniSet
 from tests.support.cluster import FragileNode
 from tests.support.commands import muster
 from tests.support.oracle import Verdict
+from tests.support.processes import family
 from tests.support.sharing_projectors import Projectors
 from tests.support.stack import Child, environment, until
 from tests.support.stack_bench import StackBench
@@ -48,7 +49,7 @@ class ClusterBench(StackBench):
     def families(self) -> Sequence[set[int]]:
         """The processes of each projector that runs."""
         others = [each.process.pid for each in self._others if each.process.poll() is None]
-        return [self.stack.family(pid) for pid in (self.stack.pid(Child.PROJECT), *others) if pid]
+        return [family(pid) for pid in (self.stack.pid(Child.PROJECT), *others) if pid]
 
     def tag(self) -> str:
         """That of any partition."""

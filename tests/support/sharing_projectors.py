@@ -1,8 +1,6 @@
 """Projectors of a read model that share its partitions, and what they tell readers meanwhile."""
 
 import asyncio
-import os
-import signal
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Announcement
 from shared.redis.client import connect
 from tests.support.commands import muster
+from tests.support.processes import family
 from tests.support.stack import Stack, service
 
 
@@ -40,7 +39,7 @@ class Projectors:
     async def one_more(self, **settings: str):
         """Another projector; gives the ids of its processes."""
         async with service("project", self._folder / "project.log", **self.settings | settings) as (_, pid):
-            yield self._stack.family(pid)
+            yield family(pid)
 
     async def fed(self) -> dict[str, int]:
         """The process that feeds each partition; none for one that is not held as a whole."""
@@ -101,8 +100,3 @@ async def projectors_on(redis_url: str, stack: Stack, folder: Path, *, partition
         await projectors.aclose()
     verified = await asyncio.to_thread(muster, folder, "verify", **settings)
     assert (verified.returncode, "0 differences" in verified.stdout) == (0, True), verified
-
-
-def kill(pids: set[int]) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)

@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -33,6 +32,7 @@ from tests.support.access import forget_home, headers_for, register_home
 from tests.support.clusters import with_data
 from tests.support.forks import NOTHING, Fork, call_muster, call_up, serve_application
 from tests.support.patience import SECONDS, wait_until
+from tests.support.processes import family, frozen, require_gone, running_processes
 from write_side.adapters.postgres.migrate import migrate
 
 MUSTER = [sys.executable, console_script()]
@@ -110,15 +110,6 @@ class Stack:
                 return pid
         return None
 
-    @staticmethod
-    def family(pid: int) -> set[int]:
-        """A process and all that descend from it."""
-        found = {pid}
-        rows = running_processes()
-        while children := {each for each, parent, _ in rows if parent in found} - found:
-            found |= children
-        return found
-
     def kill(self, child: Child) -> int:
         """End a process as a crash would; returns the id it had."""
         pid = self.pid(child)
@@ -126,14 +117,9 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    @contextmanager
-    def supervisor_asleep(self) -> Iterator[None]:
+    def supervisor_asleep(self) -> AbstractContextManager[None]:
         """Nothing is started again meanwhile."""
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
+        return frozen({self._process.pid})
 
     async def back(self, child: Child, *, instead_of: int) -> None:
         """Return once another process has taken the place of the one that was killed, and everything is ready."""
@@ -165,12 +151,12 @@ class Stack:
     def end(self, *, by: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, and make sure that no process and no port is left."""
         forget_home(self.addresses)
-        family = self.family(self._process.pid)
+        pids = family(self._process.pid)
         self._process.send_signal(by)
         status = self._process.wait(SECONDS)
         assert status == 0, last_words(self.log)
         self._require_no_token_in_logs()
-        require_gone(family)
+        require_gone(pids)
         for port in self._ports():
             require_free("127.0.0.1", port)
         assert not (self.home / ADDRESSES).exists()
@@ -179,10 +165,10 @@ class Stack:
 
     def crash(self) -> None:
         """End it as a crash would, and all that it has started."""
-        family = self.family(self._process.pid)
+        pids = family(self._process.pid)
         self._process.kill()
         self._process.wait()
-        require_gone(family)
+        require_gone(pids)
 
     def _require_no_token_in_logs(self) -> None:
         """Not one of ours, whatever was done to the stack: they all begin in the same way."""
@@ -339,26 +325,3 @@ async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.
     except httpx.TransportError:
         return None
     return answer if answer.is_success else None
-
-
-def require_gone(family: set[int]) -> None:
-    """What was killed along with its parent may take a moment."""
-    deadline = time.monotonic() + SECONDS
-    while left := [row for row in running_processes() if row[0] in family]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)  # what could notify was their parent
-
-
-def running_processes() -> list[tuple[int, int, str]]:
-    """Id, parent and command line of all that run; those that only wait to be reaped run no more."""
-    return [row for each in Path("/proc").glob("[0-9]*") if (row := _running(each))]
-
-
-def _running(process: Path) -> tuple[int, int, str] | None:
-    """What `proc(5)` tells of one process; it may end meanwhile. Its name, in brackets, may hold anything."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        state, parent, *_ = (process / "stat").read_bytes().rpartition(b")")[2].split()
-        if state != b"Z":
-            called = (process / "cmdline").read_bytes() + (process / "comm").read_bytes()
-            return int(process.name), int(parent), os.fsdecode(called).replace("\0", " ")
-    return None

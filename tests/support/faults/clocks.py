@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.bench import Bench, Clocked
-from tests.support.faults.processes import frozen
+from tests.support.processes import family, frozen
 from tests.support.stack import Child, until
 
 HOUR = 3_600
@@ -32,7 +32,7 @@ async def killed_projector_whose_lease_lasts(bench: Bench) -> AsyncIterator[None
     """The projector dies, and by the clock of Redis, which is set back, its leases run out in an hour only."""
     pid = bench.stack.pid(Child.PROJECT)
     assert pid is not None
-    with frozen(bench.stack.family(pid)):
+    with frozen(family(pid)):
         await _set(bench, "redis", ahead=-HOUR)
         bench.stack.kill(Child.PROJECT)
     await bench.stack.replaced(Child.PROJECT, instead_of=pid)

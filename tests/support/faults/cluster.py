@@ -9,8 +9,8 @@ from shared.redis.cluster import slot_of
 from tests.support.cluster import FragileNode
 from tests.support.cluster_bench import ClusterBench
 from tests.support.faults.fault import Fault
-from tests.support.faults.processes import frozen, killed_process
-from tests.support.sharing_projectors import kill
+from tests.support.faults.processes import killed_process
+from tests.support.processes import frozen, kill
 from tests.support.stack import Child, until
 
 
@@ -51,7 +51,7 @@ async def killed_node(bench: ClusterBench) -> AsyncIterator[None]:
 @asynccontextmanager
 async def frozen_node(bench: ClusterBench) -> AsyncIterator[None]:
     still = bench.primary()
-    with still.frozen():
+    with frozen({still.pid}):
         yield
         await until(lambda: is_replaced(bench, still))
 

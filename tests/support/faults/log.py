@@ -16,11 +16,11 @@ from shared.dev_stack.embedded.server import end_leftovers
 from shared.events.accounts import AccountSuspended
 from tests.support.bench import Bench
 from tests.support.directory_model import verdict
-from tests.support.faults.processes import frozen
 from tests.support.faults.read_model import have_reached, is_stopped, rebuild
 from tests.support.load import AT_ANY_TIME
 from tests.support.oracle import checkpoint
 from tests.support.people import Person
+from tests.support.processes import family, frozen
 from tests.support.stack import until
 
 _APPEND = """
@@ -107,7 +107,7 @@ async def _commit_out_of_order(bench: Bench, first: Person, second: Person) -> N
         position = suspend(connection, first)
         await bench.suspend(second)
         assert second.position == position + 1
-        with frozen(bench.stack.family(bench.postgres.pid)):
+        with frozen(family(bench.postgres.pid)):
             await to_thread(_copy, bench.postgres.data, replica_of(bench))
         connection.commit()
     await until(lambda: have_reached(bench, second.position))

@@ -4,10 +4,8 @@ import asyncio
 import os
 import re
 import signal
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal
 
 import httpx
@@ -18,6 +16,7 @@ from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on
 from tests.support.patience import SECONDS
+from tests.support.processes import family, frozen
 from tests.support.stack import Child, service, until
 
 Server = Literal["postgres", "redis", "bus"]
@@ -49,13 +48,13 @@ async def killed_server(bench: Bench, name: Server) -> AsyncIterator[None]:
 async def frozen_process(bench: Bench, child: Child) -> AsyncIterator[None]:
     pid = bench.stack.pid(child)
     assert pid is not None
-    with frozen(bench.stack.family(pid)):
+    with frozen(family(pid)):
         yield
 
 
 @asynccontextmanager
 async def frozen_server(bench: Bench, name: Server) -> AsyncIterator[None]:
-    with frozen(bench.stack.family(getattr(bench, name).pid)):
+    with frozen(family(getattr(bench, name).pid)):
         yield
 
 
@@ -76,20 +75,8 @@ async def killed_consumer(bench: Bench) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def frozen_consumer(bench: Bench) -> AsyncIterator[None]:
-    with frozen(bench.stack.family(bench.random.choice(bench.consumers).process.pid)):
+    with frozen(family(bench.random.choice(bench.consumers).process.pid)):
         yield
-
-
-@contextmanager
-def frozen(pids: set[int]) -> Iterator[None]:
-    """Stop processes, as a hung disk or a sleeping machine would, and let them go on."""
-    try:
-        _send(signal.SIGSTOP, sorted(pids))
-        while not all(_state(pid) in "TZX" for pid in pids):
-            time.sleep(0.001)  # a signal takes effect when the kernel comes by
-        yield
-    finally:
-        _send(signal.SIGCONT, sorted(pids))
 
 
 @asynccontextmanager
@@ -110,7 +97,7 @@ async def _taken_over(bench: Bench, ops: httpx.AsyncClient, url: str, *, first: 
     second = await until(lambda: other_than(first, ops, url))
     pid = bench.stack.pid(Child.PROJECT)
     assert pid is not None
-    with frozen(bench.stack.family(pid)), bench.redis_client() as redis:
+    with frozen(family(pid)), bench.redis_client() as redis:
         await until(lambda: is_held_by(second["id"], ops, url))
         await goes_on(redis)
 
@@ -138,19 +125,3 @@ async def _second_projector(bench: Bench) -> AsyncIterator[tuple[str, int]]:
     urls = {"MUSTER_DATABASE_URL": bench.database_line.url, "MUSTER_REDIS_URL": bench.redis_line.url}
     async with service("project", bench.home / "second.log", **urls) as (url, pid):
         yield url, pid
-
-
-def _send(wanted: signal.Signals, pids: list[int]) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, wanted)
-        except ProcessLookupError:  # a session of PostgreSQL may have ended meanwhile
-            continue
-
-
-def _state(pid: int) -> str:
-    """One letter, as in proc(5); X if there is no such process any more."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"

@@ -15,8 +15,8 @@ from redis import Redis
 from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Pointer
 from tests.support.bench import Bench
-from tests.support.faults.processes import frozen
 from tests.support.oracle import goes_on
+from tests.support.processes import frozen
 from tests.support.stack import until
 
 MULTI, EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"

@@ -23,7 +23,8 @@ from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.retry import poll
 from tests.benchmarks.baselines_venv import BASELINES, python_of_baselines
 from tests.benchmarks.generated_log import GeneratedLog, load
-from tests.support.stack import MUSTER, Child, Stack, answers, environment, service, until
+from tests.support.patience import answers, until
+from tests.support.stack import MUSTER, Child, Stack, environment, service
 
 LEVEL_SECONDS = 600.0
 """How long projections may take to have everything, if nothing else is said."""

@@ -20,7 +20,7 @@ from tests.support import patience
 from tests.support.bus import BusClient
 from tests.support.clock import SettableClock
 from tests.support.measures import Counted, counts, named
-from tests.support.stack import until
+from tests.support.patience import until
 from tests.support.write_side import ANDRE, WriteSide, invocation
 from write_side.adapters.memory import MemoryDatabase, MemoryUnitsOfWork
 from write_side.adapters.memory.shard_locks import MemoryShardLocks, MemoryShards
@@ -106,16 +106,13 @@ async def test_a_consumer_with_a_defect_lets_its_shards_go_and_goes_on(monkeypat
     async def defect(_: object) -> None:
         raise ZeroDivisionError
 
-    async def is_given_up() -> bool:
-        return not shards.owners
-
     consumer = BusConsumer(shards=1, locks=one, consume=lambda _: Shard(), limits=LIMITS)
     async with Tasks() as tasks:
         tasks.start(consumer.run(), name="bus")
         await begun.wait()
         with monkeypatch.context() as broken:
             broken.setattr(MemoryShardLocks, "consumers", defect)
-            await until(is_given_up)
+            await until(lambda: not shards.owners)
             begun.clear()
 
         await begun.wait()
@@ -124,10 +121,7 @@ async def test_a_consumer_with_a_defect_lets_its_shards_go_and_goes_on(monkeypat
 
 
 async def settled(bus):
-    async def is_settled():
-        return not bus.left()
-
-    await until(is_settled)
+    await until(lambda: not bus.left())
 
 
 async def test_a_message_is_applied_and_answered_and_gone(bus, consuming, store, spans):
@@ -196,11 +190,7 @@ async def test_what_cannot_be_carried_out_for_now_stays_and_holds_up_what_is_beh
     sent = [bus.send("andre", body) for body in bodies]
 
     async with consuming():
-
-        async def is_refused():
-            return refusals.more >= 1
-
-        await until(is_refused)
+        await until(lambda: refusals.more >= 1)
         assert bus.answers() == []
         store.available = True
         await settled(bus)
@@ -405,13 +395,9 @@ async def test_a_refusal_is_answered_before_anything_behind_it_takes_effect(writ
     await locks.consumers()
     stream = Messages(first, *[line(command="register-account", **BOB)] * 2)
     shard = ShardConsumer(stream=stream, locks=locks, executor=write_side.executor, principal=ERP, limits=LIMITS)
-
-    async def is_tried():
-        return len(stream.tried) > 2
-
     async with Tasks() as tasks:
         tasks.start(shard.run(), name="shard")
-        await until(is_tried)
+        await until(lambda: len(stream.tried) > 2)
 
     assert {tuple(each) for each in stream.tried} == {(kind,)}
     assert len(await write_side.events()) == 2

@@ -27,7 +27,7 @@ from shared.redis.node_clients import NodeClients
 from shared.redis.nodes import Nodes
 from tests.support.crowds import crowd, handles, listed
 from tests.support.partitions import PartitionedCollections
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.processes import frozen
 from tests.support.read_side import PATIENCE, served
 
@@ -107,7 +107,7 @@ async def test_nobody_fails_while_readers_go_over(cluster, directory):
 async def test_what_is_announced_is_heard_wherever_a_partition_has_gone(cluster, views):
     """Those who waited before it went are woken by what is said behind it."""
     reader = asyncio.create_task(views.freshness.reach(9, lambda: standing(views)))
-    await until(lambda: views.freshness.waiting)
+    await until_here(lambda: views.freshness.waiting)
     await move(cluster, 0)
     with writing(cluster) as divided:
         for each in (*divided.parts, *divided.entries):

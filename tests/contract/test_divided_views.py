@@ -19,7 +19,7 @@ from shared.read_model.partitions import Partitions
 from tests.support.collections import Collections
 from tests.support.crowds import crowd, handles, listed
 from tests.support.partitions import PartitionedCollections
-from tests.support.patience import patient_connector, until
+from tests.support.patience import patient_connector, until_here
 from tests.support.read_side import (
     PATIENCE,
     RedisProjection,
@@ -134,7 +134,9 @@ async def test_a_reader_waits_for_each_partition_of_the_answer(views, divided):
 
     listing = asyncio.create_task(views.freshness.reach(9, read))
     for nth, part in enumerate(divided.parts):
-        await until(lambda due=2 + nth: len(reads) >= due)  # the second while it is registered, the others once woken
+        await until_here(
+            lambda due=2 + nth: len(reads) >= due
+        )  # the second while it is registered, the others once woken
         part.save({}, position=9)
     by_id = await views.freshness.reach(9, lambda: views.by_id(str(ADA.account_id)))
 
@@ -170,7 +172,7 @@ async def test_what_is_announced_of_entries_wakes_all_who_use_them(valkey, divid
     async with own[0], own[1], asyncio.timeout(PATIENCE):
         waiting = [asyncio.create_task(each.freshness.reach(9, partial(standing, each))) for each in own]
         for part in divided.entries:
-            await until(lambda: all(each.freshness.waiting for each in own))
+            await until_here(lambda: all(each.freshness.waiting for each in own))
             part.save({}, position=9)
 
         assert [each.position for each in await asyncio.gather(*waiting)] == [9, 9]
@@ -279,7 +281,7 @@ async def test_no_answer_is_made_of_two_versions(views, divided, server):
     waiting = [asyncio.create_task(each) for each in (views.list(ProfileQuery()), views.position())]
     for each in (ADA, BOB, EVE):
         assert served(await views.by_id(str(each.account_id))) == each
-    await until(lambda: trips() > asked + 10)  # they have found two versions, and ask again
+    await until_here(lambda: trips() > asked + 10)  # they have found two versions, and ask again
     assert not any(each.done() for each in waiting)
 
     for each in (ADA, EVE):

@@ -26,7 +26,7 @@ from shared.problems import Refusal
 from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.examples import examples
-from tests.support.patience import SECONDS, until
+from tests.support.patience import SECONDS, until_here
 from tests.support.proxy import Cut, CuttingProxy
 from tests.support.sessions import append
 from tests.support.write_side import (
@@ -492,7 +492,7 @@ async def test_a_process_that_freezes_before_commit_holds_others_up_for_a_while(
             monkeypatch.setattr(Pipeline, "attempt", attempt)
             with psycopg.connect(database_url, autocommit=True) as elsewhere:
                 assert elsewhere.execute(held).rowcount
-                await until(lambda: not elsewhere.execute(held).rowcount)
+                await until_here(lambda: not elsewhere.execute(held).rowcount)
         return await attempt(pipeline, *statements, **more)
 
     async with postgres_write_side(database_url, grouped=True, limits=soon) as grouped:

@@ -14,7 +14,7 @@ from shared.read_model.keys import HOME
 from shared.redis.client import RedisTimeouts, connect
 from shared.settings import Rate
 from tests.support.clock import Time
-from tests.support.stack import until
+from tests.support.patience import until
 
 ROUNDING = 1e-6
 """Of seconds since the machine started."""

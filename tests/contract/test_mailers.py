@@ -20,7 +20,7 @@ from shared.errors import Unavailable
 from shared.urls.mail import SmtpServer
 from tests.support.certificates import certified
 from tests.support.mail_servers import LOGIN, mail_server
-from tests.support.patience import until
+from tests.support.patience import until_here
 from write_side.adapters.mail.folder import FolderMailer
 from write_side.adapters.mail.message import message_of
 from write_side.adapters.mail.smtp import SmtpLimits, SmtpMailer
@@ -242,7 +242,7 @@ async def test_a_connection_without_mails_is_ended():
         mailer = smtp(f"smtp://127.0.0.1:{server.port}", idle_seconds=0.01)
         await mailer.send(mail())
 
-        await until(lambda: server.connections[0].transport is None)
+        await until_here(lambda: server.connections[0].transport is None)
 
 
 async def test_mails_at_once_take_connections_of_their_own():

@@ -15,7 +15,7 @@ from read_side.views import NeverFilled
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import EvictionPossible, Unavailable
 from shared.redis.client import RedisTimeouts, connector
-from tests.support.patience import patient_connector, until
+from tests.support.patience import patient_connector, until_here
 from tests.support.processes import frozen
 from tests.support.read_side import ADA, BOB, KEYS, PATIENCE, RedisProjection, blocked_reader, every_question, served
 
@@ -110,7 +110,7 @@ async def test_an_announcement_that_was_lost_is_found_after_subscribing_again(re
     reader = await blocked_reader(redis_views, minimum=8)
 
     async with asyncio.timeout(30):
-        await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
+        await until_here(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
         redis_projection.client.client_kill_filter(_type="pubsub")
         redis_projection.commit(BOB, position=8, announce=False)
 
@@ -180,7 +180,7 @@ async def test_who_still_waits_when_the_read_side_stops_is_told(redis_server, re
         await views.position()
         os.kill(redis_server.pid, signal.SIGSTOP)
         asked = [asyncio.create_task(views.by_id(ID)) for _ in range(700)]
-        await until(lambda: views._lanes.look_ups._queued == 100)
+        await until_here(lambda: views._lanes.look_ups._queued == 100)
     os.kill(redis_server.pid, signal.SIGCONT)
 
     async with asyncio.timeout(PATIENCE):

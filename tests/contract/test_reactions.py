@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from shared.event_log import Metadata, UnknownEvent
-from tests.support.stack import until
+from tests.support.patience import until
 from write_side.adapters.memory import MemoryMailer
 from write_side.domain.email_token import TokenNotGood
 from write_side.reactions.deliverer import Deliverer

@@ -36,7 +36,7 @@ from tests.support.folding import (
     go_live,
 )
 from tests.support.histories import History
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.proxy import Proxy
 from tests.support.read_models import StoreInRedis, on_a_server
 
@@ -508,7 +508,7 @@ async def test_the_append_only_file_is_rewritten_once_after_each_start(server):
     async with connect(server.start().url) as client:
         with capture_logs() as logged, BlockingRedis.from_url(server.url) as spy:
             await asyncio.gather(*(ServerCheck(client).eviction_policy() for _ in range(5)))
-            await until(lambda: not spy.info("persistence")["aof_rewrite_in_progress"])
+            await until_here(lambda: not spy.info("persistence")["aof_rewrite_in_progress"])
             again = rewrites_of(spy)
             await ServerCheck(client).eviction_policy()
 

@@ -19,7 +19,7 @@ from shared.errors import Overloaded, Unavailable
 from shared.read_model.envelope import seal
 from shared.read_model.positions import Pointer
 from shared.redis.pipelined import pack
-from tests.support.patience import SECONDS, patient_connector, until
+from tests.support.patience import SECONDS, patient_connector, until_here
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -70,7 +70,7 @@ async def test_one_connection_hears_what_all_projections_announce(redis_server, 
 
     async with profiles, groups, asyncio.timeout(SECONDS):
         reader = await blocked_reader(profiles, minimum=8)
-        await until(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
+        await until_here(lambda: redis_projection.client.pubsub_numsub(KEYS.announce)[0][1])
         redis_projection.commit(BOB, position=8)
         assert (await reader).position == 8
 

@@ -34,10 +34,10 @@ from shared.redis.client import connect, connector
 from shared.settings import Settings
 from tests.support import roles
 from tests.support.crowds import crowd
+from tests.support.patience import until
 from tests.support.random_commands import Writer
 from tests.support.read_side import RedisProjection
 from tests.support.sessions import another_database, log_held
-from tests.support.stack import until
 from tests.support.verifying import HandInRedis, differences_in, fill, verify
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import config_for, migrate
@@ -246,7 +246,7 @@ async def test_a_shard_is_consumed_under_the_user_of_the_bus(server):
         assert producer.xread({ANSWERS: "0"})
 
 
-async def listeners_of(server: EmbeddedRedis) -> int:
+def listeners_of(server: EmbeddedRedis) -> int:
     with Redis.from_url(server.url) as owner:
         [(_, count)] = owner.pubsub_numsub(HOME.projection("profiles").announce)
     return count

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from shared.errors import Unavailable
-from tests.support.stack import until
+from tests.support.patience import until
 from write_side.adapters.memory.shard_locks import MemoryShardLocks, MemoryShards
 from write_side.adapters.postgres.shard_locks import PostgresShardLocks
 from write_side.ports import ShardLocks

@@ -20,11 +20,10 @@ from shared.event_log.adapters.standby import Standby, StandbyLimits
 from shared.postgres.connection import connected
 from shared.postgres.pipeline import Pipeline
 from tests.support.databases import Databases
-from tests.support.patience import wait_until
+from tests.support.patience import until, wait_until
 from tests.support.processes import frozen
 from tests.support.replicas import EmbeddedStandby
 from tests.support.sessions import append
-from tests.support.stack import until
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres.connections.transactions import TransactionLimits
 from write_side.adapters.postgres.migrate import migrate
@@ -107,7 +106,7 @@ async def test_a_standby_is_not_read(standby):
             pytest.fail("it must not be read")
 
 
-async def _has_log(url):
+def _has_log(url):
     with psycopg.connect(url) as connection:
         return connection.execute("select to_regclass('event_log')").fetchone() != (None,)
 
@@ -186,7 +185,7 @@ async def test_an_answer_waits_for_no_notification(primary, own_database, receiv
         await held
 
 
-async def _waits_to_notify(connection):
+def _waits_to_notify(connection):
     waits = "select pid from pg_locks where locktype = 'object' and classid = 'pg_database'::regclass and not granted"
     return connection.execute(waits).fetchone()
 
@@ -254,7 +253,7 @@ async def test_a_primary_that_has_flushed_half_a_record_is_not_waited_for(primar
     assert logged == []
 
 
-async def _ends_in_a_record(server):
+def _ends_in_a_record(server):
     """Whether the pages that are full were flushed, and no more."""
     with psycopg.connect(server.url) as connection:
         [(beyond,)] = connection.execute("select (pg_current_wal_flush_lsn() - '0/0') % 8192").fetchall()
@@ -324,7 +323,7 @@ def _is_synchronous(connection):
     return state == "sync"
 
 
-async def _waits_for_standby(connection):
+def _waits_for_standby(connection):
     waiting = connection.execute("select count(*) from pg_stat_activity where wait_event = 'SyncRep'").fetchall()
     return waiting == [(1,)]
 
@@ -334,11 +333,11 @@ def _positions(connection, *, after):
     return [position for (position,) in rows]
 
 
-async def _shows(connection, position):
+def _shows(connection, position):
     return _positions(connection, after=position - 1)
 
 
-async def _is_asked(connection):
+def _is_asked(connection):
     """Whether a reader waits for the standby: asks, or has just asked, in a transaction for each question."""
     asked = r"""
         select from pg_stat_activity where query ~ '^COMMIT|pg_last_wal_replay_lsn\(\) >='

@@ -14,9 +14,8 @@ from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
 from tests.support.apps import app_client
 from tests.support.measures import every_attribute, named
-from tests.support.patience import patient_connector
+from tests.support.patience import answers, patient_connector, until
 from tests.support.read_side import PATIENCE
-from tests.support.stack import answers, until
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 

@@ -13,7 +13,7 @@ from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
 from tests.support.apps import app_client
 from tests.support.pages import ROOT
-from tests.support.patience import SECONDS, until
+from tests.support.patience import SECONDS, until_here
 from tests.support.projectors import HASTE, projector_with, running
 from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.memory import MemoryTokenKey
@@ -119,12 +119,12 @@ async def test_an_event_takes_the_way_of_an_event(database_url, redis_server):
         projector = projector_with(profiles, store=store_in_redis(client, profiles), log=log, limits=LIMITS)
         async with running(projector):
             await side.run("register-account", **BOB)
-            await until(lambda: projector.progress.reached == 2)
+            await until_here(lambda: projector.progress.reached == 2)
             way = Way(expected)
             sys.setprofile(way.note)
             try:
                 await side.run("change-handle", account="@bob", handle="robert")
-                await until(lambda: projector.progress.reached == 3)
+                await until_here(lambda: projector.progress.reached == 3)
             finally:
                 sys.setprofile(None)
 

@@ -10,8 +10,8 @@ from shared.auth.principal import COMMANDS, OPS, READ
 from tests.support.access import bearing
 from tests.support.commands import muster
 from tests.support.load import REGISTRATIONS, Load
-from tests.support.patience import SECONDS
-from tests.support.stack import Stack, not_behind, until
+from tests.support.patience import SECONDS, not_behind, until
+from tests.support.stack import Stack
 
 TRICKS = (
     "GET /{}",

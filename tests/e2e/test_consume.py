@@ -9,8 +9,8 @@ import sys
 import httpx
 
 from tests.support.pages import ROOT
-from tests.support.patience import SECONDS
-from tests.support.stack import environment, not_behind, service
+from tests.support.patience import SECONDS, not_behind
+from tests.support.stack import environment, service
 
 
 def producer():

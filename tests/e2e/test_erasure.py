@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.commands import muster
 from tests.support.mails import letter_to
-from tests.support.patience import wait_until
-from tests.support.stack import MUSTER, Stack, environment, not_behind
+from tests.support.patience import not_behind, wait_until
+from tests.support.stack import MUSTER, Stack, environment
 from write_side.bus.entries import ANSWERS
 from write_side.domain.values import EmailAddress
 

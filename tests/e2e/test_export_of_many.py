@@ -12,8 +12,9 @@ import pytest
 
 from tests.benchmarks.generated_log import GeneratedLog
 from tests.benchmarks.servers import running_muster, running_servers
+from tests.support.patience import until
 from tests.support.processes import family
-from tests.support.stack import MUSTER, Child, environment, running_stack, until
+from tests.support.stack import MUSTER, Child, environment, running_stack
 
 PEOPLE, GROUPS, EVENTS = 100_000, 500, 450_000
 OF_ITS_OWN = frozenset({"version", "profile_version", "created_at", "updated_at", "email_verified"})

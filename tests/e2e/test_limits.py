@@ -6,8 +6,8 @@ import httpx
 
 from shared.auth.principal import READ
 from tests.support.access import Keys, bearing
-from tests.support.patience import SECONDS
-from tests.support.stack import service, until
+from tests.support.patience import SECONDS, until
+from tests.support.stack import service
 
 QUOTA, LEASE = 40, 2
 AWAY = "no caller is limited"

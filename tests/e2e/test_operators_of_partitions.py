@@ -16,7 +16,8 @@ from tests.support.browser import contrasts, is_live, visited
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.divided_showcase import UNFOLDABLE
-from tests.support.stack import application, until
+from tests.support.patience import until
+from tests.support.stack import application
 
 SCREENS = [(1280, 800), (375, 740)]
 EXTENT = "[document.documentElement.scrollWidth, document.querySelector('.projections').getBoundingClientRect().bottom]"

@@ -12,9 +12,10 @@ from tests.support.access import cookie_policy
 from tests.support.browser import contrasts, is_focused, is_live, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
+from tests.support.patience import until
 from tests.support.sessions import log_held
 from tests.support.showcase import LIVE
-from tests.support.stack import Child, application, until
+from tests.support.stack import Child, application
 
 ENOUGH = 4.5
 """Of contrast, for text (WCAG 2.2, 1.4.3)."""

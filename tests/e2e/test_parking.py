@@ -23,9 +23,9 @@ from shared.settings import Settings
 from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.commands import muster
-from tests.support.patience import patient_connector
+from tests.support.patience import patient_connector, until
 from tests.support.read_side import PATIENCE
-from tests.support.stack import another_database, until
+from tests.support.stack import another_database
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 

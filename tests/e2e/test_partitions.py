@@ -22,11 +22,11 @@ from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.event_streams import followed
 from tests.support.load import EVERYTHING, Load, client_at
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, not_behind, until
 from tests.support.processes import frozen, kill
 from tests.support.readers import Readers
 from tests.support.sharing_projectors import Projectors, announced, projectors_on
-from tests.support.stack import NEWER_MUSTER, not_behind, service, until
+from tests.support.stack import NEWER_MUSTER, service
 
 PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")
 GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
@@ -291,7 +291,7 @@ async def recorded(redis_url, **layouts):
     """Wait until readers use a layout, and what is beside it is so."""
     with Redis.from_url(located(redis_url)) as client:
 
-        async def is_so():
+        def is_so():
             found = layouts_of(*(client.get(key) for key in WHERE))
             return found and msgspec.structs.replace(found, until=None, switches=0) == Layouts(**layouts)
 

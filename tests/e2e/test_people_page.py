@@ -6,7 +6,8 @@ from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.text import composed
 from tests.support.browser import SIZES, contrasts, visited
 from tests.support.issuer import Issuer
-from tests.support.stack import not_behind, service, until
+from tests.support.patience import not_behind, until
+from tests.support.stack import service
 
 ALL = (READ, PRIVATE, COMMANDS)
 ENOUGH = 4.5

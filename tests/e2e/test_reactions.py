@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.commands import muster
 from tests.support.mails import mail_to
-from tests.support.stack import Child, until
+from tests.support.patience import until
+from tests.support.stack import Child
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_no_log_says_to_whom_a_mail_went(stack):
     assert "token" not in log
 
 
-async def told_of(message, stack) -> str | None:
+def told_of(message, stack) -> str | None:
     """The log of what sends mails, once it names this one, which is in its folder before."""
     log = (stack.home / "logs" / "react.log").read_text()
     return log if message["Message-ID"].strip("<>").partition("@")[0] in log else None

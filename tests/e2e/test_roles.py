@@ -24,9 +24,9 @@ from tests.support.clusters import with_data
 from tests.support.commands import muster
 from tests.support.load import EVERYTHING, Load
 from tests.support.mails import mailed_token
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, not_behind
 from tests.support.people import registration
-from tests.support.stack import MUSTER, environment, not_behind, service
+from tests.support.stack import MUSTER, environment, service
 from write_side.use_cases import USE_CASES
 
 ADA, BOB = "@p1700.changed", "@p1701"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import muster
-from tests.support.patience import SECONDS
-from tests.support.stack import MUSTER, environment, until
+from tests.support.patience import SECONDS, until
+from tests.support.stack import MUSTER, environment
 
 EVA = {"email": "eva.shell@example.org", "handle": "eva.shell", "display_name": "Eva Shell"}
 FIELDS = [f"{name}={value}" for name, value in EVA.items()]
@@ -29,7 +29,7 @@ def eva(stack):
 async def shown(stack, *arguments):
     """What a query prints once the read model is level with it."""
 
-    async def printed():
+    def printed():
         ran = muster(stack.home, *arguments)
         assert "Traceback" not in ran.stderr, ran.stderr
         return ran if ran.returncode == 0 and "eva.shell" in ran.stdout else None

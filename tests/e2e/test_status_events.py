@@ -12,7 +12,8 @@ from projector.api.status_events import StreamLimits
 from projector.monitoring.limits import MonitoringLimits
 from shared.server.limits import ServerLimits
 from tests.support.event_streams import first, followed
-from tests.support.stack import service, until
+from tests.support.patience import until
+from tests.support.stack import service
 
 FIGURES = {"lag_events", "lag_seconds", "events_per_second"}
 LIMITS = MonitoringLimits()

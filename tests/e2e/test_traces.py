@@ -14,8 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import free_port
-from tests.support.patience import SECONDS
-from tests.support.stack import another_database, service, until
+from tests.support.patience import SECONDS, until
+from tests.support.stack import another_database, service
 
 TRACE, CLIENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

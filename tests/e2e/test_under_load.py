@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.patience import until
 from tests.support.sessions import another_database, log_held, stranger
-from tests.support.stack import Stack, until
+from tests.support.stack import Stack
 
 CLIENTS = 50
 OVERLOADED = "/problems/overloaded"

@@ -13,8 +13,8 @@ from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Pointer
 from tests.support.commands import muster
-from tests.support.patience import SECONDS
-from tests.support.stack import Stack, until
+from tests.support.patience import SECONDS, until
+from tests.support.stack import Stack
 
 tells_how_far = re.compile("(folding the log|comparing): ").search
 """Of a line: on a busy machine a verification takes longer than until the first is due."""

@@ -6,9 +6,8 @@ from collections import Counter
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, not_behind
 from tests.support.people import registration
-from tests.support.stack import not_behind
 
 REQUESTS = 24
 """Each on a connection of its own: the kernel gives it to one of two workers by chance."""

@@ -13,8 +13,9 @@ import pytest
 from shared.runtime.retry import Backoff, RetryPolicy
 from shared.runtime.tasks import Tasks
 from tests.support.event_streams import followed
+from tests.support.patience import until
 from tests.support.people import registration
-from tests.support.stack import Child, Stack, until
+from tests.support.stack import Child, Stack
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 LINES = 50
@@ -161,5 +162,5 @@ async def test_a_reader_that_reconnects_sees_each_change_exactly_once(mortal_sta
         assert each.rests > events // 100
 
 
-async def _has_come(reader: Reader, position: int) -> bool:
+def _has_come(reader: Reader, position: int) -> bool:
     return reader.after >= position

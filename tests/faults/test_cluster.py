@@ -17,10 +17,11 @@ from tests.faults.cluster_bus import separable_cluster
 from tests.support.cluster import FragileNode, ValkeyCluster, valkey_cluster
 from tests.support.commands import muster
 from tests.support.operator import Operator
+from tests.support.patience import until
 from tests.support.processes import frozen
 from tests.support.replicas import PASSWORD, checkpoint_on
 from tests.support.sessions import log_held
-from tests.support.stack import Stack, running_stack, until
+from tests.support.stack import Stack, running_stack
 from tests.support.under_load import seconds_until, serving_again, under_load
 
 AWAY = {"/problems/projection-behind", "/problems/read-model-unavailable"}
@@ -181,9 +182,9 @@ async def test_what_a_primary_took_that_was_cut_off_is_projected_again(server_ho
         assert muster(stack.home, "verify").returncode == 0
 
 
-async def is_further(node: FragileNode, position: int) -> bool:
+def is_further(node: FragileNode, position: int) -> bool:
     return checkpoint_on(node) > position
 
 
-async def is_owned_by_another(nodes: ValkeyCluster, former: FragileNode) -> bool:
+def is_owned_by_another(nodes: ValkeyCluster, former: FragileNode) -> bool:
     return nodes.owner() is not former

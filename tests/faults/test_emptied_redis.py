@@ -1,15 +1,16 @@
 """A Redis that was emptied, while many write and read."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from redis import Redis
 
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.patience import until
 from tests.support.people import ways_to
 from tests.support.readers import Readers
 from tests.support.sessions import log_held
-from tests.support.stack import Stack, until
+from tests.support.stack import Stack
 
 CLIENTS = 50
 
@@ -73,11 +74,7 @@ async def is_of_another_generation(stack: Stack, old: str) -> bool:
     return projection["generation"] not in {None, old} and projection["state"] == "running"
 
 
-def has_grown(readers: Readers, status_code: int, *, by: int) -> Callable[[], Awaitable[bool]]:
+def has_grown(readers: Readers, status_code: int, *, by: int) -> Callable[[], bool]:
     """Whether so many more have been answered so from now on."""
     wanted = readers.answers[status_code] + by
-
-    async def grown() -> bool:
-        return readers.answers[status_code] >= wanted
-
-    return grown
+    return lambda: readers.answers[status_code] >= wanted

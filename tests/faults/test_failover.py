@@ -11,8 +11,9 @@ from tests.support import replicas
 from tests.support.commands import muster
 from tests.support.load import Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.patience import answers, until
 from tests.support.people import registration, ways_to
-from tests.support.stack import Child, Stack, answers, running_stack, until
+from tests.support.stack import Child, Stack, running_stack
 from tests.support.under_load import seconds_until, serving_again, under_load
 
 ANSWER_SECONDS = 30.0
@@ -183,6 +184,6 @@ async def _answered(client: httpx.AsyncClient, name: str) -> httpx.Response | No
         return None
 
 
-async def has_followed(servers: replicas.ReplicatedRedis) -> bool:
+def has_followed(servers: replicas.ReplicatedRedis) -> bool:
     """Whether the old master has come as far as the one that took over."""
     return replicas.checkpoint_on(servers.master) == replicas.checkpoint_on(servers.replica)

@@ -19,7 +19,7 @@ from shared.redis.client import connect
 from shared.runtime.retry import RetryPolicy
 from tests.support.folding import cleanly_folded, held
 from tests.support.histories import History
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projectors import projector_with, running, until_state
 from tests.support.read_models import everything
 
@@ -131,7 +131,7 @@ async def test_events_go_on_while_a_group_is_renamed(server, history):
 
         assert renamed < MEMBERS
         assert checkpoint.reached < checkpoint.position
-        await until(lambda: b"sweeps" not in checkpoint_bytes(server))
+        await until_here(lambda: b"sweeps" not in checkpoint_bytes(server))
     assert await cleanly_folded(history.events, projection) == held(everything(server), projection)
 
 

@@ -8,7 +8,8 @@ from redis import Redis
 
 from tests.support.announcements import Announcements
 from tests.support.load import Load
-from tests.support.stack import Child, Stack, until
+from tests.support.patience import until
+from tests.support.stack import Child, Stack
 from tests.support.under_load import under_load
 
 
@@ -22,14 +23,10 @@ async def kill_in_the_stream(stack: Stack, child: Child, load: Load, *, felt: Ca
     killed = stack.pid(child)
     assert killed is not None
     wanted = felt() + by
-
-    async def is_felt() -> bool:
-        return felt() >= wanted
-
     with stack.supervisor_asleep():
         await load.under_way()
         os.kill(killed, signal.SIGKILL)
-        await until(is_felt)
+        await until(lambda: felt() >= wanted)
     await stack.back(child, instead_of=killed)
 
 

@@ -1,8 +1,9 @@
 """A rebuild whose projector is killed with -9 again and again, while people write and read: it ends right."""
 
 from tests.support.operator import Operator
+from tests.support.patience import until
 from tests.support.sessions import log_held
-from tests.support.stack import Child, until
+from tests.support.stack import Child
 from tests.support.under_load import under_load
 
 

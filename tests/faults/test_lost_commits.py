@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.load import Load
 from tests.support.oracle import assert_all_is_right
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.proxy import Cut, CuttingProxy
 from tests.support.stack import service
 
@@ -43,7 +43,7 @@ async def test_a_lost_commit_is_answered_with_what_became_of_it(stack, cutting, 
     load = Load(url, seed=100 + list(Cut).index(cut), keyed=0.5, repeated=0.5, pause=0)
     async with load.running():
         await load.grown(by=COMMANDS)
-        await until(lambda: proxy.cuts > CUTS)
+        await until_here(lambda: proxy.cuts > CUTS)
 
     assert set(load.troubles) == ({"/problems/storage-unavailable"} if proxy.undone else set())
     assert load.troubles.total() >= proxy.undone

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.support.mail_servers import Mailbox
-from tests.support.stack import until
+from tests.support.patience import until
 from tests.support.write_process import WriteProcess
 from tests.support.write_side import postgres_write_side
 
@@ -17,11 +17,7 @@ WITHIN = 600.0
 
 async def holds(mailbox: Mailbox, people: int) -> None:
     """Return once so many people have mail."""
-
-    async def held() -> bool:
-        return len({mail.recipients[0] for mail in mailbox.taken}) >= people
-
-    await until(held, seconds=WITHIN)
+    await until(lambda: len({mail.recipients[0] for mail in mailbox.taken}) >= people, seconds=WITHIN)
 
 
 async def register_all(database_url: str, people: int) -> None:

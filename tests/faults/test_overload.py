@@ -16,10 +16,10 @@ import msgspec
 from shared.server.limits import ServerLimits
 from shared.server.serving import allow_open_files
 from tests.support.access import headers_for
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, not_behind
 from tests.support.processes import family
 from tests.support.raw_http import RawConnection
-from tests.support.stack import Child, Stack, not_behind
+from tests.support.stack import Child, Stack
 
 CLIENTS = 1_000
 """More than a write process takes on."""

@@ -7,8 +7,9 @@ import pytest
 
 from tests.faults.patroni.hosts import PatroniSet, patroni_set, require_patroni
 from tests.support.commands import muster
+from tests.support.patience import until
 from tests.support.processes import frozen
-from tests.support.stack import Child, Stack, running_stack, until
+from tests.support.stack import Child, Stack, running_stack
 from tests.support.under_load import seconds_until, serving_again, under_load
 
 pytestmark = pytest.mark.soak
@@ -57,7 +58,7 @@ async def going_on(stack: Stack, servers: PatroniSet, *, seed: int):
     assert {each: stack.pid(each) for each in PROCESSES} == before
 
 
-async def has_reacted(stack: Stack) -> bool:
+def has_reacted(stack: Stack) -> bool:
     """Whether people were written to because of all that the log has."""
     with stack.database() as connection:
         return connection.execute(_HAS_REACTED).fetchall() == [(True,)]

@@ -11,11 +11,12 @@ import msgspec
 
 from shared.server.serving import PortTakenError, require_free
 from tests.support.announcements import Announcements
+from tests.support.patience import until
 from tests.support.people import registration
 from tests.support.processes import family
 from tests.support.raw_http import RawStream
 from tests.support.readers import Readers
-from tests.support.stack import Child, Stack, service, until
+from tests.support.stack import Child, Stack, service
 from tests.support.under_load import under_load
 
 
@@ -63,7 +64,7 @@ async def reloaded(stack: Stack, child: Child) -> None:
     old = family(pid) - {pid}
     os.kill(pid, signal.SIGHUP)
 
-    async def has_replaced() -> bool:
+    def has_replaced() -> bool:
         now = family(pid) - {pid}
         return bool(now) and not old & now
 
@@ -164,7 +165,7 @@ async def test_what_was_accepted_is_answered_before_the_end(mortal_stack):
     assert end is None
 
 
-async def a_read_waits(stack: Stack) -> bool:
+def a_read_waits(stack: Stack) -> bool:
     with stack.database() as connection:
         [(waiting,)] = connection.execute(
             "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
@@ -184,7 +185,7 @@ async def refuses(url: str) -> bool:
     return False
 
 
-async def is_free(url: str) -> bool:
+def is_free(url: str) -> bool:
     """Whether the process has ended that listened there."""
     address = httpx.URL(url)
     try:

@@ -8,8 +8,9 @@ import psycopg
 from psycopg import sql
 
 from tests.support.oracle import assert_directory_is_what_the_log_tells
+from tests.support.patience import not_behind, until
 from tests.support.people import registration
-from tests.support.stack import MUSTER, Stack, environment, not_behind, until
+from tests.support.stack import MUSTER, Stack, environment
 
 PROJECTIONS = ("profiles", "groups", "activity", "stats", "changes")
 

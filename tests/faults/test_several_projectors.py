@@ -9,9 +9,9 @@ import pytest
 from shared.redis.cluster import slot_of
 from tests.support.cluster import valkey_cluster
 from tests.support.load import Load
+from tests.support.patience import until
 from tests.support.processes import frozen, kill
 from tests.support.sharing_projectors import Projectors, projectors_on
-from tests.support.stack import until
 from tests.support.under_load import seconds_until
 
 

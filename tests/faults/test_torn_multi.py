@@ -25,7 +25,7 @@ from shared.redis.client import connect
 from tests.support.folding import cleanly_folded, held
 from tests.support.genuine_redis import redis_binary
 from tests.support.histories import History
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projectors import projector_with, running, until_state
 from tests.support.read_models import everything
 
@@ -64,7 +64,7 @@ async def projector(server, log, *, batch=500):
         store, limits = store_in_redis(client, profiles), ProcessorLimits(batch=batch, poll=0.01)
         async with running(projector_with(profiles, store=store, log=log, limits=limits)) as projector:
             await until_state(projector, ProjectionState.RUNNING)
-            await until(lambda: checkpoint(server).position == log.next_position - 1)
+            await until_here(lambda: checkpoint(server).position == log.next_position - 1)
             yield
 
 
@@ -160,7 +160,7 @@ async def test_the_rest_of_a_torn_transaction_is_washed_away(washing_server):
         pass
     crash(washing_server, cut=30)
     async with projector(washing_server, up_to(log, settled + 1)):
-        await until(lambda: is_washed(washing_server))
+        await until_here(lambda: is_washed(washing_server))
     before = content(washing_server)
 
     crash(washing_server)

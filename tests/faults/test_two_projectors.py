@@ -9,8 +9,9 @@ import pytest
 from tests.support.announcements import Announcements
 from tests.support.load import Load
 from tests.support.oracle import assert_all_is_right, checkpoint
+from tests.support.patience import until
 from tests.support.processes import family, frozen
-from tests.support.stack import Child, Stack, service, until
+from tests.support.stack import Child, Stack, service
 
 
 @pytest.fixture
@@ -80,8 +81,5 @@ async def other_than(projector: str, client: httpx.AsyncClient, url: str) -> dic
 
 
 async def has_reached(position: int, stack: Stack) -> None:
-    async def reached() -> bool:
-        return checkpoint(redis).position >= position
-
     with stack.redis() as redis:
-        await until(reached)
+        await until(lambda: checkpoint(redis).position >= position)

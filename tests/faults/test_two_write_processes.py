@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.support.stack import until
+from tests.support.patience import until
 from tests.support.write_process import write_process
 from tests.support.write_side import postgres_write_side
 

@@ -16,8 +16,9 @@ from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
 from tests.support.commands import muster
 from tests.support.pages import ROOT
+from tests.support.patience import until
 from tests.support.people import registration
-from tests.support.stack import WEBHOOKS_AHEAD, Child, Stack, environment, until
+from tests.support.stack import WEBHOOKS_AHEAD, Child, Stack, environment
 from tests.support.webhook_receivers import RealReceivers, in_order, real_receivers
 
 KILLS = 2
@@ -98,10 +99,7 @@ async def feed_of(stack: Stack, begun: int) -> dict[str, int]:
 
 
 async def has_all(receivers: RealReceivers, path: str, expected: int) -> None:
-    async def all_there() -> bool:
-        return len(receivers.taken(path)) >= expected
-
-    await until(all_there, seconds=WITHIN)
+    await until(lambda: len(receivers.taken(path)) >= expected, seconds=WITHIN)
 
 
 async def reasons(stack: Stack) -> dict[str, str]:
@@ -162,10 +160,8 @@ async def test_nothing_of_erased_people_is_sent_again(stack, receivers, begun):
     def about(account: str) -> list[str]:
         return [each["type"] for each in receivers.taken("/replayed").values() if each["data"]["account_id"] == account]
 
-    async def both_are_there() -> bool:  # each account has its order, and none is kept between two
-        return bool(about(erased) and about(other))
-
-    await until(both_are_there, seconds=WITHIN)
+    # Each account has its order, and none is kept between two.
+    await until(lambda: about(erased) and about(other), seconds=WITHIN)
     assert about(erased) == ["account-erased"]
     assert about(other) == ["account-registered"]
 

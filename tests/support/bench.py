@@ -24,9 +24,10 @@ from tests.support.faults.judging import all_is_sent, differences, events_of
 from tests.support.load import client_at
 from tests.support.mail_servers import Mailbox
 from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells
+from tests.support.patience import until
 from tests.support.people import Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
-from tests.support.stack import environment, until
+from tests.support.stack import environment
 from tests.support.stack_bench import StackBench
 from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
 from tests.support.webhook_receivers import RealReceivers
@@ -125,10 +126,10 @@ class Bench(StackBench):
             assert_directory_is_what_the_log_tells(database, redis)
         return verdict
 
-    async def _has_mail(self, person: Person) -> bool:
+    def _has_mail(self, person: Person) -> bool:
         return any(person.account.email in mail.recipients for mail in self.mailbox.taken)
 
-    async def _has_change(self, person: Person) -> bool:
+    def _has_change(self, person: Person) -> bool:
         return any(person.id.encode() in body for body in self.receivers.bodies[RECEIVER])
 
     @asynccontextmanager

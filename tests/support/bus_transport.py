@@ -13,8 +13,7 @@ import msgspec
 from redis import exceptions
 
 from shared.redis.client import RedisTimeouts, connect
-from tests.support.patience import SECONDS
-from tests.support.stack import until
+from tests.support.patience import SECONDS, until
 from write_side.bus.entries import ANSWERS, DEAD_LETTERS, commands
 
 AGAIN_SECONDS = 0.05

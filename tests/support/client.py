@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.stack import Stack, not_behind
+from tests.support.patience import not_behind
+from tests.support.stack import Stack
 
 
 class Muster:

@@ -14,9 +14,10 @@ from tests.faults.patroni.hosts import PatroniSet
 from tests.support.cluster import FragileNode
 from tests.support.commands import muster
 from tests.support.oracle import Verdict
+from tests.support.patience import until
 from tests.support.processes import family
 from tests.support.sharing_projectors import Projectors
-from tests.support.stack import Child, environment, until
+from tests.support.stack import Child, environment
 from tests.support.stack_bench import StackBench
 
 PARTITIONS = 12

@@ -10,7 +10,7 @@ from email.policy import default
 from pathlib import Path
 from uuid import UUID
 
-from tests.support.stack import until
+from tests.support.patience import until
 from write_side.adapters.mail.message import message_of
 from write_side.domain.values import EmailAddress
 from write_side.ports import Mail
@@ -26,7 +26,7 @@ def letter_to(to: EmailAddress, *, text: str) -> bytes:
 async def mail_to(home: Path, address: str) -> EmailMessage:
     """What was mailed to an address, once it is in the folder of a home."""
 
-    async def find() -> EmailMessage | None:
+    def find() -> EmailMessage | None:
         for path in (home / "mail").glob("*.eml"):
             with suppress(FileNotFoundError):  # an erasure of another test took it
                 content = path.read_bytes()

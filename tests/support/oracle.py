@@ -13,8 +13,9 @@ from redis import Redis
 from shared.read_model.keys import HOME
 from shared.read_model.positions import Checkpoint, Pointer
 from tests.support.load import Load, client_at
+from tests.support.patience import not_behind, until
 from tests.support.people import Group, Person
-from tests.support.stack import Stack, not_behind, until
+from tests.support.stack import Stack
 
 AT_ONCE = 500
 """What one batch-get takes."""
@@ -138,14 +139,10 @@ def checkpoint(redis: Redis) -> Checkpoint:
 async def goes_on(redis: Redis) -> None:
     """Return once a projector has committed something more."""
     before = checkpoint(redis).revision
-
-    async def has_moved() -> bool:
-        return checkpoint(redis).revision > before
-
-    await until(has_moved)
+    await until(lambda: checkpoint(redis).revision > before)
 
 
-async def _has_caught_up(database: psycopg.Connection, redis: Redis) -> bool:
+def _has_caught_up(database: psycopg.Connection, redis: Redis) -> bool:
     [head] = database.execute("select max(position) from event_log").fetchall()
     return (checkpoint(redis).position,) == head
 

@@ -49,7 +49,7 @@ from tests.support.apps import app_client
 from tests.support.clock import SettableClock
 from tests.support.folding import at_once, held
 from tests.support.histories import DAWN, History
-from tests.support.patience import until
+from tests.support.patience import until_here
 
 HASTE = ProcessorLimits(
     batch=3, poll=0.005, rest=1.0, attest=0.0, recheck=0.005, retry=RetryPolicy(first=0.001, longest=0.005), grace=0.0
@@ -255,4 +255,4 @@ async def run_until(projector: Projector, state: ProjectionState) -> None:
 
 
 async def until_state(projector: Projector, state: ProjectionState) -> None:
-    await until(lambda: projector.progress.state is state)
+    await until_here(lambda: projector.progress.state is state)

@@ -30,7 +30,7 @@ from shared.read_model.records import (
     StatsRecord,
 )
 from tests.support.collections import Collections, Records
-from tests.support.patience import SECONDS, until
+from tests.support.patience import SECONDS, until_here
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -104,7 +104,7 @@ async def every_question(views: ProfileViews) -> list[Any]:
 
 async def until_a_read_waits(views: ProfileViews) -> None:
     """Return once a reader can only be woken."""
-    await until(lambda: views.freshness.waiting)
+    await until_here(lambda: views.freshness.waiting)
 
 
 async def blocked_reader(

@@ -18,7 +18,7 @@ from shared.dev_stack.embedded.server import ServerState, free_port
 from shared.private_files import write_private
 from tests.support.clusters import with_data
 from tests.support.oracle import checkpoint
-from tests.support.stack import until
+from tests.support.patience import until
 
 SERVICE = "muster"
 QUORUM = 2
@@ -111,7 +111,7 @@ def checkpoint_on(server: EmbeddedRedis) -> int:
         return checkpoint(redis).position
 
 
-async def _follows(replica: EmbeddedRedis, port: int) -> bool:
+def _follows(replica: EmbeddedRedis, port: int) -> bool:
     try:
         with client_of(replica) as redis:
             told: Any = redis.info("replication")
@@ -120,12 +120,12 @@ async def _follows(replica: EmbeddedRedis, port: int) -> bool:
     return told["role"] == "slave" and told["master_port"] == port and told["master_link_status"] == "up"
 
 
-async def _is_master(server: EmbeddedRedis) -> bool:
+def _is_master(server: EmbeddedRedis) -> bool:
     with client_of(server) as redis:
         return bool(redis.role()[0] == "master")
 
 
-async def _knows_all(sentinel: EmbeddedSentinel, port: int) -> bool:
+def _knows_all(sentinel: EmbeddedSentinel, port: int) -> bool:
     with client_of(sentinel) as redis:
         told: Any = redis.sentinel_master(SERVICE)
     return (told["port"], told["num-slaves"], told["num-other-sentinels"], told["is_odown"]) == (port, 1, 2, False)

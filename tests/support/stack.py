@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import httpx
 import psycopg
@@ -24,21 +24,19 @@ from shared.dev_stack.supervisor import console_script
 from shared.postgres.arguments import connect_arguments
 from shared.redis.location import located
 from shared.runtime.exit_with_parent import ending_with_parent
-from shared.runtime.retry import Backoff, RetryPolicy
 from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from shared.urls.servers import ClusterUrl, is_cluster_url
 from tests.support.access import forget_home, headers_for, register_home
 from tests.support.clusters import with_data
 from tests.support.forks import NOTHING, Fork, call_muster, call_up, serve_application
-from tests.support.patience import SECONDS, wait_until
+from tests.support.patience import SECONDS, answers, until, wait_until
 from tests.support.processes import family, frozen, require_gone, running_processes
 from write_side.adapters.postgres.migrate import migrate
 
 MUSTER = [sys.executable, console_script()]
 NEWER_MUSTER = [sys.executable, "-m", "tests.support.newer_release"]
 TOKENS_BEGIN = b"eyJ"
-ASKING = RetryPolicy(first=0.01, longest=0.1)
 WEBHOOKS_AHEAD = 20
 HASTY_WEBHOOKS = (
     f"webhook.ahead={WEBHOOKS_AHEAD},webhook.poll_seconds=0.2,webhook.answer_seconds=2,"
@@ -47,7 +45,6 @@ HASTY_WEBHOOKS = (
 """Limits by which receivers that fail are given up within seconds."""
 ANY_PORTS = ("--write-port", "0", "--read-port", "0", "--ops-port", "0")
 
-T = TypeVar("T")
 Process: TypeAlias = subprocess.Popen[bytes] | Fork
 
 
@@ -175,7 +172,7 @@ class Stack:
         for log in (self.log, *(self.home / "logs").glob("*.log")):
             assert TOKENS_BEGIN not in log.read_bytes(), f"a token stands in {log}"
 
-    async def _has_replaced(self, child: Child, old: int) -> bool:
+    def _has_replaced(self, child: Child, old: int) -> bool:
         return self.pid(child) not in {None, old}
 
     def _is_up(self) -> bool:
@@ -297,31 +294,3 @@ async def _serving(
 def environment(**variables: str) -> dict[str, str]:
     """Our environment, with these settings of Muster and no others."""
     return {name: text for name, text in os.environ.items() if not name.startswith("MUSTER_")} | variables
-
-
-async def until(holds: Callable[[], Awaitable[T | None]], *, seconds: float = SECONDS) -> T:
-    """Ask for something that nobody announces, until it is there, and ever more seldom; return it."""
-    backoff = Backoff(ASKING)
-    async with asyncio.timeout(seconds):
-        while not (found := await holds()):
-            await backoff.pause()
-        return found
-
-
-async def not_behind(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """The answer, asked for again as long as it is to come again: a projection may be behind, or a database away."""
-
-    async def asked() -> httpx.Response | None:
-        answer = await ask()
-        return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
-
-    return await until(asked)
-
-
-async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.Response | None:
-    """The answer, if it is a success."""
-    try:
-        answer = await client.get(url, headers=headers)
-    except httpx.TransportError:
-        return None
-    return answer if answer.is_success else None

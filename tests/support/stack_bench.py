@@ -14,9 +14,10 @@ from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.settings import Addresses
 from tests.support.load import EVERYTHING, Load, client_at
 from tests.support.oracle import Verdict, verdict_on
+from tests.support.patience import answers, until
 from tests.support.people import Group, Person
 from tests.support.readers import Readers
-from tests.support.stack import Stack, answers, until
+from tests.support.stack import Stack
 
 LISTS = ("/profiles?limit=1", "/groups?limit=1")
 

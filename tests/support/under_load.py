@@ -8,11 +8,12 @@ import httpx
 
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.oracle import assert_all_is_right, assert_people_are_found
+from tests.support.patience import until
 from tests.support.readers import Readers
-from tests.support.stack import Stack, until
+from tests.support.stack import Stack
 
 SHOWN = 50
-"""Records, at least."""
+"""Records, at least: so many that what was wrong meanwhile would have been met."""
 
 
 @asynccontextmanager
@@ -38,27 +39,18 @@ async def under_load(
     async with readers.running():
         async with load.running():
             yield load, readers
-            await until(lambda: _were_many(readers))
+            await until(lambda: readers.answers[200] > SHOWN)
         await assert_all_is_right(stack, load)
     assert readers.wrong() == []
 
 
-async def _were_many(readers: Readers) -> bool:
-    """Whether so many have been shown records that what was wrong meanwhile would have been met."""
-    return readers.answers[200] > SHOWN
-
-
-async def seconds_until(holds: Callable[[], Awaitable[bool]]) -> float:
+async def seconds_until(holds: Callable[[], Awaitable[bool] | bool]) -> float:
     began = time.monotonic()
     await until(holds)
     return time.monotonic() - began
 
 
-def serving_again(readers: Readers, load: Load) -> Callable[[], Awaitable[bool]]:
+def serving_again(readers: Readers, load: Load) -> Callable[[], bool]:
     """Whether reads were answered and commands accepted from now on, and reads of what is new among them."""
     read, done = readers.answers[200] + 20, load.done + 20
-
-    async def holds() -> bool:
-        return readers.answers[200] >= read and load.done >= done
-
-    return holds
+    return lambda: readers.answers[200] >= read and load.done >= done

@@ -21,8 +21,7 @@ from shared.dev_stack.embedded.programs import SystemUser, postgres_binaries, un
 from shared.dev_stack.embedded.server import free_port, last_words
 from shared.runtime.exit_with_parent import ending_with_parent
 from tests.support.locked_venv import ROOT, python_with
-from tests.support.patience import SECONDS, wait_until
-from tests.support.stack import answers, until
+from tests.support.patience import SECONDS, answers, until, wait_until
 
 SHOWN = yaml.safe_load((ROOT / "docs/operations/patroni.yml").read_text())
 _LOCKS = [ROOT / "tests/faults/patroni" / name for name in ("build.lock", "requirements.lock")]

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.bench import Bench, Clocked
+from tests.support.patience import until
 from tests.support.processes import family, frozen
-from tests.support.stack import Child, until
+from tests.support.stack import Child
 
 HOUR = 3_600
 _ASKED = {
@@ -47,7 +48,7 @@ async def _set(bench: Bench, whose: Clocked, *, ahead: int) -> None:
     await until(lambda: _is_felt(bench, whose, ahead))
 
 
-async def _is_felt(bench: Bench, whose: Clocked, ahead: int) -> bool:
+def _is_felt(bench: Bench, whose: Clocked, ahead: int) -> bool:
     return abs(_told(bench, whose) - time.time() - ahead) < NEAR
 
 

@@ -10,8 +10,9 @@ from tests.support.cluster import FragileNode
 from tests.support.cluster_bench import ClusterBench
 from tests.support.faults.fault import Fault
 from tests.support.faults.processes import killed_process
+from tests.support.patience import until
 from tests.support.processes import frozen, kill
-from tests.support.stack import Child, until
+from tests.support.stack import Child
 
 
 @asynccontextmanager
@@ -95,15 +96,11 @@ async def switchover(bench: ClusterBench) -> AsyncIterator[None]:
     before = bench.load.troubles.total()
     async with asyncio.TaskGroup() as group:
         ordered = group.create_task(bench.servers.switch_over())
-
-        async def is_felt() -> bool:
-            return bench.load.troubles.total() > before or ordered.done()
-
-        await until(is_felt)
+        await until(lambda: bench.load.troubles.total() > before or ordered.done())
         yield
 
 
-async def is_down(node: FragileNode) -> bool:
+def is_down(node: FragileNode) -> bool:
     return "cluster_state:fail" in node.call("CLUSTER", "INFO")
 
 

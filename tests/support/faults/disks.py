@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.bench import Bench
 from tests.support.faults.processes import Server
-from tests.support.stack import until
+from tests.support.patience import until
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def _is_felt(bench: Bench, name: Server, before: int) -> bool:
     return "MISCONF" in told
 
 
-async def _is_rewritten(bench: Bench, before: int) -> bool:
+def _is_rewritten(bench: Bench, before: int) -> bool:
     """Whether the file has been made anew: zeros may stand in the old one, with which no server starts again."""
     told = _persistence(bench)
     return _rewrites(told) > before and told["aof_last_bgrewrite_status"] == "ok"

@@ -9,7 +9,7 @@ from projector.projections.registry import PROJECTIONS
 from shared.event_log import RecordedEvent
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.redis.client import connect
-from tests.support.stack import until
+from tests.support.patience import until
 from tests.support.verifying import HandInRedis, unwatched
 from write_side.adapters.postgres.deliveries import PostgresDeliveries
 from write_side.adapters.postgres.webhooks import PostgresWebhooks

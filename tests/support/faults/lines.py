@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from tests.support.bench import Bench
+from tests.support.patience import until
 from tests.support.proxy import Cut, Proxy
-from tests.support.stack import until
 
 Line = Literal["database_line", "redis_line"]
 
@@ -41,7 +41,7 @@ async def lost_commits(bench: Bench) -> AsyncIterator[None]:
     line = bench.database_line
     line.when, line.share, before = bench.random.choice(list(Cut)), 0.3, line.cuts
     yield
-    await until(lambda: has_grown(line, "cuts", before))
+    await until(lambda: line.cuts > before)
     line.share = 0
 
 
@@ -51,7 +51,7 @@ async def lost_publish(bench: Bench) -> AsyncIterator[None]:
     line, before = bench.redis_line, bench.redis_line.lost
     line.loses = lambda said: said.startswith(MESSAGES)
     yield
-    await until(lambda: has_grown(line, "lost", before))
+    await until(lambda: line.lost > before)
     line.loses = None
 
 
@@ -61,12 +61,8 @@ async def lost_notify(bench: Bench) -> AsyncIterator[None]:
     line, before = bench.database_line, bench.database_line.lost
     line.loses = is_notification
     yield
-    await until(lambda: has_grown(line, "lost", before))
+    await until(lambda: line.lost > before)
     line.loses = None
-
-
-async def has_grown(line: Proxy, counter: str, before: int) -> bool:
-    return bool(getattr(line, counter) > before)
 
 
 def is_notification(said: bytes) -> bool:

@@ -19,9 +19,9 @@ from tests.support.directory_model import verdict
 from tests.support.faults.read_model import have_reached, is_stopped, rebuild
 from tests.support.load import AT_ANY_TIME
 from tests.support.oracle import checkpoint
+from tests.support.patience import until
 from tests.support.people import Person
 from tests.support.processes import family, frozen
-from tests.support.stack import until
 
 _APPEND = """
     insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)

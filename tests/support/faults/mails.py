@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.bench import Bench
-from tests.support.stack import until
+from tests.support.patience import until
 
 
 @asynccontextmanager
@@ -17,7 +17,7 @@ async def lost_mail_server(bench: Bench) -> AsyncIterator[None]:
     await bench.mailbox.come()
 
 
-async def _is_felt(bench: Bench) -> bool:
+def _is_felt(bench: Bench) -> bool:
     with bench.database() as database:
         [[felt]] = database.execute("select exists (select from deliveries where attempts > 0)").fetchall()
     return bool(felt)

@@ -15,9 +15,9 @@ from shared.read_model.keys import HOME
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, until
 from tests.support.processes import family, frozen
-from tests.support.stack import Child, service, until
+from tests.support.stack import Child, service
 
 Server = Literal["postgres", "redis", "bus"]
 
@@ -37,11 +37,7 @@ async def killed_server(bench: Bench, name: Server) -> AsyncIterator[None]:
     killed = server.pid
     os.kill(killed, signal.SIGKILL)
     yield
-
-    async def is_replaced() -> bool:
-        return server.pid != killed and server.is_running
-
-    await until(is_replaced)
+    await until(lambda: server.pid != killed and server.is_running)
 
 
 @asynccontextmanager
@@ -66,11 +62,7 @@ async def killed_consumer(bench: Bench) -> AsyncIterator[None]:
     await bench.messages.send_poison()
     killed.kill()
     yield
-
-    async def is_replaced() -> bool:
-        return consumer.process is not killed and consumer.process.poll() is None
-
-    await until(is_replaced)
+    await until(lambda: consumer.process is not killed and consumer.process.poll() is None)
 
 
 @asynccontextmanager

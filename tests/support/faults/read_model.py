@@ -16,8 +16,8 @@ from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Pointer
 from tests.support.bench import Bench
 from tests.support.oracle import goes_on
+from tests.support.patience import until
 from tests.support.processes import frozen
-from tests.support.stack import until
 
 MULTI, EXEC = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 
@@ -71,7 +71,7 @@ async def _crashed_inside_multi(bench: Bench) -> bool:
     return is_cut
 
 
-async def _is_rewritten(redis: Redis) -> bool:
+def _is_rewritten(redis: Redis) -> bool:
     """Whether the projector has had the file rewritten, as it does after each start of the server."""
     about: Any = redis.info()
     return about["aof_rewrites"] and not about["aof_rewrite_in_progress"] and not about["aof_rewrite_scheduled"]

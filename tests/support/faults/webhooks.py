@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.bench import RECEIVER, Bench
-from tests.support.stack import until
+from tests.support.patience import until
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def _is_felt(bench: Bench) -> None:
     """Return once a change was tried in vain."""
     await bench.registered()
 
-    async def has_failed() -> bool:
+    def has_failed() -> bool:
         with bench.database() as database:
             [[failed]] = database.execute("select exists (select from webhooks where failures > 0)").fetchall()
         return bool(failed)

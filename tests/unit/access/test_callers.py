@@ -9,7 +9,7 @@ from shared.auth.tokens import unverified
 from tests.support.access import bearing
 from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.clock import SettableClock
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.read_side import ADA
 from write_side.adapters.memory import MemoryDatabase
 
@@ -129,7 +129,7 @@ async def test_a_stream_of_commands_ends_with_its_token(keys, authentication):
 
     async def lines():
         yield line("ada")
-        await until(lambda: store.accounts)
+        await until_here(lambda: store.accounts)
         keys.directory.revoke(unverified(token).token_id)
         authentication.refresh()
         yield line("bob")

@@ -24,7 +24,7 @@ from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, Generation, folded
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory
 
 FOREVER = timedelta(days=10_000)
@@ -180,7 +180,7 @@ class Feed:
         return {int(name): msgspec.json.decode(unseal(each).body, type=ChangeBlock) for name, each in fields.items()}
 
     async def trimmed(self, until_position: int, generation: str = "g1") -> None:
-        await until(lambda: self.checkpoint(generation).emptied == until_position)
+        await until_here(lambda: self.checkpoint(generation).emptied == until_position)
 
     @property
     def live(self) -> str | None:
@@ -257,7 +257,7 @@ async def test_a_rebuild_does_not_bring_back_what_is_trimmed():
         feed.around.clock.advance(timedelta(hours=1, seconds=2 * BLOCK + 1))
         await feed.trimmed(2 * BLOCK - 1)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: feed.live == "g2")
+        await until_here(lambda: feed.live == "g2")
         comparison = (await projector.reconciler.store.model.survey()).roster.kept.comparison
         await projector.reconciler.roll_back(force=False)
 
@@ -275,9 +275,9 @@ async def test_a_longer_retention_does_not_bring_back_what_is_trimmed():
     limits = replace(HASTE, batch=50, trim=0.0)
     longer = projector_on(feed.around, projection=changes_keeping(RetentionPolicy()), limits=limits)
     async with running(longer) as projector:
-        await until(lambda: projector.progress.state is ProjectionState.RUNNING)
+        await until_here(lambda: projector.progress.state is ProjectionState.RUNNING)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: feed.live == "g2")
+        await until_here(lambda: feed.live == "g2")
 
     assert feed.checkpoint("g2").trimmed == trimmed > 0
     assert min(feed.blocks("g2")) * BLOCK == trimmed + 1

@@ -14,7 +14,7 @@ from shared.read_model.ordering import group_facet
 from shared.read_model.records import ProfileRecord
 from tests.support.folding import PROFILES, Generation, cleanly_folded
 from tests.support.histories import History
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projectors import HASTE, Surroundings, projector_on, run_until, running
 
 PEOPLE = 7
@@ -170,7 +170,7 @@ async def test_a_projector_that_is_killed_goes_on_where_the_fan_out_stands(direc
     around.log.append(directory.history.events)
 
     async with running(projector_on(around, limits=replace(HASTE, fan_out=2)), until=ProjectionState.RUNNING):
-        await until(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
+        await until_here(lambda: not directory.store.string(CHECKPOINT).count(b"sweeps"))
 
     assert directory.clean == around.content()
 

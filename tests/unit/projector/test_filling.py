@@ -30,7 +30,7 @@ from tests.support.bugs import bugs, poisoned
 from tests.support.examples import examples
 from tests.support.folding import ORDER, as_served, at_once, begin, cleanly_folded, fold_all, go_live, held, parked
 from tests.support.histories import History, nth_id
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projections import PARKING
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until_state
 from tests.support.random_histories import group_histories, histories
@@ -343,7 +343,7 @@ async def test_a_release_that_cannot_fold_the_log_reads_it_once(monkeypatch):
         await until_state(projector, ProjectionState.STOPPED)
         assert "it is the release" in projector.progress.error
         enough = next(looks) + 20
-        await until(lambda: next(looks) > enough)
+        await until_here(lambda: next(looks) > enough)
 
     assert next(fills) == 1
 
@@ -425,7 +425,7 @@ async def test_few_parts_are_filled_at_once():
     fillers = [TakingTurnsFiller(Endless(), turns=turns) for _ in range(5)]
 
     fills = [asyncio.create_task(each.fill(Pointer(f"g{nth}", 1), report=None)) for nth, each in enumerate(fillers)]
-    await until(lambda: under_way)
+    await until_here(lambda: under_way)
     at_first = len(under_way)
     may_end.set()
 

@@ -30,7 +30,7 @@ from shared.read_model.layouts import LayoutRefused, Layouts, recorded
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Live, Pointer
 from tests.support.clock import SettableClock
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projectors import store_in_memory
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -291,7 +291,7 @@ async def test_nothing_is_fed_before_it_is_known_what_is_to_be():
     record, given = MemoryLayoutRecord(home), {"leads": lambda: True, "clock": SettableClock(), "limits": HASTE}
     reconciler = LayoutReconciler(record, Layouts(live=1), {1: []}, tell=told.append, **given)
     running = asyncio.create_task(reconciler.run(outdated))
-    await until(lambda: told)
+    await until_here(lambda: told)
     was_confirmed = reconciler.confirmed.is_set()
     home.available = True
     await reconciler.confirmed.wait()

@@ -19,9 +19,9 @@ from tests.support.apps import app_client
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
 from tests.support.histories import nth_id
+from tests.support.patience import until
 from tests.support.projectors import register_on, with_people
 from tests.support.showcase import NOW, shows_everything
-from tests.support.stack import until
 
 NOTHING_PARKED = ParkedReport(parked=(), skipped=())
 NO_DELIVERIES = DeliveriesReport(waiting=0, given_up=0, deliveries=())

@@ -9,7 +9,7 @@ from projector.projections.profiles import profiles
 from projector.store.generations import Order
 from projector.store.ports import Candidate, LeaseName
 from tests.support.histories import nth_id
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projections import newer
 from tests.support.projectors import projector_on, run_until, running, with_people
 
@@ -35,8 +35,8 @@ async def by_the_release_before(around):
 async def rebuilt(projector, around):
     order = Order(by="a test", at=around.clock.now(), keep_old=3600)
     await projector.reconciler.begin(order)
-    await until(lambda: generations(around) == ["g1", "g2"])
-    await until(lambda: projector.progress.reached == 4)
+    await until_here(lambda: generations(around) == ["g1", "g2"])
+    await until_here(lambda: projector.progress.reached == 4)
 
 
 async def test_one_that_is_kept_goes_at_the_first_erasure(around):
@@ -47,8 +47,8 @@ async def test_one_that_is_kept_goes_at_the_first_erasure(around):
 
         around.erase(nth_id(1))
 
-        await until(lambda: generations(around) == ["g2"])
-        await until(lambda: not holds(around, "ada"))
+        await until_here(lambda: generations(around) == ["g2"])
+        await until_here(lambda: not holds(around, "ada"))
     assert holds(around, "bob")
 
 
@@ -59,7 +59,7 @@ async def test_without_an_erasure_it_is_kept(around):
 
         around.history.register("cyd")
         around.tell()
-        await until(lambda: projector.progress.reached == 6)
+        await until_here(lambda: projector.progress.reached == 6)
 
     assert generations(around) == ["g1", "g2"]
 
@@ -74,7 +74,7 @@ async def test_one_that_another_process_feeds_is_left_to_that(around):
         await around.lease.take(before, [name])
 
         around.erase(nth_id(1))
-        await until(lambda: projector.progress.reached == 5)
+        await until_here(lambda: projector.progress.reached == 5)
 
     assert generations(around) == ["g1", "g2"]
 
@@ -85,8 +85,8 @@ async def test_the_live_one_is_replaced_while_it_is_being_read(around):
     async with running(projector_on(around, projection=newer(profiles))):
         around.erase(nth_id(1))
 
-        await until(lambda: generations(around) == ["g2"])
-        await until(lambda: not holds(around, "ada"))
+        await until_here(lambda: generations(around) == ["g2"])
+        await until_here(lambda: not holds(around, "ada"))
     assert holds(around, "bob")
 
 
@@ -96,10 +96,10 @@ async def test_one_that_was_begun_and_left_goes_too(around):
     held = replace(around)  # the same store and log
     async with running(projector_on(held)) as projector:
         await projector.reconciler.begin(Order(by="a test", at=held.clock.now(), hold=True))
-        await until(lambda: generations(around) == ["g1", "g2"])
-        await until(lambda: "held" in str(around.store.content["muster:{0}:profiles:roster"]))
+        await until_here(lambda: generations(around) == ["g1", "g2"])
+        await until_here(lambda: "held" in str(around.store.content["muster:{0}:profiles:roster"]))
 
     async with running(projector_on(around, projection=newer(profiles))):
         around.erase(nth_id(1))
-        await until(lambda: not holds(around, "ada"))
+        await until_here(lambda: not holds(around, "ada"))
     assert holds(around, "bob")

@@ -31,7 +31,7 @@ from shared.runtime.retry import Backoff, poll
 from shared.runtime.tasks import Tasks
 from tests.support.apps import app_client
 from tests.support.folding import at_once, cleanly_folded
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projectors import HASTE, Surroundings, store_in_memory
 from tests.support.reading import CountedMemoryLog
 from tests.unit.projector.test_one_reader import GatedModel
@@ -120,7 +120,7 @@ class PartitionedProcess:
         head = self.around.history.events[-1].position
         labels = self.places.keys() - set(but)
 
-        await until(lambda: all((found := self.checkpoint(each)) and found.reached == head for each in labels))
+        await until_here(lambda: all((found := self.checkpoint(each)) and found.reached == head for each in labels))
 
     def checkpoint(self, label):
         """The checkpoint that readers see; none where there is nothing to be read."""

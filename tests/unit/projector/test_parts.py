@@ -27,7 +27,7 @@ from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Pointer
 from shared.runtime.tasks import Tasks
 from tests.support.folding import ORDER, at_once
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projections import newer
 from tests.support.projectors import HASTE, Surroundings, projector_with, running, store_in_memory
 from tests.unit.projector.test_one_reader import GatedModel
@@ -91,12 +91,12 @@ class Directory:
 
     async def filled(self):
         async with self.running():
-            await until(lambda: self.versions == ALL_AT_V1 and self.is_level)
+            await until_here(lambda: self.versions == ALL_AT_V1 and self.is_level)
         self.seen.clear()
 
     async def until_all_wait_but(self, *nths):
         """Return once all parts are ready, but some."""
-        await until(lambda: [each.has_ready(V2) for each in self.surveys] == [nth not in nths for nth in range(3)])
+        await until_here(lambda: [each.has_ready(V2) for each in self.surveys] == [nth not in nths for nth in range(3)])
 
     @property
     def surveys(self):
@@ -146,7 +146,7 @@ async def test_a_new_version_goes_live_once_it_is_ready_in_all_parts(directory):
         await directory.until_all_wait_but(1)
         assert directory.versions == ALL_AT_V1
         await reconcilers[1].begin(ORDER)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
 
     assert directory.seen[:2] == [ALL_AT_V1, (V2, V1, V1)]
     assert all(sum(a != b for a, b in zip(*each, strict=True)) == 1 for each in pairwise(directory.seen))
@@ -179,12 +179,12 @@ async def test_what_is_ready_is_fed_on_and_shows_nothing(directory):
         for nth in range(9):
             directory.around.history.register(f"late{nth}")
         directory.around.tell()
-        await until(lambda: all(is_level(directory, nth) for nth in (0, 2)))
+        await until_here(lambda: all(is_level(directory, nth) for nth in (0, 2)))
         assert directory.versions == ALL_AT_V1
 
         slow[0].gate.set()
-        await until(lambda: directory.versions == ALL_AT_V2)
-        await until(lambda: directory.is_level)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.is_level)
 
 
 def is_level(directory, nth):
@@ -204,7 +204,7 @@ async def test_nothing_goes_live_while_a_part_cannot_be_asked(directory):
         assert [each.progress.error for each in reconcilers[:2]] == [None, None]
         directory.stores[2].available = True
         await reconcilers[2].begin(ORDER)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
 
 
 @pytest.mark.parametrize("others", [OLD, NEW], ids=["by the old release", "by the new one"])
@@ -214,7 +214,7 @@ async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directo
     async with directory.running(NEW) as (parts, reconcilers):
         await order_all(reconcilers)
         if back:
-            await until(lambda: directory.versions == ALL_AT_V2)
+            await until_here(lambda: directory.versions == ALL_AT_V2)
         died = asyncio.Event()
 
         async def die():
@@ -230,7 +230,7 @@ async def test_a_process_that_dies_between_two_parts_leaves_it_to_others(directo
     assert directory.versions == ((V1, V2, V2) if back else (V2, V1, V1))
 
     async with directory.running(others, nths=(1, 2)):
-        await until(lambda: directory.versions == (ALL_AT_V1 if back else ALL_AT_V2))
+        await until_here(lambda: directory.versions == (ALL_AT_V1 if back else ALL_AT_V2))
 
 
 async def test_parts_that_are_led_elsewhere_are_taken_along_at_once(directory):
@@ -240,14 +240,14 @@ async def test_parts_that_are_led_elsewhere_are_taken_along_at_once(directory):
         await directory.until_all_wait_but(0)
     async with directory.running(NEW, nths=(0,)) as (_, reconcilers):
         await reconcilers[0].begin(ORDER)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
 
 
 async def test_all_parts_go_back_together(directory):
     """And forth again, as one part does alone."""
     async with released(directory) as (parts, reconcilers):
         await order_all(reconcilers)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
         there = await parts.roll_back(force=False)
         assert [(label, each.live.version) for label, each in there.items()] == [(each, V1) for each in PARTS]
         await parts.roll_back(force=False)
@@ -258,10 +258,10 @@ async def test_no_part_goes_back_if_one_would_take_readers_back(directory):
     """Or has nothing to go back to: it is named."""
     async with directory.running(NEW) as (parts, reconcilers):
         await order_all(reconcilers)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
         directory.around.history.register("late")
         directory.around.tell()
-        await until(lambda: {each.at(each.live).reached for each in directory.surveys} == {20})
+        await until_here(lambda: {each.at(each.live).reached for each in directory.surveys} == {20})
 
         with pytest.raises(NotReached, match=r"profiles\.\d: generation .* stands at 18, the live one at 20"):
             await parts.roll_back(force=False)
@@ -276,11 +276,11 @@ async def test_a_part_that_never_came_along_gives_up_what_the_others_have_gone_b
         with monkeypatch.context() as patched:
             patched.setattr(Reconciler, "_following", lambda *_: asyncio.sleep(0))
             await order_all(reconcilers)
-            await until(lambda: directory.versions == (V2, V1, V1))
+            await until_here(lambda: directory.versions == (V2, V1, V1))
             await parts.roll_back(force=False)
             assert directory.versions == ALL_AT_V1
 
-        await until(lambda: not any(each.roster.building for each in directory.surveys))
+        await until_here(lambda: not any(each.roster.building for each in directory.surveys))
         assert [each.roster.declined for each in directory.surveys] == [V2] * 3
         await reconcilers[1].begin(Order(by="one whose clock is behind", at=ORDER.at - timedelta(hours=1)))
         await directory.until_all_wait_but(0, 2)
@@ -312,7 +312,7 @@ async def test_what_has_gone_live_while_the_others_give_it_up_is_gone_back_from(
         async def abort(part, change, *, abort=parts._abort):
             if directory.versions[0] == V1:
                 await reconcilers[0].begin(ORDER)
-                await until(lambda: directory.versions[0] == V2)
+                await until_here(lambda: directory.versions[0] == V2)
             return await abort(part, change)
 
         monkeypatch.setattr(parts, "_abort", abort)
@@ -339,7 +339,7 @@ async def test_the_first_part_does_not_go_with_what_was_given_up_since_that_was_
 
         monkeypatch.setattr(Parts, "can_go", can_go)
         await reconcilers[0].begin(ORDER)
-        await until(lambda: True in decided and (not decided[-1] or directory.versions != ALL_AT_V1))
+        await until_here(lambda: True in decided and (not decided[-1] or directory.versions != ALL_AT_V1))
 
         assert directory.versions == ALL_AT_V1
 
@@ -354,7 +354,7 @@ async def test_what_is_going_live_is_not_given_up(directory, monkeypatch):
     async with directory.running(NEW) as (parts, reconcilers):
         monkeypatch.setattr(Reconciler, "_following", lambda *_: asyncio.sleep(0))
         await order_all(reconcilers)
-        await until(lambda: directory.versions == (V2, V1, V1))
+        await until_here(lambda: directory.versions == (V2, V1, V1))
 
         with pytest.raises(Refused, match=f"version {V2} is going live in all parts"):
             await parts.abort()
@@ -363,7 +363,7 @@ async def test_what_is_going_live_is_not_given_up(directory, monkeypatch):
 async def test_no_part_goes_back_alone_to_another_version(directory):
     async with released(directory) as (_, reconcilers):
         await order_all(reconcilers)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
 
         with pytest.raises(Refused, match="`muster rebuild --rollback profiles` goes back in all parts together"):
             await reconcilers[1].roll_back(force=True)
@@ -373,7 +373,7 @@ async def test_nothing_goes_back_while_a_part_is_rebuilt(directory):
     """It may take the place of what is kept."""
     async with released(directory) as (parts, reconcilers):
         await order_all(reconcilers)
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
         await reconcilers[2].begin(Order(by="me", at=ORDER.at, hold=True))
 
         with pytest.raises(Refused, match=r"profiles\.2 is being rebuilt: `muster rebuild --abort profiles`"):
@@ -385,14 +385,14 @@ async def test_a_part_is_rebuilt_alone_by_the_same_version(directory):
     async with directory.running() as (parts, reconcilers):
         before = [each.live for each in directory.surveys]
         await reconcilers[1].begin(ORDER)
-        await until(lambda: directory.surveys[1].live != before[1])
+        await until_here(lambda: directory.surveys[1].live != before[1])
         assert [each.live for each in directory.surveys][::2] == before[::2]
         await reconcilers[1].roll_back(force=False)
         assert [each.live for each in directory.surveys] == before
 
         await reconcilers[0].begin(ORDER)
         await reconcilers[2].begin(ORDER)
-        await until(lambda: not any(each.roster.building for each in directory.surveys))
+        await until_here(lambda: not any(each.roster.building for each in directory.surveys))
         kept = [each.roster.kept.pointer.generation for each in directory.surveys]
         with pytest.raises(Refused, match=r"profiles\.2: what was seen is not kept any more"):
             await parts.roll_back(force=False, seen=kept[:2])
@@ -411,16 +411,16 @@ async def test_the_first_part_is_the_first_that_cannot_go_back_any_more(director
     monkeypatch.setattr(Parts, "have_left", have_left)
     async with directory.running(NEW) as (_, reconcilers):
         await order_all(reconcilers, Order(by="me", at=ORDER.at, keep_old=60))
-        await until(lambda: directory.versions == ALL_AT_V2)
+        await until_here(lambda: directory.versions == ALL_AT_V2)
         first = await reconcilers[0].survey()
         later = replace_kept(first, until=first.roster.kept.until + timedelta(hours=1))
         await reconcilers[0].store.model.transition(lambda _: NextState(first.live, later))
         directory.around.clock.advance(timedelta(minutes=2))
-        await until(lambda: len(asked) > 4)
+        await until_here(lambda: len(asked) > 4)
         assert [bool(each.roster.kept) for each in directory.surveys] == [True] * 3
 
         directory.around.clock.advance(timedelta(hours=1))
-        await until(lambda: not any(each.roster.kept for each in directory.surveys))
+        await until_here(lambda: not any(each.roster.kept for each in directory.surveys))
 
 
 def replace_kept(survey, **changes):

@@ -21,7 +21,7 @@ from shared.read_model.positions import Announcement, Checkpoint, Pointer
 from tests.support.bugs import poisoned
 from tests.support.folding import ORDER, PROFILES, begin, cleanly_folded, fold_next
 from tests.support.histories import nth_id
-from tests.support.patience import SECONDS, until
+from tests.support.patience import SECONDS, until_here
 from tests.support.projections import newer
 from tests.support.projectors import (
     HASTE,
@@ -74,7 +74,7 @@ async def test_a_bell_is_answered_before_the_next_poll(around, history):
         history.suspend(nth_id(1))
         around.tell()
 
-        await until(lambda: around.reached() == 7)
+        await until_here(lambda: around.reached() == 7)
 
 
 async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
@@ -82,7 +82,7 @@ async def test_without_a_bell_the_poll_finds_what_was_appended(around, history):
         history.suspend(nth_id(1))
         around.append()
 
-        await until(lambda: around.reached() == 7)
+        await until_here(lambda: around.reached() == 7)
 
 
 async def test_a_restarted_projector_goes_on_where_the_store_stands(around, history):
@@ -93,7 +93,7 @@ async def test_a_restarted_projector_goes_on_where_the_store_stands(around, hist
     around.tell()
 
     async with running(projector_on(around, name="another")):
-        await until(lambda: around.reached() == 7)
+        await until_here(lambda: around.reached() == 7)
 
     assert before.revision + 1 == around.checkpoint().revision
     assert await cleanly_folded(history.events) == around.content()
@@ -144,7 +144,7 @@ async def test_an_emptied_store_is_filled_anew(around, history):
     async with running(projector_on(around), until=ProjectionState.RUNNING):
         around.store.content.clear()
 
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
     assert around.reached("g2") == 6
     assert {f"muster:{{0}}:profiles:{name}" for name in ("live", "g2:checkpoint")} <= set(around.store.content)
@@ -158,10 +158,10 @@ async def test_a_store_that_came_back_older_is_gone_on_from_there(around, histor
         older = {key: dict(value) if isinstance(value, dict) else value for key, value in older.items()}
         history.change_handle(nth_id(1), "countess")
         around.tell()
-        await until(lambda: around.reached() == 7)
+        await until_here(lambda: around.reached() == 7)
         around.store.content = older
 
-        await until(lambda: around.reached() == 7)
+        await until_here(lambda: around.reached() == 7)
 
     assert await cleanly_folded(history.events) == around.content()
 
@@ -173,7 +173,7 @@ async def test_a_first_fill_is_taken_up_by_the_next_projector(around, history):
     await fold_next(model, history.events, size=1)
 
     async with running(projector_on(around), until=ProjectionState.RUNNING):
-        await until(lambda: around.checkpoint().count == 6)
+        await until_here(lambda: around.checkpoint().count == 6)
 
     assert around.live == "g1"
 
@@ -190,7 +190,7 @@ async def test_what_is_away_is_waited_for(around, history, away):
         around.append()
         getattr(around, away).available = True
 
-        await until(lambda: around.reached() == 7)
+        await until_here(lambda: around.reached() == 7)
         await until_state(projector, ProjectionState.RUNNING)
 
     assert "was made unavailable" in error
@@ -221,7 +221,7 @@ async def test_an_unknown_event_stops_the_projection_until_it_is_known(around, h
     around.tell()
 
     async with stopped(projector_on(around), "account-enchanted"):
-        await until(lambda: around.reached() == 6)
+        await until_here(lambda: around.reached() == 6)
 
 
 async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_on(around, history):
@@ -232,11 +232,11 @@ async def test_an_event_that_cannot_be_folded_is_parked_and_the_projection_goes_
     planted = poisoned(profiles, lambda recorded: recorded.position == 7)
 
     async with running(projector_on(around, projection=planted), until=ProjectionState.RUNNING) as projector:
-        await until(lambda: around.reached() == 8)
+        await until_here(lambda: around.reached() == 8)
         projector.reconcilers.require_feeding()
     assert around.checkpoint().parked
     async with running(projector_on(around, name="mended")):
-        await until(lambda: not around.checkpoint().parked)
+        await until_here(lambda: not around.checkpoint().parked)
 
     assert await cleanly_folded(history.events) == around.content()
 
@@ -277,7 +277,7 @@ async def test_a_damaged_generation_is_not_fed(around, history):
         assert "`muster rebuild profiles` replaces it" in projector.progress.error
         await projector.reconciler.begin(ORDER)
 
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
     assert around.reached("g2") == 8
 
@@ -313,7 +313,7 @@ async def test_a_generation_of_another_version_is_frozen(around, history):
         assert around.reached() == 6
         around.store.content.clear()
 
-        await until(lambda: around.reached("g2") == 7)
+        await until_here(lambda: around.reached("g2") == 7)
 
 
 @pytest.mark.parametrize("lost", [-1, 2], ids=["the last event", "one before it"])
@@ -419,7 +419,7 @@ async def test_two_projectors_that_both_believe_to_hold_the_lease_do_no_harm(aro
             around.log.append([event])
             around.log.notify()
             await asyncio.sleep(0)
-        await until(lambda: around.live and around.reached(around.live) == 36)
+        await until_here(lambda: around.live and around.reached(around.live) == 36)
 
     generation = around.live
     assert around.checkpoint(generation).count == 36

@@ -9,7 +9,7 @@ from projector.monitoring.read_probe import ReadProbe
 from shared.event_log import MemoryEventLog
 from shared.runtime.tasks import Tasks
 from tests.support.histories import History
-from tests.support.patience import until
+from tests.support.patience import until_here
 
 PROBES = {"profiles": "/profiles?limit=1", "groups": "/groups?limit=1", "stats": "/stats"}
 
@@ -158,5 +158,5 @@ async def test_a_new_home_is_asked_again_until_it_is_filled(log):
 
     async with Tasks() as tasks:
         tasks.start(probe.run(), name="read probe")
-        await until(lambda: not statuses)
-        await until(lambda: probe.error is None)
+        await until_here(lambda: not statuses)
+        await until_here(lambda: probe.error is None)

@@ -20,7 +20,7 @@ from shared.read_model.keys import INDEX_ROW
 from shared.settings import Settings
 from tests.support.folding import ORDER
 from tests.support.histories import nth_id
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projections import derived
 from tests.support.projectors import (
     HASTE,
@@ -85,10 +85,10 @@ async def test_a_rebuild_replaces_the_live_generation(around, history):
     """What it holds in the end is what a clean fold of the log holds; the old one is kept, and kept fed."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         history.suspend(nth_id(1))
         around.tell()
-        await until(lambda: around.reached("g1") == around.reached("g2") == 25)
+        await until_here(lambda: around.reached("g1") == around.reached("g2") == 25)
 
     assert around.roster.kept.pointer.generation == "g1"
     (of_old, of_new) = (
@@ -104,7 +104,7 @@ async def test_readers_never_see_anything_but_a_whole_generation(around, history
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         announced = len(around.store.announced)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
     assert around.store.announced[-1].position == 24
     assert [each.position for each in around.store.announced[announced:] if each.generation == "g1"] == []
@@ -114,9 +114,9 @@ async def test_the_comparison_tells_what_changes(around, history):
     """Six doctors are shouted; nobody is new or gone."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer")) as projector:
-        await until(lambda: projector.progress.state is ProjectionState.STOPPED)
+        await until_here(lambda: projector.progress.state is ProjectionState.STOPPED)
         await projector.reconciler.begin(HOLD)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
 
     building = around.roster.building
     assert (building.comparison.records, building.comparison.new, building.comparison.gone) == (12, 0, 0)
@@ -130,12 +130,12 @@ async def test_what_is_built_catches_up_in_smaller_commits_than_the_live_one(aro
     projector = projector_on(around, limits=replace(HASTE, batch=500))
     async with running(projector, until=ProjectionState.RUNNING):
         await projector.reconciler.begin(HOLD)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         announced = len(around.store.announced)
         for number in range(12, 200):
             history.register(f"p{number}")
         around.tell()
-        await until(lambda: around.reached("g1") == around.reached("g2") == 400)
+        await until_here(lambda: around.reached("g1") == around.reached("g2") == 400)
 
     (g1, *_), (g2, *_) = (
         [each.position for each in around.store.announced[announced:] if each.generation == name]
@@ -150,22 +150,22 @@ async def test_a_rebuild_that_would_empty_the_directory_is_held(around):
     async with running(projector_on(around, projection=released(Forgetful), name="newer")) as projector:
         await until_state(projector, ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         building = around.roster.building
         assert "11 of 12 records would be gone" in building.held
         assert around.live == "g1"
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, force=True))
 
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
 
 async def test_an_aborted_rebuild_leaves_nothing(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(HOLD)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         await around.model.transition(aborted(at=around.clock.now()))
 
-        await until(lambda: not around.keys_of("g2"))
+        await until_here(lambda: not around.keys_of("g2"))
 
     assert around.live == "g1"
     assert around.roster.leaving == ()
@@ -183,10 +183,10 @@ async def test_who_slept_while_a_layout_was_dropped_fills_nothing_there(around, 
 
     monkeypatch.setattr(reconciler.Reconciler, "_turn", turn)
     async with running(late := projector_on(around)):
-        await until(lambda: late.reconciler._feed.leadership.is_held)
+        await until_here(lambda: late.reconciler._feed.leadership.is_held)
         for nth in range(1, 4):
             late.reconciler.look_again()
-            await until(lambda n=nth: len(turns) > n)
+            await until_here(lambda n=nth: len(turns) > n)
 
     survey = await around.model.survey()
     assert (survey.access, survey.live, survey.roster.building) == ("gone", None, None)
@@ -195,11 +195,11 @@ async def test_who_slept_while_a_layout_was_dropped_fills_nothing_there(around, 
 async def test_the_old_generation_is_dropped_when_its_time_is_over(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=60))
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         assert around.keys_of("g1")
         around.clock.advance(timedelta(seconds=61))
 
-        await until(lambda: not around.keys_of("g1"))
+        await until_here(lambda: not around.keys_of("g1"))
 
     assert around.keys_of("g2")
 
@@ -209,29 +209,29 @@ async def test_a_dropped_generation_lives_on_for_those_who_read_it(around):
     async with running(projector_on(around, limits=replace(HASTE, grace=10))) as projector:
         await until_state(projector, ProjectionState.RUNNING)
         await projector.reconciler.begin(Order(by="me", at=ORDER.at, keep_old=0))
-        await until(lambda: around.live == "g2")
-        await until(lambda: around.roster.leaving)
+        await until_here(lambda: around.live == "g2")
+        await until_here(lambda: around.roster.leaving)
         assert around.keys_of("g1")
         around.clock.advance(timedelta(seconds=10))
 
-        await until(lambda: not around.keys_of("g1"))
+        await until_here(lambda: not around.keys_of("g1"))
 
 
 async def test_a_rollback_is_one_step_and_does_not_take_readers_back(around, history):
     """The kept generation is fed, so it is where the live one is."""
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         history.suspend(nth_id(1))
         around.tell()
-        await until(lambda: around.reached("g1") == 25)
+        await until_here(lambda: around.reached("g1") == 25)
 
         await around.model.transition(rolled_back(force=False, at=around.clock.now()))
 
         assert (around.live, around.reached("g1")) == ("g1", 25)
         history.reinstate(nth_id(1))
         around.tell()
-        await until(lambda: around.reached("g1") == around.reached("g2") == 26)
+        await until_here(lambda: around.reached("g1") == around.reached("g2") == 26)
 
 
 @asynccontextmanager
@@ -241,7 +241,7 @@ async def replaced_and_rebuilt(around):
     async with running(projector_on(around, projection=released(Newer), name="newer")) as newer:
         await until_state(newer, ProjectionState.STOPPED)
         await newer.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         await newer.reconciler.begin(HOLD)
         yield newer
 
@@ -249,12 +249,12 @@ async def replaced_and_rebuilt(around):
 async def test_a_held_rebuild_is_compared_again_after_a_rollback(around):
     """With the generation that is live by then: six doctors were shouted there already, and nowhere else."""
     async with replaced_and_rebuilt(around) as newer:
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         assert around.roster.building.comparison.changed == 0
 
         await newer.reconciler.roll_back(force=False)
 
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         assert (around.live, around.roster.building.comparison.changed) == ("g1", 6)
 
 
@@ -268,7 +268,7 @@ async def test_a_rollback_between_a_comparison_and_its_note_is_seen(around, monk
             return await transition(change)
 
         monkeypatch.setattr(newer.reconciler.store.model, "transition", transition)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
 
     assert (around.live, around.roster.building.comparison.changed) == ("g1", 6)
 
@@ -277,10 +277,10 @@ async def test_a_frozen_generation_is_not_rolled_back_to(around, history):
     """The release that made it is gone, and nobody feeds it."""
     await run_until(projector_on(around), ProjectionState.RUNNING)
     async with running(projector_on(around, projection=released(Newer), name="newer", rebuilds_by_itself=True)):
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         history.suspend(nth_id(1))
         around.tell()
-        await until(lambda: around.reached("g2") == 25)
+        await until_here(lambda: around.reached("g2") == 25)
 
         with pytest.raises(NotReached, match=rf"version {profiles.version}.* stands at 24, the live one at 25"):
             await around.model.transition(rolled_back(force=False, at=around.clock.now()))
@@ -294,7 +294,7 @@ async def test_newer_code_rebuilds_by_itself_if_it_may(around, by_itself):
     newest = projector_on(around, projection=released(Newer), name="new", rebuilds_by_itself=by_itself)
     async with running(newest) as newer:
         if by_itself:
-            await until(lambda: around.live == "g2")
+            await until_here(lambda: around.live == "g2")
         else:
             await until_state(newer, ProjectionState.STOPPED)
             assert "is frozen" in newer.progress.error
@@ -307,7 +307,7 @@ async def test_a_setting_has_newer_code_rebuild_by_itself(around):
     auto = Settings.load({"MUSTER_REBUILD": "auto"})
 
     async with ops_client(around, projections=[released(Newer)], settings=auto):
-        await until(lambda: around.live != "g1")
+        await until_here(lambda: around.live != "g1")
 
 
 def before_forms():
@@ -333,7 +333,7 @@ async def test_records_in_forms_of_the_release_before_are_made_anew_at_the_start
     old = {key.replace(":g1:", ":"): around.store.content[key] for key in around.keys_of("g1")}
 
     async with running(projector_on(around, name="new", rebuilds_by_itself=True)):
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
     new = {key.replace(":g2:", ":"): around.store.content[key] for key in around.keys_of("g2")}
     assert "jo@xn--bcher-kva.example" in new["muster:{0}:profiles:by-email"]
@@ -349,16 +349,16 @@ async def test_an_older_projector_feeds_the_live_generation_while_newer_code_reb
         running(newest, until=ProjectionState.STANDBY) as newer,
     ):
         await newer.reconciler.begin(HOLD)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         history.suspend(nth_id(1))
         around.tell()
-        await until(lambda: around.reached("g1") == around.reached("g2") == 25)
+        await until_here(lambda: around.reached("g1") == around.reached("g2") == 25)
         await newer.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         history.reinstate(nth_id(1))
         around.tell()
 
-        await until(lambda: around.reached("g1") == around.reached("g2") == 26)
+        await until_here(lambda: around.reached("g1") == around.reached("g2") == 26)
 
 
 async def test_older_code_does_not_rebuild_what_newer_code_made(around):
@@ -375,13 +375,13 @@ async def test_a_rebuild_goes_on_where_a_killed_projector_left_it(around):
     async with running(projector_on(around), until=ProjectionState.RUNNING) as projector:
         live_before = {key: around.store.content[key] for key in around.keys_of("g1")}
         await projector.reconciler.begin(HOLD)
-        await until(lambda: around.reached("g2") == 24)
+        await until_here(lambda: around.reached("g2") == 24)
 
     assert live_before == {key: around.store.content[key] for key in around.keys_of("g1")}
     async with running(projector_on(around, name="last")) as projector:
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
 
 async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around, monkeypatch):
@@ -401,7 +401,7 @@ async def test_a_store_that_goes_away_during_the_comparison_is_waited_for(around
         await until_state(projector, ProjectionState.WAITING)
         around.store.available = True
 
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
 
 async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkeypatch):
@@ -418,7 +418,7 @@ async def test_a_rebuild_makes_way_while_the_live_generation_lags(around, monkey
         monkeypatch.setattr(projector.progress, "caught_up", lambda: None)
         projector.progress.lag = timedelta(hours=1)
         await projector.reconciler.begin(HOLD)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
 
     assert asked == [timedelta(hours=1)] * 13
 
@@ -428,7 +428,7 @@ async def test_what_is_complete_goes_live_at_once(around):
     seldom = replace(HASTE, poll=3_600.0)
     async with running(projector_on(around, limits=seldom), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
 
 async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(around, history, monkeypatch):
@@ -446,7 +446,7 @@ async def test_nothing_slows_down_what_replaces_a_generation_that_has_stopped(ar
 
     async with running(projector_on(around), until=ProjectionState.STOPPED) as projector:
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
 
     assert rested == []
 
@@ -469,4 +469,4 @@ async def test_a_drop_that_was_interrupted_is_finished(around, monkeypatch):
     assert around.keys_of("g1")
 
     async with running(projector_on(around, name="next")):
-        await until(lambda: not around.keys_of("g1") and not around.roster.leaving)
+        await until_here(lambda: not around.keys_of("g1") and not around.roster.leaving)

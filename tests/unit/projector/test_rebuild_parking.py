@@ -12,7 +12,7 @@ from tests.support.bugs import poisoned
 from tests.support.clock import SettableClock
 from tests.support.folding import ORDER, at_once
 from tests.support.histories import nth_id
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.projections import newer
 from tests.support.projectors import projector_on, run_until, running, until_state, with_people
 
@@ -49,7 +49,7 @@ async def rebuilt(around, projector):
     """Have a new generation take the place of the live one; what differed."""
     await until_state(projector, ProjectionState.RUNNING)
     await projector.reconciler.begin(ORDER)
-    await until(lambda: around.live == "g2")
+    await until_here(lambda: around.live == "g2")
     return around.roster.kept.comparison
 
 
@@ -68,9 +68,9 @@ async def test_code_that_can_fold_it_replaces_a_generation_with_parked_events(ar
     await run_until(projector_on(around, projection=buggy()), ProjectionState.RUNNING)
     mended = newer(profiles)
     async with running(projector_on(around, projection=mended, name="newer")) as projector:
-        await until(lambda: projector.reconciler.progress.state is ProjectionState.STOPPED)
+        await until_here(lambda: projector.reconciler.progress.state is ProjectionState.STOPPED)
         await projector.reconciler.begin(ORDER)
-        await until(lambda: around.live == "g2")
+        await until_here(lambda: around.live == "g2")
         [sample] = around.roster.kept.comparison.samples
 
     assert (sample.id, sample.difference) == (str(ADA), "changed")
@@ -109,7 +109,7 @@ async def test_nothing_is_skipped_while_a_rebuild_is_under_way(around):
     order = Order(by="olga", at=ORDER.at, hold=True)
     async with running(projector_on(around, projection=buggy()), until=ProjectionState.RUNNING) as projector:
         await projector.reconciler.begin(order)
-        await until(lambda: around.is_held)
+        await until_here(lambda: around.is_held)
 
         with pytest.raises(Busy, match="olga is rebuilding profiles"):
             await operators(around).skip("profiles", str(ADA), reason="why", by="olga")

@@ -25,7 +25,7 @@ from shared.settings import Settings
 from tests.support.apps import app_client
 from tests.support.clock import Time
 from tests.support.folding import at_once, cleanly_folded
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.unit.projector.test_partitioned_projector import PartitionedProcess
 from tests.unit.projector.test_partitions import united, without_divided_entries
 
@@ -100,7 +100,7 @@ class SeveralProjectors(PartitionedProcess):
         seen = LeaseOfOne(self.lease)
         register = partial(self._register, lease=seen, settings=EAGER, now=self.time)
         async with app_client(projector_app, admit_everyone, register):
-            await until(lambda: seen.id)
+            await until_here(lambda: seen.id)
             yield seen
 
     def shares(self):
@@ -119,7 +119,7 @@ class SeveralProjectors(PartitionedProcess):
             self.time.now += LASTING / 100
             return (found := self.shares()).keys() == ids and found.total() == 4 and {*found.values()} <= {most, least}
 
-        await until(are_even)
+        await until_here(are_even)
 
     async def go_on(self, nth):
         """Have something happen, and wait until all partitions reflect it."""
@@ -187,14 +187,14 @@ async def test_a_commit_that_was_begun_before_the_lease_passed_to_another_writes
         await several.go_on(0)
         gate.clear()
         several.live_through(1)
-        await until(lambda: any(each.is_held for each in held.values()))
+        await until_here(lambda: any(each.is_held for each in held.values()))
         async with several.one_more() as two:
             one.sleeps = True
             await several.shared_by(two)
             await several.go_on(2)
             begun = [each for each in held.values() if each.is_held]
             gate.set()
-            await until(lambda: all(each.outcome for each in begun))
+            await until_here(lambda: all(each.outcome for each in begun))
             one.sleeps = False
             await several.shared_by(one, two)
             await several.go_on(3)

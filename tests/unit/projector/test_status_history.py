@@ -18,7 +18,7 @@ from projector.parked.events import Busy
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
 from tests.support.histories import DAWN
-from tests.support.patience import until
+from tests.support.patience import until_here
 
 
 class Board:
@@ -119,7 +119,7 @@ async def test_who_begins_to_look_on_waits_for_no_rest():
     history, board = a_history(interval=60)
 
     async with running(history):
-        await until(lambda: board.asked)
+        await until_here(lambda: board.asked)
         snapshot = await history.after(None, patience=60)
 
     assert snapshot.parked is not None

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.directory import JUDICIARY
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.read_side import ADA, BOB
 from tests.unit.read_side.test_look_ups_over_http import BY_ID, problem
 
@@ -65,7 +65,7 @@ def at_least(position, path):
 async def answers_once_there(client, views, path):
     """Ask in both ways for what is not there yet; give status and position of the answers once it has come."""
     asked = [asyncio.create_task(client.get(**each)) for each in at_least(10, path)]
-    await until(lambda: views.freshness.waiting + sum(each.done() for each in asked) == len(asked))
+    await until_here(lambda: views.freshness.waiting + sum(each.done() for each in asked) == len(asked))
     views.commit(position=10)
     return [(each.status_code, each.headers["muster-position"]) for each in await asyncio.gather(*asked)]
 

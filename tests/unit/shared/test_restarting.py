@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from shared.http.restarting import RestartedApp
-from tests.support.patience import until
+from tests.support.patience import until_here
 
 
 class App:
@@ -33,7 +33,7 @@ async def test_it_begins_again_whenever_it_is_outdated_and_all_who_ask_are_serve
     await served({"type": "http", "path": "/first"}, None, None)
 
     outdated.set()
-    await until(lambda: "ends" in app.seen)
+    await until_here(lambda: "ends" in app.seen)
     between = asyncio.create_task(served({"type": "http", "path": "/between"}, None, None))
     await asyncio.sleep(0)
     prepared.release()

@@ -14,7 +14,7 @@ from shared.auth.setup import admit_everyone
 from shared.errors import Unavailable
 from shared.event_log import UnknownEvent
 from shared.http.in_process import in_process
-from tests.support.patience import answered, until
+from tests.support.patience import answered, until_here
 from tests.support.reacting import Reacting, reacting_on
 from write_side.adapters.memory.deliveries import MemoryDeliverySession
 from write_side.react import react_app, register_reactor
@@ -66,20 +66,20 @@ async def test_what_happens_is_written_as_it_happens(reacting):
     async with running(reactor_of(reacting)):
         for handle in ("ada", "bob"):
             await reacting.register(handle)
-            await until(lambda handle=handle: f"{handle}@example.org" in mails(reacting))
+            await until_here(lambda handle=handle: f"{handle}@example.org" in mails(reacting))
 
 
 async def test_a_standby_does_nothing_until_the_leader_ends(reacting):
     async with running(reactor_of(reacting)) as leader, running(reactor_of(reacting)):
         await reacting.register("ada")
-        await until(lambda: mails(reacting) == ["ada@example.org"])
+        await until_here(lambda: mails(reacting) == ["ada@example.org"])
         leading = reacting.deliveries.leading
 
         leader.cancel()
-        await until(lambda: reacting.deliveries.leading not in {None, leading})
+        await until_here(lambda: reacting.deliveries.leading not in {None, leading})
         await reacting.register("bob")
 
-        await until(lambda: len(mails(reacting)) == 2)
+        await until_here(lambda: len(mails(reacting)) == 2)
 
 
 async def test_a_database_that_is_away_is_waited_for(reacting, client):
@@ -92,7 +92,7 @@ async def test_a_database_that_is_away_is_waited_for(reacting, client):
 
     await answered(client, "/readyz", lambda answer: answer.status_code == 200)
     await reacting.register("ada")
-    await until(lambda: mails(reacting) == ["ada@example.org"])
+    await until_here(lambda: mails(reacting) == ["ada@example.org"])
 
 
 async def test_the_metrics_say_what_waits_and_what_was_given_up(reacting, client):
@@ -112,13 +112,13 @@ async def test_a_deferred_delivery_is_taken_up_when_it_is_due(reacting):
     reacting.mailer.available = False
     async with running(reactor_of(reacting)):
         await reacting.register("ada")
-        await until(lambda: [each.attempts for each in reacting.deliveries.kept.values()] == [1])
+        await until_here(lambda: [each.attempts for each in reacting.deliveries.kept.values()] == [1])
         [deferred] = reacting.deliveries.kept.values()
         reacting.mailer.available = True
 
         reacting.side.clock.advance(deferred.due_at - reacting.side.clock.now())
 
-        await until(lambda: mails(reacting) == ["ada@example.org"])
+        await until_here(lambda: mails(reacting) == ["ada@example.org"])
 
 
 async def test_a_defect_is_seen_and_tried_again(reacting, client, monkeypatch):
@@ -133,14 +133,14 @@ async def test_a_defect_is_seen_and_tried_again(reacting, client, monkeypatch):
         answer = await answered(client, "/readyz", lambda answer: answer.status_code == 503)
 
     assert answer.json()["checks"]["Reactor"] == "NotReacting: ZeroDivisionError"
-    await until(lambda: mails(reacting) == ["ada@example.org"])
+    await until_here(lambda: mails(reacting) == ["ada@example.org"])
 
 
 async def test_an_event_of_a_newer_release_ends_no_delivery(reacting, client):
     """What is due is delivered in the same session; what is behind the event waits until that can be read."""
     reacting.mailer.available = False
     await reacting.register("ada")
-    await until(lambda: [each.attempts for each in reacting.deliveries.kept.values()] == [1])
+    await until_here(lambda: [each.attempts for each in reacting.deliveries.kept.values()] == [1])
     leading, log = reacting.deliveries.leading, reacting.side.log
     known = msgspec.structs.replace(log.events[1], position=3)
     log.append([msgspec.structs.replace(known, event=UnknownEvent("account-blessed", 1, "it is unknown"))])
@@ -150,11 +150,11 @@ async def test_an_event_of_a_newer_release_ends_no_delivery(reacting, client):
 
     reacting.side.clock.advance(timedelta(minutes=1))
 
-    await until(lambda: mails(reacting) == ["ada@example.org"])
+    await until_here(lambda: mails(reacting) == ["ada@example.org"])
     assert "EventNotKnown: position 3 holds an event" in answer.text
     assert reacting.deliveries.leading is leading
     log._events[2] = known
-    await until(lambda: mails(reacting) == ["ada@example.org", "bob@example.org"])
+    await until_here(lambda: mails(reacting) == ["ada@example.org", "bob@example.org"])
     await answered(client, "/readyz", lambda answer: answer.status_code == 200)
 
 
@@ -167,7 +167,7 @@ async def test_a_process_that_leads_no_more_measures_nothing(reacting):
         return REGISTRY.get_sample_value("muster_deliveries", {"state": "given up"})
 
     async with running(reactor):
-        await until(lambda: [each.given_up_at for each in reacting.deliveries.kept.values() if each.given_up_at])
+        await until_here(lambda: [each.given_up_at for each in reacting.deliveries.kept.values() if each.given_up_at])
         await reactor.refresh()
         assert given_up() == 1
     await reactor.refresh()
@@ -180,7 +180,7 @@ async def test_metrics_that_cannot_be_asked_for_hide_no_other(reacting, client, 
         raise Unavailable("the database is away")
 
     await answered(client, "/readyz", lambda answer: answer.status_code == 200)
-    await until(lambda: reacting.deliveries.leading)
+    await until_here(lambda: reacting.deliveries.leading)
     monkeypatch.setattr(MemoryDeliverySession, "counts", away)
 
     answer = await client.get("/metrics")

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from shared.errors import Unavailable
 from tests.support.clock import SettableClock
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.webhooks import ADA, BOB, EVE, FakeReceivers, ListedFeed, answering, change, silent, taking, webhook
 from write_side.adapters.memory import MemoryDatabase
 from write_side.adapters.memory.webhooks import MemoryWebhooks
@@ -65,7 +65,7 @@ async def test_one_that_does_not_take_anything_holds_up_no_other(many, answer):
     async with many.running():
         for at in range(1, 30):
             many.feed.append(change(at, (ADA, BOB, EVE)[at % 3]))
-            await until(lambda at=at: many.kept(GOOD).position == many.kept(OTHER).position == at)
+            await until_here(lambda at=at: many.kept(GOOD).position == many.kept(OTHER).position == at)
 
     assert many.positions(GOOD) == many.positions(OTHER) == list(range(1, 30))
     assert many.kept(BAD).position == 0
@@ -77,29 +77,29 @@ async def test_each_has_an_equal_share_of_what_is_under_way(many):
         many.receivers.answers[each.url] = silent
     many.feed.append(*(change(at, about) for at, about in enumerate((ADA, BOB, EVE), 1)))
     async with many.running():
-        await until(lambda: all(many.positions(each) for each in (GOOD, BAD, OTHER)))
+        await until_here(lambda: all(many.positions(each) for each in (GOOD, BAD, OTHER)))
         assert set(many.receivers.most.values()) == {1}
 
     for each in ("hook-2", "hook-3"):
         await many.session.remove(each)
     async with many.running():
-        await until(lambda: many.receivers.most[GOOD.url] == 3)
+        await until_here(lambda: many.receivers.most[GOOD.url] == 3)
 
 
 async def test_it_is_tried_again_when_it_is_due(many):
     many.receivers.answers[BAD.url] = answering(500)
     async with many.running():
         many.feed.append(change(1))
-        await until(lambda: many.kept(BAD).failures == 1)
+        await until_here(lambda: many.kept(BAD).failures == 1)
         many.receivers.answers[BAD.url] = taking
 
         many.clock.advance(timedelta(seconds=4))
         many.feed.append(change(2))
-        await until(lambda: many.kept(GOOD).position == 2)
+        await until_here(lambda: many.kept(GOOD).position == 2)
         assert many.positions(BAD) == [1]
 
         many.clock.advance(timedelta(seconds=1))
-        await until(lambda: many.kept(BAD).position == 2)
+        await until_here(lambda: many.kept(BAD).position == 2)
 
     assert many.positions(BAD) == [1, 1, 2]
 
@@ -109,7 +109,7 @@ async def test_what_was_taken_is_remembered_from_one_attempt_to_the_next(many):
     async with many.running():
         many.feed.append(change(1, ADA), change(2, BOB))
         for failures in (1, 2, 3):
-            await until(lambda failures=failures: many.kept(BAD).failures == failures)
+            await until_here(lambda failures=failures: many.kept(BAD).failures == failures)
             many.clock.advance(timedelta(seconds=LIMITS.pause(failures)))
 
     assert [many.positions(BAD).count(at) for at in (1, 2)] == [3, 1]
@@ -118,33 +118,33 @@ async def test_what_was_taken_is_remembered_from_one_attempt_to_the_next(many):
 async def test_one_that_is_paused_gets_nothing_until_it_is_resumed(many):
     async with many.running():
         paused = await change_webhook(many.session, BAD.name, lambda each: each.paused("enough", at=many.clock.now()))
-        await until(lambda: REGISTRY.get_sample_value("muster_webhooks", {"state": "paused"}) == 1)
+        await until_here(lambda: REGISTRY.get_sample_value("muster_webhooks", {"state": "paused"}) == 1)
         many.feed.append(change(1), change(2))
-        await until(lambda: many.kept(GOOD).position == 2)
+        await until_here(lambda: many.kept(GOOD).position == 2)
         assert (many.positions(BAD), paused.state) == ([], "paused")
 
         await change_webhook(many.session, BAD.name, lambda each: each.resumed())
-        await until(lambda: many.positions(BAD) == [1, 2])
+        await until_here(lambda: many.positions(BAD) == [1, 2])
 
 
 async def test_a_replay_begins_at_once(many):
     async with many.running():
         many.feed.append(change(1), change(2), change(3))
-        await until(lambda: many.kept(GOOD).position == 3)
+        await until_here(lambda: many.kept(GOOD).position == 3)
 
         await change_webhook(many.session, GOOD.name, lambda each: each.replayed(2))
 
-        await until(lambda: many.positions(GOOD) == [1, 2, 3, 2, 3])
+        await until_here(lambda: many.positions(GOOD) == [1, 2, 3, 2, 3])
 
 
 async def test_one_that_is_added_or_removed_is_noticed(many):
     async with many.running():
         await many.session.add(webhook(4))
         await many.session.remove(BAD.name)
-        await until(lambda: many.dispatcher._senders.keys() == {GOOD.id, OTHER.id, webhook(4).id})
+        await until_here(lambda: many.dispatcher._senders.keys() == {GOOD.id, OTHER.id, webhook(4).id})
         many.feed.append(change(1))
 
-        await until(lambda: many.positions(webhook(4)) == [1])
+        await until_here(lambda: many.positions(webhook(4)) == [1])
 
     assert many.positions(BAD) == []
 
@@ -155,12 +155,12 @@ async def test_a_feed_that_is_away_is_waited_for(many):
         for at in (1, 2):
             many.feed.available = False
             many.feed.append(change(at))
-            await until(lambda: {each.state for each in many.webhooks.kept.values()} == {"failing"})
+            await until_here(lambda: {each.state for each in many.webhooks.kept.values()} == {"failing"})
             assert (many.kept(GOOD).error, many.kept(GOOD).failures) == ("the feed was made unavailable", 0)
             many.feed.available = True
 
-            await until(lambda at=at: many.positions(GOOD) == list(range(1, at + 1)))
-            await until(lambda: many.kept(GOOD).state == "active")
+            await until_here(lambda at=at: many.positions(GOOD) == list(range(1, at + 1)))
+            await until_here(lambda: many.kept(GOOD).state == "active")
 
 
 async def test_a_defect_in_one_is_a_failure_of_this_one(many):
@@ -170,8 +170,8 @@ async def test_a_defect_in_one_is_a_failure_of_this_one(many):
     many.receivers.answers[BAD.url] = defect
     async with many.running():
         many.feed.append(change(1))
-        await until(lambda: many.kept(BAD).failures)
-        await until(lambda: many.kept(GOOD).position == 1)
+        await until_here(lambda: many.kept(BAD).failures)
+        await until_here(lambda: many.kept(GOOD).position == 1)
 
     assert many.kept(BAD).error == "ZeroDivisionError"
 
@@ -196,6 +196,6 @@ async def test_the_metrics_say_how_many_there_are_and_how_far_they_are(many):
                 for each in ("active", "failing", "paused")
             ]
 
-        await until(lambda: states() == [1, 1, 1])
+        await until_here(lambda: states() == [1, 1, 1])
         assert REGISTRY.get_sample_value("muster_webhooks_position") == 0
     assert states() == [0, 0, 0]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.clock import SettableClock
-from tests.support.patience import until
+from tests.support.patience import until_here
 from tests.support.webhooks import (
     ADA,
     BOB,
@@ -166,7 +166,7 @@ async def test_a_process_that_is_killed_loses_nothing(one):
     one.feed.append(change(1, ADA), change(2, BOB))
     one.answers(silent)
     killed = asyncio.create_task(one.step())
-    await until(lambda: len(one.positions) == 2)
+    await until_here(lambda: len(one.positions) == 2)
     killed.cancel()
     one.answers(taking)
 

@@ -2,28 +2,24 @@
 
 import asyncio
 import json
+import re
 from functools import partial
 from uuid import uuid4
 
 import httpx
 import pytest
+from playwright.async_api import expect
 from redis import Redis
 
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.redis.cluster import slot_of
-from tests.support.browser import contrasts, is_live, visited
+from tests.support.browser import fits, is_live, stands_out, visited
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.divided_showcase import UNFOLDABLE
 from tests.support.patience import until
 from tests.support.stack import application
-
-SCREENS = [(1280, 800), (375, 740)]
-EXTENT = "[document.documentElement.scrollWidth, document.querySelector('.projections').getBoundingClientRect().bottom]"
-"""How wide all is, and where the table of projections ends."""
-ENOUGH = 4.5
-"""Of contrast, see `tests/e2e/test_ops_page.py`."""
 
 
 @pytest.fixture
@@ -138,19 +134,21 @@ async def looks_at_the_page(browser, ops, directory, partitions):
     """One screen, with the parts behind a line; what is parked in all of them stands there once."""
     async with visited(browser, ops, color_scheme="dark") as page:
         await is_live(page)
-        assert await page.locator("#profiles\\.1").is_hidden()
-        for width, height in SCREENS:
-            await page.set_viewport_size({"width": width, "height": height})
-            wide, ends = await page.evaluate(EXTENT)
-            assert wide <= width
-            assert ends <= height or width < height
+        part = page.locator("#profiles\\.1")
+        await expect(part).to_be_attached()
+        await expect(part).to_be_hidden()
+        await page.set_viewport_size({"width": 1280, "height": 800})
+        await fits(page)
+        await expect(page.locator(".projections")).to_be_in_viewport(ratio=1)
+        await page.set_viewport_size({"width": 375, "height": 740})
+        await fits(page)
         await page.locator("#profiles-worst").click()
-        assert (await page.locator("#profiles-worst").inner_text()).startswith(f"{partitions} parts")
-        assert await page.locator("#profiles\\.1-rebuild").is_visible()
-        assert min(each["ratio"] for each in await contrasts(page)) >= ENOUGH
-        assert await page.locator("#parked-shown li").filter(has_text=directory.group[-8:]).count() == 1
-        await page.evaluate("document.getElementById('profiles.1').remove()")  # as if it were new
-        await page.locator("#profiles\\.1").wait_for(state="attached")
+        await expect(page.locator("#profiles-worst")).to_have_text(re.compile(f"^{partitions} parts"))
+        await expect(page.locator("#profiles\\.1-rebuild")).to_be_visible()
+        await stands_out(page)
+        await expect(page.locator("#parked-shown li").filter(has_text=directory.group[-8:])).to_have_count(1)
+        await part.evaluate("part => part.remove()")  # as if it were new
+        await expect(part).to_be_attached()
 
 
 async def skips_in_all_parts(operator, directory):

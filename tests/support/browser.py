@@ -1,6 +1,8 @@
 """The pages in a real browser: Debian's chromium, driven by playwright, which brings none of its own."""
 
+import asyncio
 import os
+import random
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,18 +10,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from tests.support.access import cookie_policy
+from tests.support.examples import at_night
+from tests.support.patience import SECONDS
 
 REQUIRED = "BROWSER_REQUIRED"
 """Set where it must not be left out: in `.ci/run`."""
+PATIENCE = SECONDS * 1_000
+"""Milliseconds that a browser is waited for, whatever it is to do or to show."""
+expect.set_options(timeout=PATIENCE)
+
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SIZES = {
     "desk": {"width": 1200, "height": 900},
     "tablet": {"width": 780, "height": 1000},
     "phone": {"width": 360, "height": 740},
 }
+ENOUGH = 4.5
+"""Of contrast, for text (WCAG 2.2, 1.4.3)."""
+OF_PAGES = {"script", "stylesheet"}
 
 _CONTRAST = """() => {
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
@@ -87,9 +98,17 @@ class Pages:
         self._idle[script].append(page)
 
     async def _new(self, *, script: bool) -> Page:
-        page = await (await self._browser.new_context(java_script_enabled=script)).new_page()
-        page.set_default_timeout(60_000)
-        return page
+        context = await self._browser.new_context(java_script_enabled=script)
+        context.set_default_timeout(PATIENCE)
+        if at_night():
+            await context.route("**/*", _late)
+        return await context.new_page()
+
+
+async def _late(route: Route) -> None:
+    """Answer as late as on a busy machine: the HTML is there long before what it needs."""
+    await asyncio.sleep(1.5 if route.request.resource_type in OF_PAGES else random.uniform(0, 0.5))
+    await route.continue_()
 
 
 async def _forget(page: Page) -> None:
@@ -109,11 +128,24 @@ async def browser(chromium: str) -> AsyncIterator[Pages]:
         await started.close()
 
 
-async def contrasts(page: Page) -> list[dict[str, Any]]:
-    """Return the contrast of every text that is shown with what is behind it (WCAG 2.2, relative luminance)."""
+async def is_at(page: Page, heading: str) -> None:
+    """Return once the page that has this heading is there: all of it, with its style, and after its scripts."""
+    await expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    await page.wait_for_load_state()
+
+
+async def fits(page: Page) -> None:
+    """Return once nothing is wider than the screen."""
+    await page.wait_for_load_state()  # without its stylesheet a page may fit, too
+    await expect(page.locator("html")).to_have_js_property("scrollWidth", page.viewport_size["width"])
+
+
+async def stands_out(page: Page) -> list[str]:
+    """Return every text that is shown; each has contrast with what is behind it (WCAG 2.2, relative luminance)."""
     await page.wait_for_load_state()  # without its stylesheet a page shows texts too
-    found: list[dict[str, Any]] = await page.evaluate(_CONTRAST)
-    return found
+    found = await page.evaluate(_CONTRAST)
+    assert [each for each in found if each["ratio"] < ENOUGH] == [], page.url
+    return [each["text"] for each in found]
 
 
 @asynccontextmanager
@@ -143,7 +175,7 @@ async def visited(
             page.on(event, hear)
         await page.goto(cookie_policy(url, *scopes))
         yield page
-        await _require_no_overflow(page)
+        await fits(page)
         for event, hear in listeners.items():
             page.remove_listener(event, hear)
     assert [each for each in complaints if not any(known in each for known in may_complain)] == []
@@ -151,24 +183,13 @@ async def visited(
 
 async def is_live(page: Page) -> None:
     """Return once the page is kept up to date."""
-    await page.get_by_text("Live.", exact=True).wait_for()
-
-
-async def focused(page: Page) -> str:
-    """The id of what the keyboard works on."""
-    found: str = await page.evaluate("document.activeElement.id")
-    return found
-
-
-async def is_focused(page: Page, id: str) -> None:
-    """Return once the keyboard works on it: a dialog gives the focus back when it has its answer and was closed."""
-    await page.wait_for_function("id => document.activeElement.id === id", arg=id)
+    await expect(page.get_by_text("Live.", exact=True)).to_be_visible()
 
 
 async def tab_to(page: Page, id: str) -> None:
     """Go from one thing to the next by keyboard, until it is the one."""
     for _ in range(60):
-        if await focused(page) == id:
+        if await page.evaluate("document.activeElement.id") == id:
             return
         await page.keyboard.press("Tab")
     raise AssertionError(f"the keyboard does not reach {id}")
@@ -176,8 +197,3 @@ async def tab_to(page: Page, id: str) -> None:
 
 def _foreign(url: str, own: str) -> list[str]:
     return [] if urlsplit(url).netloc == urlsplit(own).netloc else [f"asks elsewhere: {url}"]
-
-
-async def _require_no_overflow(page: Page) -> None:
-    wide, shown = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert wide <= shown

@@ -18,7 +18,7 @@ from write_side.domain.errors import (
     StaleAggregate,
     VersionMismatch,
 )
-from write_side.execution.invocation import Answer
+from write_side.ports import Answer
 
 EVERYTHING = {**ANDRE, "external_id": "hr:17", "title": "Senator", "tags": ["house"], "attributes": {"floor": "4"}}
 

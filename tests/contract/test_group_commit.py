@@ -62,10 +62,9 @@ from write_side.domain.errors import (
     StaleAggregate,
 )
 from write_side.execution.in_order import MOST_AT_ONCE
-from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
 from write_side.http.app import write_api
-from write_side.ports import CommandContext, NotYet, Place, Window
+from write_side.ports import Answer, CommandContext, NotYet, Place, Window
 from write_side.services import register_executor
 
 
@@ -207,7 +206,7 @@ async def test_one_conflict_costs_the_others_nothing(grouped, trips):
     assert [type(each) for each in outcomes] == [Answer, Answer, Answer, EmailTaken, Answer, Answer]
     assert len(trips) == 3  # one to undo and to ask what is in conflict, one to write again
     assert len(await grouped.events()) == 12
-    assert await grouped.units.outcome_of(context("register-account", key="p3")) is None
+    assert await grouped.units.answer_to(context("register-account", key="p3")) is None
 
 
 async def test_a_refused_command_draws_no_position(grouped):
@@ -756,7 +755,7 @@ async def test_lines_that_shared_a_lost_commit_say_that_they_may_have_taken_effe
 
     async def lost(transaction, *statements, **more):
         await store(transaction, *statements, **more)
-        monkeypatch.setattr(grouped.units, "outcome_of", away)
+        monkeypatch.setattr(grouped.units, "answer_to", away)
         raise OutcomeUnknown("planted")
 
     async def away(_):

@@ -8,8 +8,7 @@ import pytest
 from shared.events import GroupCreated, GroupDeleted, GroupUpdated, MemberRemoved, SlugChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, race, register
 from write_side.domain.errors import ExternalIdTaken, GroupExists, GroupNotFound, SlugTaken, VersionMismatch
-from write_side.execution.invocation import Answer
-from write_side.ports import Outcome
+from write_side.ports import Answer, Outcome
 
 
 async def test_a_group_is_created_with_its_event(write_side):

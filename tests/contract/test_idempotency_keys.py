@@ -8,8 +8,7 @@ import pytest
 from tests.support.write_side import ANDRE, context, race
 from write_side.domain.errors import AccountNotFound, IdempotencyMismatch
 from write_side.domain.references import AccountRef
-from write_side.execution.invocation import Answer
-from write_side.ports import AlreadyDone
+from write_side.ports import AlreadyDone, Answer
 from write_side.use_cases.suspend_account import SuspendAccount, suspend_account
 
 BY_HANDLE = AccountRef.parse("@andre.carson")
@@ -101,4 +100,4 @@ async def test_a_key_with_an_outcome_stops_a_unit_of_work_before_it_reads(write_
             clock=write_side.clock,
         )
 
-    assert stopped.value.outcome == done.outcome
+    assert stopped.value.answer == Answer(done.outcome, replayed=True)

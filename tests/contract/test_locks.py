@@ -14,6 +14,7 @@ from write_side.domain.errors import GroupNotFound
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
+from write_side.ports import Answer
 
 ADA, SSAF = AccountRef.parse("@ada"), GroupRef.parse("ssaf")
 BEEN_A_MEMBER = """
@@ -204,8 +205,8 @@ async def test_who_asks_for_an_outcome_waits_for_the_one_who_holds_its_key(write
     async with write_side.units.under(running) as uow:
         account = await uow.accounts.get(ADA)
         account.suspend(reason=None, at=write_side.clock.now())
-        asking = asyncio.create_task(write_side.units.outcome_of(running))
+        asking = asyncio.create_task(write_side.units.answer_to(running))
         assert await waits(asking)
         outcome = await uow.commit(account)
 
-    assert await asking == outcome
+    assert await asking == Answer(outcome, replayed=False)

@@ -12,7 +12,7 @@ from write_side.domain.errors import GroupNotFound, MemberNotFound, StaleAggrega
 from write_side.domain.membership import Membership
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import Role
-from write_side.execution.invocation import Answer
+from write_side.ports import Answer
 
 RACERS = 20
 ROLES = ("Chair", "Clerk")

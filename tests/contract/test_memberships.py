@@ -9,8 +9,7 @@ from shared.events import MemberAdded, MemberRemoved, MemberRoleChanged
 from tests.support.write_side import ANDRE, SSAF, create_groups, register
 from write_side.domain import errors
 from write_side.domain.account import AccountAlreadyClosed
-from write_side.execution.invocation import Answer
-from write_side.ports import Outcome
+from write_side.ports import Answer, Outcome
 
 ADA = {"group": "ssaf", "account": "@ada"}
 CHANGES = (("change-member-role", {"role": "X"}), ("remove-group-member", {}))

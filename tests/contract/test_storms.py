@@ -10,7 +10,7 @@ from tests.support.examples import examples
 from tests.support.write_side import create_groups, postgres_write_side, race, register
 from write_side.domain.account import AccountAlreadyClosed
 from write_side.domain.errors import GroupNotFound, MemberNotFound, SlugTaken, StaleAggregate
-from write_side.execution.invocation import Answer
+from write_side.ports import Answer
 
 PEOPLE, SLUGS = ("ada", "bob", "cyd", "dan"), ("one", "two", "three")
 ROLES = ("member", "Chair", "Clerk")

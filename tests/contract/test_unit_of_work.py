@@ -10,8 +10,7 @@ from write_side.domain import errors
 from write_side.domain.account import Account, AccountAlreadyClosed, AccountStatus
 from write_side.domain.references import AccountRef
 from write_side.domain.values import EmailAddress, Handle
-from write_side.execution.invocation import Answer
-from write_side.ports import Outcome
+from write_side.ports import Answer, Outcome
 
 BY_HANDLE = AccountRef.parse("@andre.carson")
 
@@ -47,7 +46,7 @@ async def test_what_is_not_committed_is_forgotten(write_side):
     async with write_side.units.under(unfinished) as uow:
         assert (await uow.accounts.get(BY_HANDLE)).status is AccountStatus.ACTIVE
     assert len(await write_side.events()) == 2
-    assert await write_side.units.outcome_of(unfinished) is None
+    assert await write_side.units.answer_to(unfinished) is None
 
 
 async def test_the_second_of_two_concurrent_changes_is_stale(write_side):

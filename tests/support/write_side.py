@@ -33,10 +33,10 @@ from write_side.adapters.postgres.unit_of_work import PostgresUnitsOfWork
 from write_side.domain.email_token import EmailToken
 from write_side.domain.values import EmailAddress, parse_value, plain
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.invocation import Answer, Channel, Invocation
+from write_side.execution.invocation import Channel, Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.refusals import problems_of
-from write_side.ports import CommandContext, UnitsOfWork
+from write_side.ports import Answer, CommandContext, UnitsOfWork
 from write_side.services import register_executor
 from write_side.use_cases import USE_CASES
 
@@ -146,6 +146,7 @@ def context(name: str, /, *, key: str | None = None, expected: int | None = None
         key=key or f"made-{next(_numbers)}",
         key_was_sent=key is not None,
         content=msgspec.json.encode(command, enc_hook=plain, order="deterministic"),
+        claim=next(_numbers),
         keep_for=timedelta(days=1),
         correlation="a-request",
         expected_version=expected,
@@ -178,7 +179,7 @@ async def postgres_write_side(
 async def race(write_side: WriteSide, *racers: Awaitable[Any]) -> list[Any]:
     """Await all at once, and return answers and exceptions. No racer has a start because its connection is open."""
     await asyncio.gather(
-        *(write_side.units.outcome_of(context("warm-up")) for _ in range(2 * TRANSACTION_LIMITS.connections))
+        *(write_side.units.answer_to(context("warm-up")) for _ in range(2 * TRANSACTION_LIMITS.connections))
     )
     return await asyncio.gather(*racers, return_exceptions=True)
 

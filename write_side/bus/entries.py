@@ -8,7 +8,7 @@ import msgspec
 from shared.problems import INTERNAL_ERROR, FieldError, Refusal
 from shared.redis.cluster import BUS_TAG
 from write_side.execution.endings import Ending, StreamedAnswer
-from write_side.execution.invocation import Answer
+from write_side.ports import Answer
 
 GROUP = "muster"
 """The consumer group of every shard."""

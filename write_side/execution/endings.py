@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.problems import FieldError, Refusal
-from write_side.execution.invocation import Answer
+from write_side.ports import Answer
 
 Ending: TypeAlias = Answer | Refusal
 

@@ -1,10 +1,12 @@
 """Carries out a command exactly once, however often it is asked for."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -18,11 +20,21 @@ from shared.ids import Ids
 from shared.observability.tracing import traceparent
 from write_side.domain.errors import Contention, OutcomeUnknown, StaleAggregate
 from write_side.execution.admission import Admission
-from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.invocation import Invocation
 from write_side.execution.limits import ExecutionLimits
 from write_side.execution.observation import Observation, observed
 from write_side.execution.refusals import REFUSED, refusal_of
-from write_side.ports import AlreadyDone, CommandContext, NotYet, Outcome, RunAgain, TokenKey, UnitOfWork, UnitsOfWork
+from write_side.ports import (
+    AlreadyDone,
+    Answer,
+    CommandContext,
+    NotYet,
+    Outcome,
+    RunAgain,
+    TokenKey,
+    UnitOfWork,
+    UnitsOfWork,
+)
 from write_side.use_cases.use_case import Run
 
 T = TypeVar("T")
@@ -55,6 +67,7 @@ class CommandExecutor:
         self._limits = limits
         self._keep = timedelta(seconds=limits.keep_seconds)
         self._keep_bulk = timedelta(seconds=limits.keep_bulk_seconds)
+        self._claims = count(secrets.randbits(62))
         self._flights = SingleFlight()
         self._admission = Admission(limits)
 
@@ -86,6 +99,7 @@ class CommandExecutor:
             key=invocation.key or self._ids.new().hex,
             key_was_sent=invocation.key is not None,
             content=_canonical(invocation.command),
+            claim=next(self._claims),
             keep_for=self._keep_bulk if invocation.channel.is_bulk else self._keep,
             correlation=invocation.correlation,
             expected_version=invocation.expected_version,
@@ -110,9 +124,9 @@ class CommandExecutor:
         try:
             outcome = await self._use_case(invocation)(uow=self._units.under(context))
         except AlreadyDone as done:
-            return Answer(done.outcome, replayed=True)
+            return done.answer
         except OutcomeUnknown:
-            return Answer(await self._settled(context), replayed=False)
+            return await self._settled(context)
         except Exception as error:
             raise NotYet from error
         return Answer(outcome, replayed=False)
@@ -121,14 +135,14 @@ class CommandExecutor:
         try:
             return Answer(await self._attempts(invocation, context), replayed=False)
         except AlreadyDone as done:
-            return Answer(done.outcome, replayed=True)
+            return done.answer
         except OutcomeUnknown:
-            return Answer(await self._settled(context), replayed=False)
+            return await self._settled(context)
         except Exception:
             # The same request may have won elsewhere meanwhile: that success is the answer to this one.
-            if (outcome := await self._won_elsewhere(context)) is None:
+            if (answer := await self._won_elsewhere(context)) is None:
                 raise
-            return Answer(outcome, replayed=True)
+            return answer
 
     async def _attempts(self, invocation: Invocation, context: CommandContext) -> Outcome:
         work = partial(self._run, self._use_case(invocation), context)
@@ -149,7 +163,7 @@ class CommandExecutor:
             except RunAgain as again:
                 under = again.under
 
-    async def _settled(self, context: CommandContext) -> Outcome:
+    async def _settled(self, context: CommandContext) -> Answer:
         """
         Ask what became of a COMMIT whose answer was lost.
 
@@ -157,19 +171,19 @@ class CommandExecutor:
         :raises OutcomeUnknown: it cannot be asked for.
         """
         try:
-            outcome = await self._retried(partial(self._units.outcome_of, context))
+            answer = await self._retried(partial(self._units.answer_to, context))
         except _RETRIED as error:
             raise OutcomeUnknown(str(error)) from error
-        if outcome is None:
+        if answer is None:
             raise Unavailable("the connection was lost and nothing was stored")
-        return outcome
+        return answer
 
-    async def _won_elsewhere(self, context: CommandContext) -> Outcome | None:
-        """Return the outcome that another request under the caller's key reached, if one did."""
+    async def _won_elsewhere(self, context: CommandContext) -> Answer | None:
+        """Return what another request under the caller's key has done, if one did."""
         if not context.key_was_sent:
             return None
         try:
-            return await self._units.outcome_of(context)
+            return await self._units.answer_to(context)
         except _RETRIED:
             return None
 

@@ -9,9 +9,8 @@ from typing import Generic, TypeVar
 
 from shared.problems import Refusal
 from write_side.execution.endings import Ending
-from write_side.execution.invocation import Answer
 from write_side.execution.refusals import OUTCOME_UNKNOWN
-from write_side.ports import NotYet, Place, Window
+from write_side.ports import Answer, NotYet, Place, Window
 
 MOST_AT_ONCE = 64
 """As many as share a transaction."""

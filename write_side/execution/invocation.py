@@ -1,12 +1,11 @@
 """What an inbound adapter hands in, and what it gets back."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 
 from shared.auth.principal import Principal
-from write_side.ports import Outcome, Place
+from write_side.ports import Place
 from write_side.use_cases import Command, UseCase
 
 
@@ -52,10 +51,3 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     correlation: str = ""
     place: Place | None = None
     mail: bool = True
-
-
-class Answer(NamedTuple):
-    """An outcome, and whether it is one from before."""
-
-    outcome: Outcome
-    replayed: bool

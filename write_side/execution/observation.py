@@ -12,9 +12,9 @@ from prometheus_client import Counter, Histogram
 
 from shared.observability.tracing import command_span
 from shared.problems import INTERNAL_ERROR, OVERLOADED, Problem, Refusal
-from write_side.execution.invocation import Answer, Channel
+from write_side.execution.invocation import Channel
 from write_side.execution.refusals import OUTCOME_UNKNOWN, STORAGE_UNAVAILABLE
-from write_side.ports import NotYet
+from write_side.ports import Answer, NotYet
 from write_side.use_cases import USE_CASES, UseCase
 
 # Every name carries its unit, and no label is made of what a client sent.

@@ -17,10 +17,11 @@ from shared.http.parsing.negotiation import require_acceptable
 from shared.http.problems import require_method, send_error
 from shared.http.requests import header, send_whole
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.invocation import Invocation
 from write_side.execution.messages import CommandMessage, decode_fields, version_in, well_formed_key
 from write_side.execution.observation import observed
 from write_side.http.requests import HttpChannel, invocation_of
+from write_side.ports import Answer
 from write_side.use_cases import UseCase
 
 _JSON = (b"content-type", b"application/json")

@@ -18,6 +18,13 @@ class Outcome(msgspec.Struct, frozen=True):
     position: int
 
 
+class Answer(NamedTuple):
+    """An outcome, and whether another request has reached it, or the same one before."""
+
+    outcome: Outcome
+    replayed: bool
+
+
 class Window:
     """
     Commands that are carried out at once, and yet take effect in order.
@@ -47,6 +54,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     :param token_id: of the token with which it was asked for.
     :param key: the caller's idempotency key, or one made for this command alone.
     :param content: the decoded command in a canonical form: what must be equal when the key comes again.
+    :param claim: tells what is kept for this request from what is kept for others under its key.
     :param keep_for: how long the outcome answers the key.
     :param expected_version: what the aggregate's version must be before the command.
     :param place: among others that take effect in order.
@@ -59,6 +67,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     key_was_sent: bool
     content: bytes
+    claim: int
     keep_for: timedelta
     correlation: str
     expected_version: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from write_side.domain.aggregate import Aggregate
-from write_side.ports.commands import CommandContext, Outcome
+from write_side.ports.commands import Answer, CommandContext, Outcome
 from write_side.ports.repositories import Accounts, Groups, Memberships, Profiles
 
 
@@ -15,9 +15,9 @@ class NotYet(Exception):
 class AlreadyDone(Exception):
     """The key has an outcome already; nothing is done twice."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(f"The outcome is {outcome}")
-        self.outcome = outcome
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"The outcome is {answer.outcome}")
+        self.answer = answer
 
 
 class RunAgain(Exception):
@@ -84,9 +84,9 @@ class UnitsOfWork(Protocol):
     def under(self, context: CommandContext) -> UnitOfWork:
         """A unit of work for one command."""
 
-    async def outcome_of(self, context: CommandContext) -> Outcome | None:
+    async def answer_to(self, context: CommandContext) -> Answer | None:
         """
-        Return the outcome of the command under its key; None: certainly nothing.
+        Return what was done under the key of a command, and whether for another request; None: certainly nothing.
 
         Waits for a transaction that holds the key.
 

@@ -44,8 +44,8 @@ from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Se
 from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
-from write_side.execution.invocation import Answer
 from write_side.execution.refusals import REFUSED, refusal_of
+from write_side.ports import Answer
 
 PATIENCE = 5.0
 """Seconds; nobody should have to wait."""

@@ -8,10 +8,9 @@ import pytest
 from shared.auth.principal import Principal
 from shared.server.shutdown import StopSignal
 from write_side.execution.in_order import MOST_AT_ONCE
-from write_side.execution.invocation import Answer
 from write_side.http.duplex import NoRoom
 from write_side.http.stream import ANSWERS_UNREAD, BYTES_AT_ONCE, STOPPING, CommandLines
-from write_side.ports import Outcome
+from write_side.ports import Answer, Outcome
 
 LINE = b'{"command": "close-account", "account": "@a", "reason": "%s"}' % (b"x" * 1_000)
 COUNT = 4 * BYTES_AT_ONCE // len(LINE)

@@ -16,9 +16,9 @@ from tests.support.write_side import ANDRE, SSAF, WriteSide, invocation, memory_
 from write_side.adapters.memory import MemoryDatabase, MemoryTokenKey, MemoryUnitsOfWork
 from write_side.domain.errors import AccountNotFound, Contention, EmailTaken, OutcomeUnknown, StaleAggregate
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.invocation import Answer, Channel
+from write_side.execution.invocation import Channel
 from write_side.execution.limits import ExecutionLimits
-from write_side.ports import Outcome, Place, Window
+from write_side.ports import Answer, Outcome, Place, Window
 
 
 class FailingUnits(MemoryUnitsOfWork):
@@ -50,10 +50,10 @@ class FailingUnits(MemoryUnitsOfWork):
         unit.commit = failing_commit
         return unit
 
-    async def outcome_of(self, context):
+    async def answer_to(self, context):
         if self.asked:
             raise self.asked.pop(0)
-        return await super().outcome_of(context)
+        return await super().answer_to(context)
 
 
 @pytest.fixture
@@ -156,13 +156,13 @@ async def test_who_gave_up_answers_as_the_winner_too(write_side):
     store = write_side.units._database
     outcomes, store.outcomes = store.outcomes, {}
     write_side.units.before = [Contention("busy") for _ in range(ExecutionLimits().attempts)]
-    asked = write_side.units.outcome_of
+    asked = write_side.units.answer_to
 
-    async def outcome_of(context):
+    async def answer_to(context):
         store.outcomes = outcomes
         return await asked(context)
 
-    write_side.units.outcome_of = outcome_of
+    write_side.units.answer_to = answer_to
 
     assert await write_side.run("register-account", key="k", **ANDRE) == Answer(won.outcome, replayed=True)
 

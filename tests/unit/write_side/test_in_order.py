@@ -9,8 +9,7 @@ import pytest
 
 from shared.problems import INVALID, Refusal
 from write_side.execution.in_order import MOST_AT_ONCE, InOrder
-from write_side.execution.invocation import Answer
-from write_side.ports import NotYet, Outcome
+from write_side.ports import Answer, NotYet, Outcome
 
 DONE = Answer(Outcome(UUID(int=1), 1, 1), replayed=False)
 

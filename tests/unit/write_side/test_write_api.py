@@ -23,12 +23,12 @@ from tests.support.clock import SettableClock
 from tests.support.write_side import ANDRE, register_on
 from write_side.adapters.memory import MemoryDatabase
 from write_side.execution.executor import CommandExecutor
-from write_side.execution.invocation import Answer, Invocation
+from write_side.execution.invocation import Invocation
 from write_side.execution.messages import MAX_MESSAGE_BYTES
 from write_side.execution.observation import Observation
 from write_side.execution.refusals import STORAGE_UNAVAILABLE
 from write_side.http.app import write_api
-from write_side.ports import CommandContext, Outcome
+from write_side.ports import Answer, CommandContext, Outcome
 
 
 class FailingDatabase(MemoryDatabase):
@@ -38,10 +38,10 @@ class FailingDatabase(MemoryDatabase):
         super().__init__(clock=SettableClock())
         self.fails: dict[str, Exception] = {}
 
-    def outcome(self, context: CommandContext) -> Outcome | None:
+    def answer(self, context: CommandContext) -> Answer | None:
         if context.command in self.fails:
             raise self.fails[context.command]
-        return super().outcome(context)
+        return super().answer(context)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from write_side.domain.errors import IdempotencyMismatch
 from write_side.domain.group import Group
 from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
-from write_side.ports import CommandContext, Outcome
+from write_side.ports import Answer, CommandContext, Outcome
 
 
 class MemoryDatabase:
@@ -43,7 +43,7 @@ class MemoryDatabase:
         if not self.available:
             raise Unavailable("the database in memory was made unavailable")
 
-    def outcome(self, context: CommandContext) -> Outcome | None:
+    def answer(self, context: CommandContext) -> Answer | None:
         self.require_available()
         found = self.outcomes.get((context.subject, context.key))
         if found is None or found[2] <= self.clock.now():
@@ -51,7 +51,7 @@ class MemoryDatabase:
         first, outcome, _ = found
         if (first.command, first.content) != (context.command, context.content):
             raise IdempotencyMismatch
-        return outcome
+        return Answer(outcome, replayed=first.claim != context.claim)
 
     def had_events(self, aggregate: Aggregate) -> bool:
         """Whether the id was ever given to an aggregate of this kind."""

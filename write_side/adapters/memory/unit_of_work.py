@@ -11,7 +11,7 @@ from write_side.adapters.memory.repositories import (
 )
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import VersionMismatch
-from write_side.ports import AlreadyDone, CommandContext, Outcome
+from write_side.ports import AlreadyDone, Answer, CommandContext, Outcome
 
 
 class MemoryUnitsOfWork:
@@ -23,9 +23,9 @@ class MemoryUnitsOfWork:
     def under(self, context: CommandContext) -> "MemoryUnitOfWork":
         return MemoryUnitOfWork(self._database, context)
 
-    async def outcome_of(self, context: CommandContext) -> Outcome | None:
+    async def answer_to(self, context: CommandContext) -> Answer | None:
         async with self._database.claims[context.subject, context.key]:
-            return self._database.outcome(context)
+            return self._database.answer(context)
 
 
 class MemoryUnitOfWork:
@@ -47,13 +47,13 @@ class MemoryUnitOfWork:
     async def __aenter__(self) -> Self:
         await self._claim.acquire()
         try:
-            outcome = self._database.outcome(self._context)
+            answer = self._database.answer(self._context)
         except BaseException:
             self._claim.release()
             raise
-        if outcome is not None:
+        if answer is not None:
             self._claim.release()
-            raise AlreadyDone(outcome)
+            raise AlreadyDone(answer)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -14,25 +14,25 @@ from shared.postgres.pipeline import Row, Statement
 from write_side.adapters.postgres.rows import as_json
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import IdempotencyMismatch
-from write_side.ports import AlreadyDone, CommandContext, Outcome
+from write_side.ports import AlreadyDone, Answer, CommandContext, Outcome
 
 # Two keys may share a lock, an advisory one of two numbers: one of them waits, or gives way, in vain.
 _CLAIM = """
-    insert into command_log (subject, key, command, fingerprint, expires_at)
-    select subject, key, command, decode(fingerprint, 'hex'), expires_at
+    insert into command_log (subject, key, command, fingerprint, claim, expires_at)
+    select subject, key, command, decode(fingerprint, 'hex'), claim, expires_at
       from json_to_recordset(%s::json)
-           as r(subject text, key text, command text, fingerprint text, expires_at timestamptz)
+           as r(subject text, key text, command text, fingerprint text, claim bigint, expires_at timestamptz)
      where {locked}(1262836051, hashtext(subject || chr(10) || key)) is not {failed}
     on conflict (subject, key) do update
-       set command = excluded.command, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at,
-           outcome_id = null, outcome_version = null, outcome_position = null
+       set command = excluded.command, fingerprint = excluded.fingerprint, claim = excluded.claim,
+           expires_at = excluded.expires_at, outcome_id = null, outcome_version = null, outcome_position = null
      where command_log.expires_at <= %s
     returning subject, key"""
 _WAIT_AND_CLAIM = _CLAIM.format(locked="pg_advisory_xact_lock", failed="null")
 _TRY_TO_CLAIM = _CLAIM.format(locked="pg_try_advisory_xact_lock", failed="false")
 _THESE = "(subject, key) in (select * from unnest(%s::text[], %s::text[]))"
 _FIND = f"""
-    select subject, key, fingerprint, outcome_id, outcome_version, outcome_position
+    select subject, key, fingerprint, claim, outcome_id, outcome_version, outcome_position
       from command_log where {_THESE}"""  # noqa: S608
 _RELEASE = f"delete from command_log where {_THESE}"  # noqa: S608
 FILL = """
@@ -87,6 +87,7 @@ class CommandLog:
                 "key": context.key,
                 "command": context.command,
                 "fingerprint": self._fingerprint(context).hex(),
+                "claim": context.claim,
                 "expires_at": now + context.keep_for,
             }
             for context in contexts
@@ -99,9 +100,11 @@ class CommandLog:
 
     def found(self, row: Row, context: CommandContext) -> Exception:
         """Return why a key cannot be claimed: `AlreadyDone`, or `IdempotencyMismatch`."""
-        _, _, fingerprint, *outcome = row
+        _, _, fingerprint, claim, *outcome = row
         same = hmac.compare_digest(fingerprint, self._fingerprint(context))
-        return AlreadyDone(Outcome(*outcome)) if same else IdempotencyMismatch()
+        if not same:
+            return IdempotencyMismatch()
+        return AlreadyDone(Answer(Outcome(*outcome), replayed=claim != context.claim))
 
     def fill(self, ends: Iterable[tuple[CommandContext, Aggregate, LastEvent]]) -> Statement:
         """

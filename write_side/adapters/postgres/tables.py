@@ -178,6 +178,7 @@ command_log = Table(
     Column("outcome_version", Integer),
     Column("outcome_position", BigInteger),
     _required("expires_at", DateTime(timezone=True)),
+    Column("claim", BigInteger),
     Index("command_log_by_expiry", "expires_at"),
 )
 

@@ -23,7 +23,7 @@ from write_side.adapters.postgres.repositories import (
 from write_side.adapters.postgres.tables import event_log, profiles
 from write_side.domain.aggregate import Aggregate
 from write_side.domain.errors import AccountExists, GroupExists, StaleAggregate, VersionMismatch
-from write_side.ports import AlreadyDone, CommandContext, Outcome
+from write_side.ports import AlreadyDone, Answer, CommandContext, Outcome
 
 Notify = Callable[[], None]
 
@@ -69,7 +69,7 @@ class PostgresUnitsOfWork:
             context, transactions=self._transactions, command_log=self._command_log, notify=self._notify
         )
 
-    async def outcome_of(self, context: CommandContext) -> Outcome | None:
+    async def answer_to(self, context: CommandContext) -> Answer | None:
         session = await self._transactions.open()
         try:
             with translated():
@@ -77,7 +77,7 @@ class PostgresUnitsOfWork:
                 # A claim, not a look: it waits for the holder of the key, so that "nothing" is certain.
                 await _claim(session, self._command_log, context)
         except AlreadyDone as done:
-            return done.outcome
+            return done.answer
         finally:
             await self._transactions.end(session)
         return None

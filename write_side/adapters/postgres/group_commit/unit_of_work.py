@@ -23,7 +23,7 @@ from write_side.domain.membership import Membership
 from write_side.domain.profile import Profile
 from write_side.domain.references import AccountRef, GroupRef
 from write_side.domain.values import ExternalId, Handle, Slug
-from write_side.ports import CommandContext, Outcome, RunAgain, UnitsOfWork
+from write_side.ports import Answer, CommandContext, Outcome, RunAgain, UnitsOfWork
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -53,8 +53,8 @@ class GroupedUnitsOfWork:
         member = Member(context)
         return GroupedUnitOfWork(member, join=partial(self._lanes.ask, member, **terms), alone=self._again)
 
-    async def outcome_of(self, context: CommandContext) -> Outcome | None:
-        return await self._alone.outcome_of(context)
+    async def answer_to(self, context: CommandContext) -> Answer | None:
+        return await self._alone.answer_to(context)
 
     def _again(self, **terms: Any) -> RunAgain:
         return RunAgain(partial(self.under, **terms) if any(terms.values()) else self._alone.under)

@@ -14,8 +14,8 @@ from shared.event_log.adapters.postgres import CHANNEL
 from tests.support import commands
 from tests.support.clusters import with_data
 from tests.support.patience import SECONDS
+from tests.support.served import WRITE, served
 from tests.support.stack import environment
-from tests.support.write_process import write_process
 from write_side.adapters.postgres.migrate import migrate
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def database_url(databases):
 
 @pytest.fixture(scope="module")
 def write_api(database_url):
-    with write_process(database_url) as process:
+    with served(WRITE, MUSTER_DATABASE_URL=database_url) as process:
         yield process
 
 
@@ -272,7 +272,7 @@ def mortal_postgres(server_home):
 def test_a_database_that_is_killed_meanwhile_costs_nothing(mortal_postgres):
     """Likewise."""
     url = mortal_postgres.url
-    with write_process(url) as write_api:
+    with served(WRITE, MUSTER_DATABASE_URL=url) as write_api:
         feed = Feed(Muster(write_api.url), "database-away")
         await_taken(url, feed.handles)
 

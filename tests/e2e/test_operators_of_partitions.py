@@ -19,7 +19,7 @@ from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
 from tests.support.divided_showcase import UNFOLDABLE
 from tests.support.patience import until
-from tests.support.stack import application
+from tests.support.served import served
 
 
 @pytest.fixture
@@ -84,7 +84,8 @@ async def test_all_that_operators_do_with_parts(stack, place, partitions, browse
     of_parts = {"MUSTER_PARTITIONS": str(partitions), **settings}
     directory = Directory(stack)
     await directory.begin()
-    async with application("tests.support.divided_showcase:create", **of_parts) as ops:
+    with served("tests.support.divided_showcase:create", **of_parts) as app:
+        ops = app.url
         operator = Operator(stack.home, MUSTER_OPS_URL=ops, **settings)
         await is_level(ops)
         own = f"profiles.{Partitions(partitions).of(directory.person)}"

@@ -15,9 +15,10 @@ from tests.support.browser import fits, is_at, is_live, stands_out, tab_to, visi
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.patience import until
+from tests.support.served import served
 from tests.support.sessions import log_held
 from tests.support.showcase import LIVE
-from tests.support.stack import Child, application
+from tests.support.stack import Child
 
 SCREENS = [(1280, 800), (375, 740), (780, 1000), (2560, 1200)]
 HOSTILE = '"><script>document.title="run"</script> \u202e\u05e9 Z\u0301\u0301'
@@ -34,16 +35,16 @@ async def stack(mortal_stack):
 
 
 @pytest.fixture(scope="module")
-async def showcase():
-    async with application("tests.support.showcase:create", answers_at="/livez") as url:
-        yield url
+def showcase():
+    with served("tests.support.showcase:create", answers_at="/livez") as app:
+        yield app.url
 
 
 @pytest.fixture(scope="module")
 async def poisoned():
-    async with application("tests.support.showcase:create_poisoned", answers_at="/livez") as url:
-        await until(lambda: shows(url, "ValueError"))
-        yield url
+    with served("tests.support.showcase:create_poisoned", answers_at="/livez") as app:
+        await until(lambda: shows(app.url, "ValueError"))
+        yield app.url
 
 
 async def shows(url, text):

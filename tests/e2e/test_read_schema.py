@@ -29,7 +29,7 @@ from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
 from tests.support.patience import SECONDS, wait_until
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
-from tests.support.write_process import is_ready
+from tests.support.served import is_success
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def read_url(redis_url, keys):
     process = subprocess.Popen(command, env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: is_ready(url))
+        wait_until(lambda: is_success(f"{url}/readyz"))
         yield url
     finally:
         process.terminate()

@@ -14,7 +14,7 @@ from tests.support.access import Keys
 from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
 from tests.support.patience import SECONDS
-from tests.support.write_process import write_process
+from tests.support.served import WRITE, served
 from write_side.http.documentation import document
 
 NDJSON = "application/x-ndjson"
@@ -46,7 +46,7 @@ def keys(server_home):
 
 @pytest.fixture(scope="module")
 def write_api(databases, keys):
-    with databases.lent() as url, write_process(url, **keys.settings) as process:
+    with databases.lent() as url, served(WRITE, MUSTER_DATABASE_URL=url, **keys.settings) as process:
         yield process
 
 

@@ -1,19 +1,21 @@
 """Commands of the bus are applied once and in order, and every message is answered, whatever kills its consumers."""
 
 import random
-import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import httpx
 import msgspec
 import pytest
 from redis import Redis
 
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.events import HandleChanged, ProfileUpdated
-from tests.support.bus import BusClient, ConsumerProcess, consumers
-from tests.support.patience import wait_until
+from tests.support.bus import BusClient
+from tests.support.patience import SECONDS, wait_until
+from tests.support.served import CONSUME, ServedApp
 from tests.support.write_side import postgres_write_side
 
 SHARDS = 4
@@ -72,6 +74,33 @@ def woven(lives: list[list[Sent]], choose: random.Random) -> list[Sent]:
     return sent
 
 
+@contextmanager
+def consumers(count: int, **options: Any) -> Iterator[tuple[list[ServedApp], Callable[[], None]]]:
+    """Several, and what launches one more; all end with the test."""
+    running: list[ServedApp] = []
+
+    def launch() -> None:
+        running.append(ServedApp(CONSUME, **options))
+        running[-1].launch()
+
+    try:
+        for _ in range(count):
+            launch()
+        yield running, launch
+    finally:
+        for each in running:
+            each.kill()
+
+
+def shards(consumer: ServedApp) -> int:
+    """How many it carries out; 0 while it does not serve."""
+    try:
+        text = httpx.get(f"{consumer.url}/metrics", trust_env=False, timeout=SECONDS).text
+    except httpx.TransportError:
+        return 0
+    return next((int(float(line.split()[1])) for line in text.splitlines() if line.startswith("muster_bus_shards ")), 0)
+
+
 def ending_of(answer: dict[str, Any], dead: set[str], message: str) -> str:
     if message in dead:
         return "poison"
@@ -96,16 +125,15 @@ async def test_each_command_is_applied_once_though_consumers_are_killed(
             "MUSTER_BUS_URL": server.url,
             "MUSTER_BUS_SHARDS": str(SHARDS),
         }
-        log = tmp_path / "consumers.log"
-        with consumers(3, log, **settings) as running:
-            wait_until(lambda: sum(each.shards() for each in running) == SHARDS)
+        with consumers(3, log=tmp_path / "consumers.log", **settings) as (running, launch):
+            wait_until(lambda: sum(map(shards, running)) == SHARDS)
             ids = [bus.send(each.account, each.body) for each in sent]
             for kill in range(kills):
                 mark = (kill + 1) * len(sent) // (kills + 2)
                 wait_until(lambda mark=mark: bus.answered() >= mark)
                 choose.shuffle(running)
-                running.pop().end(signal.SIGKILL)
-                running.append(ConsumerProcess(log, **settings))
+                running.pop().kill()
+                launch()
             wait_until(lambda: not bus.left())
         answers, dead = bus.answers(), {each for each, _ in bus.dead_letters()}
 

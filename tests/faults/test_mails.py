@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.mail_servers import Mailbox
 from tests.support.patience import until
-from tests.support.write_process import WriteProcess
+from tests.support.served import REACT, ServedApp
 from tests.support.write_side import postgres_write_side
 
 AT_ONCE = 8
@@ -45,9 +45,9 @@ async def waits(database_url: str, *, after_attempts: int) -> bool:
 async def test_every_account_has_its_mail(database_url, people, kills, capsys):
     """Some have it twice, then with one Message-ID: no more than were under way when a process was killed."""
     mailbox = Mailbox()
-    process = WriteProcess(
-        database_url,
-        app="create_react_app",
+    process = ServedApp(
+        REACT,
+        MUSTER_DATABASE_URL=database_url,
         MUSTER_SMTP_URL=f"smtp://127.0.0.1:{mailbox.port}",
         MUSTER_MAIL_FROM="muster@example.org",
         MUSTER_PUBLIC_URL="https://muster.example",

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 
 from tests.support.patience import until
-from tests.support.write_process import write_process
+from tests.support.served import WRITE, served
 from tests.support.write_side import postgres_write_side
 
 BEFORE, COMMANDS = 30, 90
@@ -27,7 +27,10 @@ async def test_what_two_processes_are_sent_is_carried_out_once_though_one_is_kil
         assert answer.status_code == 200, answer.text
         return nth, *answer.json().values()
 
-    with write_process(database_url) as killed, write_process(database_url) as other:
+    with (
+        served(WRITE, MUSTER_DATABASE_URL=database_url) as killed,
+        served(WRITE, MUSTER_DATABASE_URL=database_url) as other,
+    ):
         async with (
             httpx.AsyncClient(trust_env=False, timeout=60) as client,
             await psycopg.AsyncConnection.connect(database_url) as holder,

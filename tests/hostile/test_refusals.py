@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.support.examples import at_night
-from tests.support.write_process import write_process
+from tests.support.served import WRITE, served
 from tests.support.write_side import ANDRE, SSAF
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -26,7 +26,7 @@ def database_url(databases):
 @pytest.fixture(scope="module")
 def client(database_url):
     with (
-        write_process(database_url) as process,
+        served(WRITE, MUSTER_DATABASE_URL=database_url) as process,
         httpx.Client(base_url=process.url, trust_env=False, timeout=60) as client,
     ):
         assert client.post(REGISTER, json=ANDRE).status_code == 200

@@ -34,8 +34,7 @@ _LATE = (
     "shared.client.seeding",
     "shared.dev_stack.doctor",
     "shared.dev_stack.up",
-    "tests.support.bus",
-    "tests.support.write_process",
+    "tests.support.unsafe_apps",
     "write_side.adapters.postgres.migrate",
     "write_side.services",
 )

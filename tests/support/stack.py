@@ -29,7 +29,7 @@ from shared.settings import ADDRESSES, read_addresses
 from shared.urls.servers import ClusterUrl, is_cluster_url
 from tests.support.access import forget_home, headers_for, register_home
 from tests.support.clusters import with_data
-from tests.support.forks import NOTHING, Fork, call_muster, call_up, serve_application
+from tests.support.forks import NOTHING, Fork, call_muster, call_up
 from tests.support.patience import SECONDS, answers, until, wait_until
 from tests.support.processes import family, frozen, require_gone, running_processes
 from write_side.adapters.postgres.migrate import migrate
@@ -263,29 +263,11 @@ async def service(
         process = _started([*program, *arguments], log, log, environ)
     else:
         process = Fork(call_muster, *arguments, streams=(NOTHING, log, log), **environ)
-    async with _serving(process, port, within=within) as url:
-        yield url, process.pid
-
-
-@asynccontextmanager
-async def application(target: str, *, answers_at: str = "/readyz", **variables: str) -> AsyncIterator[str]:
-    """What `package.module:factory` makes, served in a process of its own with these settings; gives its URL."""
-    port = free_port()
-    environ = environment(MUSTER_AUTH="off", **variables)
-    process = Fork(serve_application, target, port, streams=(NOTHING,), **environ)
-    async with _serving(process, port, answers_at=answers_at) as url:
-        yield url
-
-
-@asynccontextmanager
-async def _serving(
-    process: Process, port: int, *, answers_at: str = "/readyz", within: float = SECONDS
-) -> AsyncIterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            await until(lambda: answers(client, f"{url}{answers_at}"), seconds=within)
-        yield url
+            await until(lambda: answers(client, f"{url}/readyz"), seconds=within)
+        yield url, process.pid
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, SECONDS)

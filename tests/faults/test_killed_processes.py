@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from tests.support.announcements import Announcements
+from tests.support.announcements import announced, out_of_order
 from tests.support.load import Load
 from tests.support.patience import until
 from tests.support.stack import Child, Stack
@@ -33,13 +33,14 @@ async def kill_in_the_stream(stack: Stack, child: Child, load: Load, *, felt: Ca
 async def test_a_killed_projector_goes_on_where_the_store_stands(mortal_stack):
     """Every commit is announced once, and each further than the one before: nothing was folded twice."""
     async with (
-        Announcements(mortal_stack.addresses.redis_url) as announcements,
+        announced(mortal_stack.addresses.redis_url) as positions,
         under_load(mortal_stack, seed=110) as (load, _),
     ):
         await kill_in_the_stream(mortal_stack, Child.PROJECT, load, felt=lambda: load.done, by=20)
 
     assert load.troubles == {}
-    assert announcements.positions == sorted(set(announcements.positions))
+    assert positions
+    assert out_of_order(positions) == {}
 
 
 async def test_a_killed_redis_comes_back_with_records_and_checkpoint_of_one_moment(mortal_stack):

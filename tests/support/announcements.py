@@ -1,40 +1,39 @@
-"""What the projector tells readers of the live generation: one message a commit, from inside the transaction."""
+"""What the projector tells readers: one message a commit, from inside the transaction."""
 
 import asyncio
-from typing import Self
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 
-from shared.read_model.keys import HOME
-from shared.read_model.positions import Announcement, Pointer
+from shared.read_model.positions import Announcement
+from shared.redis.client import connect
+
+Positions: TypeAlias = Mapping[tuple[bytes, str], Sequence[int]]
+"""By channel and generation."""
 
 
-class Announcements:
-    """Hears every commit as long as it is entered."""
+@asynccontextmanager
+async def announced(url: str) -> AsyncIterator[Positions]:
+    """Give the positions that are announced meanwhile; shards of a cluster announce nothing to those who hear all."""
+    positions: defaultdict[tuple[bytes, str], list[int]] = defaultdict(list)
+    async with connect(url) as client, client.pubsub() as channels:
+        await channels.psubscribe("muster:*:announce")
 
-    def __init__(self, redis_url: str) -> None:
-        self._client = Redis.from_url(redis_url)
-        self._channel: PubSub = self._client.pubsub()
-        self.positions: list[int] = []
+        async def listen() -> None:
+            async for message in channels.listen():
+                if message["type"] == "pmessage":
+                    told = msgspec.json.decode(message["data"], type=Announcement)
+                    positions[message["channel"], told.generation].append(told.position)
 
-    async def __aenter__(self) -> Self:
-        pointer = await self._client.get(HOME.projection("profiles").live)
-        self._live = msgspec.json.decode(pointer, type=Pointer).generation
-        await self._channel.subscribe(HOME.projection("profiles").announce)
-        self._task = asyncio.create_task(self._listen())
-        return self
+        listening = asyncio.create_task(listen())
+        yield positions
+        listening.cancel()
+        await asyncio.wait([listening])
 
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        await self._channel.aclose()
-        await self._client.aclose()
 
-    async def _listen(self) -> None:
-        async for message in self._channel.listen():
-            if message["type"] == "message":
-                told = msgspec.json.decode(message["data"], type=Announcement)
-                if told.generation == self._live:  # another may be kept, and fed as well
-                    self.positions.append(told.position)
+def out_of_order(positions: Positions) -> Positions:
+    """Return those in which a commit is announced twice, or behind a later one."""
+    return {where: each for where, each in positions.items() if each != sorted(set(each))}

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import psycopg
 
 from projector.adapters.redis.store import RedisPlaces
@@ -14,8 +13,6 @@ from projector.projections.registry import PROJECTIONS, layout_of
 from projector.store.ports import LeaseName
 from shared.errors import Unavailable
 from shared.read_model.partitions import Partitions
-from shared.read_model.positions import Announcement
-from shared.redis.client import connect
 from tests.support.commands import muster
 from tests.support.processes import family
 from tests.support.stack import Stack, service
@@ -64,25 +61,6 @@ class Projectors:
         models = [self._places.store(part, keyspace=keyspace).model for keyspace, part in self._parts]
         found = [(await each.survey()).checkpoint for each in models]
         return all(found) and {(each.position, each.count) for each in found} == {(head, events)}
-
-
-@asynccontextmanager
-async def announced(url: str):
-    """Give the positions that each part announces meanwhile, by its channel."""
-    positions = defaultdict(list)
-    async with connect(url) as client, client.pubsub() as channels:
-        await channels.psubscribe("muster:*:announce")
-
-        async def listen() -> None:
-            async for message in channels.listen():
-                if message["type"] == "pmessage":
-                    told = msgspec.json.decode(message["data"], type=Announcement)
-                    positions[message["channel"]].append(told.position)
-
-        listening = asyncio.create_task(listen())
-        yield positions
-        listening.cancel()
-        await asyncio.wait([listening])
 
 
 @asynccontextmanager

@@ -14,7 +14,8 @@ import pytest
 from tests.support.commands import muster, muster_program
 from tests.support.patience import SECONDS, wait_until
 from tests.support.people import registration
-from tests.support.stack import Stack, another_database, service
+from tests.support.sessions import migrated_database
+from tests.support.stack import Stack, service
 
 STATE = (
     """select a.id, a.email, a.handle, a.external_id, a.status, p.display_name, p.given_name, p.family_name, p.title,
@@ -48,7 +49,7 @@ async def test_an_empty_muster_takes_in_what_was_exported(directory, tmp_path):
     assert exported.returncode == 0, exported.stderr
     (file := tmp_path / "muster.ndjson").write_text(exported.stdout)
 
-    with another_database(directory) as url:
+    with migrated_database(directory.addresses.database_url) as url:
         variables = {"MUSTER_DATABASE_URL": url, "MUSTER_REDIS_URL": directory.addresses.redis_url}
         async with service("write", tmp_path / "write.log", **variables) as (write_url, _):
             for _ in range(2):

@@ -25,7 +25,7 @@ from tests.support.bugs import of_account, poisoned
 from tests.support.commands import muster
 from tests.support.patience import patient_connector, until
 from tests.support.read_side import PATIENCE
-from tests.support.stack import another_database
+from tests.support.sessions import migrated_database
 from write_side.http.app import write_api
 from write_side.services import register_postgres
 
@@ -69,7 +69,10 @@ class Servers:
 @pytest.fixture
 def servers(stack, tmp_path):
     """A database of their own beside the stack's: each projector here folds all of it, and nothing else is in it."""
-    with another_database(stack) as url, EmbeddedRedis(tmp_path / "redis", appendonly=False) as redis:
+    with (
+        migrated_database(stack.addresses.database_url) as url,
+        EmbeddedRedis(tmp_path / "redis", appendonly=False) as redis,
+    ):
         yield Servers(url, redis.url)
 
 

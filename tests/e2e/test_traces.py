@@ -15,7 +15,8 @@ from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import free_port
 from tests.support.patience import SECONDS, until
-from tests.support.stack import another_database, service
+from tests.support.sessions import migrated_database
+from tests.support.stack import service
 
 TRACE, CLIENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -51,7 +52,10 @@ def collector_port() -> int:
 async def write_url(stack, collector_port, tmp_path_factory) -> AsyncIterator[str]:
     """The write side, beside a projector; both send spans to a collector, which is away unless a test has it listen."""
     home = tmp_path_factory.mktemp("traced")
-    with another_database(stack) as url, EmbeddedRedis(home / "redis", appendonly=False) as redis:
+    with (
+        migrated_database(stack.addresses.database_url) as url,
+        EmbeddedRedis(home / "redis", appendonly=False) as redis,
+    ):
         settings = {
             "MUSTER_DATABASE_URL": url,
             "MUSTER_REDIS_URL": redis.url,

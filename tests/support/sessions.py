@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import psycopg
 
+from write_side.adapters.postgres.migrate import migrate
+
 _APPEND = """
     insert into event_log (event_id, aggregate, aggregate_id, version, type, schema, data, metadata, occurred_at)
     values (gen_random_uuid(), 'account', gen_random_uuid(), 1, 'account-closed', 1, '{}', %s, now())
@@ -42,6 +44,16 @@ def stranger(database_url: str) -> Iterator[None]:
 def another_database(database_url: str) -> Iterator[str]:
     """The URL of an empty database on the same server."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("create database strange")
-        yield database_url.rpartition("/")[0] + "/strange"
-        connection.execute("drop database strange with (force)")
+        connection.execute("create database another")
+        try:
+            yield database_url.rpartition("/")[0] + "/another"
+        finally:
+            connection.execute("drop database another with (force)")
+
+
+@contextmanager
+def migrated_database(database_url: str) -> Iterator[str]:
+    """The URL of another one, which has the tables of Muster."""
+    with another_database(database_url) as url:
+        migrate(url)
+        yield url

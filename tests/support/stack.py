@@ -32,7 +32,6 @@ from tests.support.clusters import with_data
 from tests.support.forks import NOTHING, Fork, call_muster, call_up
 from tests.support.patience import SECONDS, answers, until, wait_until
 from tests.support.processes import family, frozen, require_gone, running_processes
-from write_side.adapters.postgres.migrate import migrate
 
 MUSTER = [sys.executable, console_script()]
 NEWER_MUSTER = [sys.executable, "-m", "tests.support.newer_release"]
@@ -231,19 +230,6 @@ def mortal_stack() -> Iterator[Stack]:
     """The stack in which things are killed, and webhooks go; a test that does so waits until all is well again."""
     with running_stack(is_forked=True, MUSTER_WEBHOOKS_ALLOW="127.0.0.1", MUSTER_LIMITS=HASTY_WEBHOOKS) as running:
         yield running
-
-
-@contextmanager
-def another_database(stack: Stack) -> Iterator[str]:
-    """The URL of a migrated database of its own, on the stack's server."""
-    with stack.database() as connection:
-        connection.execute("create database another")
-        url = stack.addresses.database_url.rpartition("/")[0] + "/another"
-        try:
-            migrate(url)
-            yield url
-        finally:
-            connection.execute("drop database another with (force)")
 
 
 @asynccontextmanager

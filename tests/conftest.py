@@ -2,13 +2,12 @@
 
 import gc
 import re
-import shutil
 import signal
-import tempfile
 from collections.abc import Generator, Iterator
 from functools import cache, lru_cache
 from os import environ
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -161,10 +160,9 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """A directory that the account of an embedded server can reach; pytest's own is closed to it when we are root."""
-    home = Path(tempfile.mkdtemp(prefix="muster-tests-"))
-    home.chmod(0o711)
-    yield home
-    shutil.rmtree(home)
+    with TemporaryDirectory(prefix="muster-tests-") as home:
+        Path(home).chmod(0o711)
+        yield Path(home)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ import asyncio
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import httpx
@@ -67,13 +67,10 @@ class BenchServers:
 @contextmanager
 def running_servers() -> Iterator[BenchServers]:
     """Start both; nothing of them is left in the end."""
-    home = Path(tempfile.mkdtemp(prefix="muster-bench-"))
-    home.chmod(0o711)  # PostgreSQL runs as an account of its own
-    try:
+    with TemporaryDirectory(prefix="muster-bench-") as directory:
+        home = Path(directory)
         with EmbeddedPostgres(home / "postgres") as postgres, EmbeddedRedis(home / "valkey") as valkey:
             yield BenchServers(home, postgres, valkey)
-    finally:
-        shutil.rmtree(home)
 
 
 @dataclass(frozen=True)

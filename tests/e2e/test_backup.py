@@ -1,12 +1,11 @@
 """`muster backup` of what runs, `muster restore` into another home, and what is refused."""
 
 import json
-import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -21,10 +20,9 @@ LISTS = ("/profiles?q=backup&status=any&limit=200", "/groups?q=backup&limit=200"
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A home that is empty at first, where the account of an embedded server can reach it."""
-    directory = Path(tempfile.mkdtemp(prefix="muster-restored-"))
-    yield directory
-    shutil.rmtree(directory)
+    """A home that is empty at first."""
+    with TemporaryDirectory(prefix="muster-restored-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,10 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -21,14 +20,14 @@ from tests.support.stack import Stack, environment
 @pytest.fixture(scope="module")
 def stack():
     """A stack in such an environment, at a path of all that a path can hold."""
-    top = Path(tempfile.mkdtemp(prefix="muster-stack-"))
-    (top / ANY_PATH).mkdir(parents=True)
-    stack = Stack(top / ANY_PATH, **HOSTILE)
-    try:
-        yield stack
-    finally:
-        stack.end()
-        shutil.rmtree(top)
+    with TemporaryDirectory(prefix="muster-stack-") as top:
+        home = Path(top, ANY_PATH)
+        home.mkdir(parents=True)
+        stack = Stack(home, **HOSTILE)
+        try:
+            yield stack
+        finally:
+            stack.end()
 
 
 def call(stack, *arguments, run=muster, **variables):

@@ -1,14 +1,13 @@
 """The real stack with everything in reach that can break: servers, lines and processes, under load."""
 
 import asyncio
-import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 from uuid import uuid4
 
@@ -218,12 +217,9 @@ def _clocks(directory: Path) -> Mapping[Clocked, WallClock]:
 @contextmanager
 def _temporary_home() -> Iterator[Path]:
     """A directory that the account of an embedded server can enter."""
-    home = Path(tempfile.mkdtemp(prefix="muster-bench-"))
-    home.chmod(0o711)
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home)
+    with TemporaryDirectory(prefix="muster-bench-") as home:
+        Path(home).chmod(0o711)
+        yield Path(home)
 
 
 @cache

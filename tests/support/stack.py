@@ -2,15 +2,14 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import httpx
@@ -201,17 +200,14 @@ def ports_in(url: str) -> Iterator[int]:
 @contextmanager
 def running_stack(*arguments: str, is_forked: bool = False, **variables: str) -> Iterator[Stack]:
     """`muster up` in a temporary home; in the end nothing of it may be left."""
-    home = Path(tempfile.mkdtemp(prefix="muster-stack-"))
-    try:
+    with TemporaryDirectory(prefix="muster-stack-") as home:
         if "--fresh" not in arguments and "MUSTER_DATABASE_URL" not in variables:
-            with_data(home / "data" / "postgres")
-        stack = Stack(home, *arguments, is_forked=is_forked, **variables)
+            with_data(Path(home) / "data" / "postgres")
+        stack = Stack(Path(home), *arguments, is_forked=is_forked, **variables)
         try:
             yield stack
         finally:
             stack.end()
-    finally:
-        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from read_side.views import NeverFilled, Page
 from shared.errors import Unavailable
 from shared.read_model.positions import Pointer
 from shared.read_model.records import ActivityRecord
+from tests.contract.view_sides import ALSO_IN_PARTS, side_on
 from tests.support.read_side import changed
-from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ACCOUNTS = (UUID(int=1), UUID(int=(1 << 128) - 1), UUID(int=(1 << 128) - 2))
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,9 +6,9 @@ import pytest
 
 from read_side.views import ChangeQuery, ChangesTrimmed, NeverFilled
 from shared.read_model.changes import BLOCK
+from tests.contract.view_sides import ADAPTERS, side_on
 from tests.support.directory import JUDICIARY, item
 from tests.support.read_side import ADA, BOB
-from tests.support.view_sides import ADAPTERS, side_on
 
 FAR = 100 * BLOCK
 

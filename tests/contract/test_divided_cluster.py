@@ -25,8 +25,8 @@ from shared.redis.cluster import slot_of
 from shared.redis.location import located
 from shared.redis.node_clients import NodeClients
 from shared.redis.nodes import Nodes
-from tests.support.crowds import crowd, handles, listed
-from tests.support.partitions import PartitionedCollections
+from tests.contract.crowds import crowd, handles, listed
+from tests.contract.partitions import PartitionedCollections
 from tests.support.patience import until_here
 from tests.support.processes import frozen
 from tests.support.read_side import PATIENCE, served

@@ -16,9 +16,9 @@ from read_side.freshness import Freshness
 from read_side.services import redis_views
 from read_side.views import Match, NeverFilled, ProfileKeys, ProfileQuery, standing
 from shared.read_model.partitions import Partitions
+from tests.contract.crowds import crowd, handles, listed
+from tests.contract.partitions import PartitionedCollections
 from tests.support.collections import Collections
-from tests.support.crowds import crowd, handles, listed
-from tests.support.partitions import PartitionedCollections
 from tests.support.patience import patient_connector, until_here
 from tests.support.read_side import (
     PATIENCE,

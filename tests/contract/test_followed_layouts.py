@@ -22,9 +22,9 @@ from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts, LayoutsUnreadable
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Live
+from tests.contract.crowds import handles
+from tests.contract.partitions import PartitionedCollections
 from tests.support.collections import Collections
-from tests.support.crowds import handles
-from tests.support.partitions import PartitionedCollections
 from tests.support.patience import patient_connector
 from tests.support.read_side import ADA, BOB, PATIENCE, blocked_reader, every_question, served
 

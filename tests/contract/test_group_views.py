@@ -12,10 +12,10 @@ from read_side.views import GroupQuery, Match, MemberMatch, MemberQuery, NeverFi
 from shared.read_model.envelope import entity_tag
 from shared.read_model.ordering import GROUP_ORDERS
 from shared.read_model.records import GroupRecord, MemberCard, MembershipRecord, Person
-from tests.support.crowds import GROUPS
+from tests.contract.crowds import GROUPS
+from tests.contract.view_sides import ALSO_IN_PARTS, side_on
 from tests.support.directory_views import filed, first_match, match, terms, words
 from tests.support.read_side import changed
-from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 GROUP, OTHER = GROUPS[0], GROUPS[1]
 ID = str(GROUP.group_id)

@@ -11,10 +11,10 @@ import pytest
 from read_side.adapters.list_query import ListLimits
 from read_side.views import NeverFilled, Page, ProfileQuery, QueryTooBroad
 from shared.read_model.records import ProfileRecord, PublicProfileRecord
-from tests.support.crowds import GROUPS, circumstances, crowd, listed, made_person, where
+from tests.contract.crowds import GROUPS, circumstances, crowd, listed, made_person, where
+from tests.contract.view_sides import ALSO_IN_PARTS, side_on
 from tests.support.examples import at_night
 from tests.support.read_side import ADA, BOB, changed, person
-from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ANY = ("active", "closed", "suspended")
 ORDERS = ("display_name", "handle", "created_at", "updated_at")

@@ -7,6 +7,7 @@ import pytest
 
 from read_side.views import Match, Matches, NeverFilled, ProfileKeys
 from shared.read_model.records import PublicProfileRecord
+from tests.contract.view_sides import ALSO_IN_PARTS, side_on
 from tests.support.read_side import (
     ADA,
     BOB,
@@ -16,7 +17,6 @@ from tests.support.read_side import (
     person,
     served,
 )
-from tests.support.view_sides import ALSO_IN_PARTS, side_on
 
 ID = str(ADA.account_id)
 

@@ -13,7 +13,7 @@ from read_side.freshness import Freshness
 from read_side.services import redis_views
 from read_side.views import GroupQuery, MemberQuery, ProfileKeys, ProfileQuery
 from shared.read_model.ordering import GROUP_ORDERS, PROFILE_ORDERS
-from tests.support.crowds import GROUPS, crowd
+from tests.contract.crowds import GROUPS, crowd
 from tests.support.directory import MEMBERSHIPS
 from tests.support.directory import PEOPLE as MEMBERS
 from tests.support.patience import patient_connector

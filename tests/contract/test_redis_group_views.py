@@ -10,9 +10,9 @@ from projector.projections import groups
 from read_side.views import GroupQuery, MemberMatch, MemberQuery, Page
 from shared.errors import Unavailable
 from shared.read_model.records import MemberCard, MembershipRecord, Person
-from tests.support.crowds import GROUPS
+from tests.contract.crowds import GROUPS
+from tests.contract.view_sides import side_on
 from tests.support.read_side import RedisGroups, between_trips, changed
-from tests.support.view_sides import side_on
 
 GROUP, OTHER = GROUPS[0], GROUPS[1]
 ID, SLUG = str(GROUP.group_id), GROUP.slug

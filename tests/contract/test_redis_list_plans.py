@@ -4,7 +4,7 @@ import pytest
 
 from read_side.adapters.list_query import ListLimits
 from read_side.views import ProfileQuery
-from tests.support.crowds import crowd, handles, listed, walk
+from tests.contract.crowds import crowd, handles, listed, walk
 from tests.support.read_side import between_trips, changed, person
 
 ANY = ("active", "closed", "suspended")

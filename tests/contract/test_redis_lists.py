@@ -13,7 +13,7 @@ from shared.errors import Unavailable
 from shared.read_model.index_rows import profile_row
 from shared.read_model.keys import INDEX_ROW
 from shared.read_model.ordering import NUL, place, tag_facet, text_key
-from tests.support.crowds import GROUPS, crowd, handles, listed, walk
+from tests.contract.crowds import GROUPS, crowd, handles, listed, walk
 from tests.support.read_side import ADA, BOB, RedisProjection, between_trips, changed, group_name, person, served
 
 ANY = ("active", "closed", "suspended")

@@ -32,10 +32,10 @@ from shared.read_model.layouts import Layouts
 from shared.read_model.ordering import STATUSES
 from shared.redis.client import connect, connector
 from shared.settings import Settings
+from tests.contract.crowds import crowd
+from tests.contract.random_commands import Writer
 from tests.support import roles
-from tests.support.crowds import crowd
 from tests.support.patience import until
-from tests.support.random_commands import Writer
 from tests.support.read_side import RedisProjection
 from tests.support.sessions import another_database, log_held
 from tests.support.verifying import HandInRedis, differences_in, fill, verify

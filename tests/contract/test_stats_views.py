@@ -5,8 +5,8 @@ import pytest
 
 from read_side.views import Match, NeverFilled
 from shared.read_model.records import StatsRecord
+from tests.contract.view_sides import ADAPTERS, side_on
 from tests.support.directory import STATS
-from tests.support.view_sides import ADAPTERS, side_on
 
 
 @pytest.fixture(params=ADAPTERS)

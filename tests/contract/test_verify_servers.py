@@ -19,10 +19,10 @@ from projector.store.errors import Superseded
 from shared.event_log import EventLogUnsound
 from shared.events import EVENTS, AccountErased, EmailVerified, Redacted
 from shared.redis.client import connect
+from tests.contract.random_commands import Writer
 from tests.support.bugs import poisoned
 from tests.support.examples import examples
 from tests.support.folding import fold_next
-from tests.support.random_commands import Writer
 from tests.support.verifying import GROUPS, PROFILES, HandInRedis, be_live, differences_in, edit, verify
 from tests.support.write_side import postgres_write_side
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.contract.whole_directory.comparison import Comparison
+from tests.contract.whole_directory.directory_lives import Commands, Feed, endings, lives
 from tests.contract.whole_directory.play import Play, memory_stage, real_stage
-from tests.support.directory_lives import Commands, Feed, endings, lives
 from tests.support.examples import examples
 
 ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)

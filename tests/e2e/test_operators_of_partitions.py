@@ -14,10 +14,10 @@ from redis import Redis
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.redis.cluster import slot_of
+from tests.e2e.divided_showcase import UNFOLDABLE
 from tests.support.browser import fits, is_live, stands_out, visited
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
-from tests.support.divided_showcase import UNFOLDABLE
 from tests.support.patience import until
 from tests.support.served import served
 
@@ -84,7 +84,7 @@ async def test_all_that_operators_do_with_parts(stack, place, partitions, browse
     of_parts = {"MUSTER_PARTITIONS": str(partitions), **settings}
     directory = Directory(stack)
     await directory.begin()
-    with served("tests.support.divided_showcase:create", **of_parts) as app:
+    with served("tests.e2e.divided_showcase:create", **of_parts) as app:
         ops = app.url
         operator = Operator(stack.home, MUSTER_OPS_URL=ops, **settings)
         await is_level(ops)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -27,8 +28,9 @@ from tests.support.patience import SECONDS, not_behind, until
 from tests.support.processes import frozen, kill
 from tests.support.readers import Readers
 from tests.support.sharing_projectors import Projectors, projectors_on
-from tests.support.stack import NEWER_MUSTER, service
+from tests.support.stack import service
 
+NEWER_MUSTER = [sys.executable, "-m", "tests.e2e.newer_release"]
 PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")
 GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
 

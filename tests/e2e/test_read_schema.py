@@ -23,9 +23,9 @@ from shared.auth.principal import PRIVATE, READ
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import free_port
 from shared.http.parsing.parameters import Malformed
+from tests.e2e.documented import require_named
 from tests.support.access import Keys
 from tests.support.directory import CHANGED, GROUPS, HAPPENED, JUDICIARY, MEMBERSHIPS, PEOPLE, STATS, member_of
-from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
 from tests.support.patience import SECONDS, wait_until
 from tests.support.read_side import ADA, BOB, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from shared.auth.principal import COMMANDS
+from tests.e2e.documented import require_named
 from tests.support.access import Keys
-from tests.support.documented import require_named
 from tests.support.examples import at_night, examples
 from tests.support.patience import SECONDS
 from tests.support.served import WRITE, served

@@ -14,15 +14,15 @@ from uuid_utils import uuid7
 
 from shared.redis.cluster import slot_of
 from tests.faults.cluster_bus import separable_cluster
+from tests.faults.operator import Operator
+from tests.faults.under_load import seconds_until, serving_again, under_load
 from tests.support.cluster import FragileNode, ValkeyCluster, valkey_cluster
 from tests.support.commands import muster
-from tests.support.operator import Operator
 from tests.support.patience import until
 from tests.support.processes import frozen
 from tests.support.replicas import PASSWORD, checkpoint_on
 from tests.support.sessions import log_held
 from tests.support.stack import Stack, running_stack
-from tests.support.under_load import seconds_until, serving_again, under_load
 
 AWAY = {"/problems/projection-behind", "/problems/read-model-unavailable"}
 

@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.faults.under_load import seconds_until, serving_again, under_load
 from tests.support import replicas
 from tests.support.commands import muster
 from tests.support.load import Load
@@ -14,7 +15,6 @@ from tests.support.oracle import assert_all_is_right, assert_people_are_found
 from tests.support.patience import answers, until
 from tests.support.people import registration, ways_to
 from tests.support.stack import Child, Stack, running_stack
-from tests.support.under_load import seconds_until, serving_again, under_load
 
 ANSWER_SECONDS = 30.0
 """What a client may have to wait for a 503 on the busiest machine; all retries are included."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from redis import Redis
 
+from tests.faults.under_load import under_load
 from tests.support.announcements import announced, out_of_order
 from tests.support.load import Load
 from tests.support.patience import until
 from tests.support.stack import Child, Stack
-from tests.support.under_load import under_load
 
 
 async def kill_in_the_stream(stack: Stack, child: Child, load: Load, *, felt: Callable[[], int], by: int = 1) -> None:

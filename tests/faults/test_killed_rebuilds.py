@@ -1,10 +1,10 @@
 """A rebuild whose projector is killed with -9 again and again, while people write and read: it ends right."""
 
-from tests.support.operator import Operator
+from tests.faults.operator import Operator
+from tests.faults.under_load import under_load
 from tests.support.patience import until
 from tests.support.sessions import log_held
 from tests.support.stack import Child
-from tests.support.under_load import under_load
 
 
 async def test_a_rebuild_is_taken_up_by_the_next_projector(mortal_stack):

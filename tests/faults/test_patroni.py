@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.faults.patroni.hosts import PatroniSet, patroni_set, require_patroni
+from tests.faults.under_load import seconds_until, serving_again, under_load
 from tests.support.commands import muster
 from tests.support.patience import until
 from tests.support.processes import frozen
 from tests.support.stack import Child, Stack, running_stack
-from tests.support.under_load import seconds_until, serving_again, under_load
 
 pytestmark = pytest.mark.soak
 

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from shared.server.serving import PortTakenError, require_free
+from tests.faults.under_load import under_load
 from tests.support.announcements import announced, out_of_order
 from tests.support.patience import until
 from tests.support.people import registration
@@ -17,7 +18,6 @@ from tests.support.processes import family
 from tests.support.raw_http import RawStream
 from tests.support.readers import Readers
 from tests.support.stack import Child, Stack, service
-from tests.support.under_load import under_load
 
 
 class OneMoreTry(httpx.AsyncBaseTransport):

@@ -7,14 +7,14 @@ from itertools import count
 
 import pytest
 
+from tests.faults.bench.bench import running_bench
+from tests.faults.bench.campaign import Campaign
+from tests.faults.bench.cluster_bench import running_cluster_bench
 from tests.faults.cluster_bus import separable_cluster
+from tests.faults.kinds.on_one_machine import FAULTS
+from tests.faults.kinds.past_one_machine import CLUSTER_FAULTS
 from tests.faults.patroni.hosts import patroni_set, require_patroni
-from tests.support.bench import running_bench
-from tests.support.cluster_bench import running_cluster_bench
 from tests.support.examples import at_night
-from tests.support.faults.campaign import Campaign
-from tests.support.faults.cluster import CLUSTER_FAULTS
-from tests.support.faults.kinds import FAULTS
 from tests.support.genuine_redis import redis_binary
 
 IN_TURN = 4

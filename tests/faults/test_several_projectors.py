@@ -7,12 +7,12 @@ Three partitions on one server are shared in `tests/e2e/test_partitions.py`.
 import pytest
 
 from shared.redis.cluster import slot_of
+from tests.faults.under_load import seconds_until
 from tests.support.cluster import valkey_cluster
 from tests.support.load import Load
 from tests.support.patience import until
 from tests.support.processes import frozen, kill
 from tests.support.sharing_projectors import Projectors, projectors_on
-from tests.support.under_load import seconds_until
 
 
 @pytest.mark.soak

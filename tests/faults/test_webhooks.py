@@ -14,12 +14,12 @@ import pytest
 
 from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
+from tests.faults.webhook_receivers import RealReceivers, in_order, real_receivers
 from tests.support.commands import muster
 from tests.support.pages import ROOT
 from tests.support.patience import until
 from tests.support.people import registration
 from tests.support.stack import WEBHOOKS_AHEAD, Child, Stack, environment
-from tests.support.webhook_receivers import RealReceivers, in_order, real_receivers
 
 KILLS = 2
 WITHIN = 300.0

@@ -33,7 +33,6 @@ from tests.support.patience import SECONDS, answers, until, wait_until
 from tests.support.processes import family, frozen, require_gone, running_processes
 
 MUSTER = [sys.executable, console_script()]
-NEWER_MUSTER = [sys.executable, "-m", "tests.support.newer_release"]
 TOKENS_BEGIN = b"eyJ"
 WEBHOOKS_AHEAD = 20
 HASTY_WEBHOOKS = (

@@ -10,9 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from tests.contract.whole_directory.directory_lives import (
+    EMAILS,
+    EXTERNALS,
+    HANDLES,
+    NOBODY,
+    PROJECTIONS,
+    SLUGS,
+    Look,
+    Question,
+)
 from tests.contract.whole_directory.play import Play
 from tests.support import directory_views as due
-from tests.support.directory_lives import EMAILS, EXTERNALS, HANDLES, NOBODY, PROJECTIONS, SLUGS, Look, Question
 from tests.support.directory_model import State, group_of
 
 MOST_PAGES = 200

@@ -38,9 +38,9 @@ from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
 from shared.read_model.records import GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
 from shared.redis.client import connect, connector
+from tests.contract.whole_directory.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.apps import app_client
 from tests.support.databases import EMPTY
-from tests.support.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side

@@ -11,7 +11,7 @@ from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, OPS, PRIVATE, READ
 from shared.auth.tokens import sign_in_audience
 from tests.support.access import Keys
-from tests.support.authenticated_apps import AuthenticatedApps
+from tests.unit.authenticated_apps import AuthenticatedApps
 
 PREFIX = "/people/muster"
 SERVICES = ("write", "read", "ops")

@@ -7,10 +7,10 @@ import pytest
 from shared.auth.principal import COMMANDS, PRIVATE, READ
 from shared.auth.tokens import unverified
 from tests.support.access import bearing
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.clock import SettableClock
 from tests.support.patience import until_here
 from tests.support.read_side import ADA
+from tests.unit.authenticated_apps import AuthenticatedApps
 from write_side.adapters.memory import MemoryDatabase
 
 

@@ -6,7 +6,7 @@ import svcs
 from shared.errors import SettingsError
 from shared.http.middleware.cors import register_origins
 from shared.settings import Settings
-from tests.support.authenticated_apps import AuthenticatedApps
+from tests.unit.authenticated_apps import AuthenticatedApps
 
 PAGE, OTHER = "https://app.example.org", "https://evil.example"
 ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}

@@ -10,7 +10,7 @@ from shared.auth.principal import COMMANDS, OPS, READ
 from shared.auth.rate_limits import RateLimiter
 from shared.settings import Rate
 from tests.support.access import bearing
-from tests.support.authenticated_apps import AuthenticatedApps
+from tests.unit.authenticated_apps import AuthenticatedApps
 
 RATE = Rate(3, 3_600)
 

@@ -24,8 +24,8 @@ from shared.errors import SettingsError
 from shared.http.pages.sign_in_answers import own_address
 from shared.settings import Secret, Settings
 from tests.support.access import Keys
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.issuer import Issuer
+from tests.unit.authenticated_apps import AuthenticatedApps
 
 HTML = {"Accept": "text/html"}
 KEPT = "muster_people_openid_80"

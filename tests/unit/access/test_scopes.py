@@ -7,8 +7,8 @@ import pytest
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import COMMANDS, EXPORT, OPS, PRIVATE, READ, SCOPES
 from tests.support.access import Keys, bearing
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.read_side import ADA
+from tests.unit.authenticated_apps import AuthenticatedApps
 from write_side.use_cases import USE_CASES
 
 EVERYBODY = None

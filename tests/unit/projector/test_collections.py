@@ -9,7 +9,7 @@ from projector.store.collections import collection_at, collections_of, key_of
 from shared.read_model.keys import HOME
 from tests.support.examples import examples
 from tests.support.folding import at_once, cleanly_folded
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 
 
 @given(projection=st.sampled_from(PROJECTIONS), log=histories() | group_histories())

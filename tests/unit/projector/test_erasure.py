@@ -22,7 +22,7 @@ from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_read, as_served
 from tests.support.histories import History
 from tests.support.projections import PARKING
-from tests.support.random_histories import Step, members, people, steps
+from tests.unit.projector.random_histories import Step, members, people, steps
 
 TOLD = ("Zebedee", "zebedee", "quagga", "Okapi", "axolotl", "numbat", "aardwolf", "because")
 

@@ -33,7 +33,7 @@ from tests.support.histories import History, nth_id
 from tests.support.patience import until_here
 from tests.support.projections import PARKING
 from tests.support.projectors import HASTE, Surroundings, projector_on, running, store_in_memory, until_state
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 from tests.unit.projector.test_torn_commits import SEEN
 
 logs = histories() | group_histories()

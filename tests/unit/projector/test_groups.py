@@ -13,7 +13,7 @@ from shared.read_model.ordering import GROUP_ORDERS, NUL, number_key, place, tex
 from shared.read_model.records import GroupRecord, MembershipRecord, Person
 from tests.support.given import Given
 from tests.support.histories import DAWN, History
-from tests.support.random_histories import group_histories
+from tests.unit.projector.random_histories import group_histories
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from shared.event_log.ranges import IdRange
 from tests.support.bugs import poisoned
 from tests.support.histories import History
 from tests.support.projections import derived
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 
 RANGED = [each for each in PROJECTIONS if each.ranged_by]
 

@@ -27,7 +27,7 @@ from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_served, at_once, parked
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.projections import PARKING, derived
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 
 logs = histories() | group_histories()
 sizes = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=8)

@@ -24,7 +24,7 @@ from tests.support.folding import at_once, begin, cleanly_folded, fold_all, held
 from tests.support.histories import History
 from tests.support.projections import derived
 from tests.support.projectors import Surroundings
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 from tests.unit.projector.test_filling import Fill
 from tests.unit.projector.test_verify_fold import as_held, folded
 

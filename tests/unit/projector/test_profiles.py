@@ -24,7 +24,7 @@ from shared.read_model.ordering import PROFILE_ORDERS, group_facet, place, tag_f
 from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
 from tests.support.given import Given
 from tests.support.histories import DAWN, History, nth_id
-from tests.support.random_histories import group_histories
+from tests.unit.projector.random_histories import group_histories
 
 ADA = nth_id(1)
 THEN = DAWN + timedelta(seconds=3)

@@ -17,7 +17,7 @@ from tests.support.bugs import poisoned
 from tests.support.folding import at_once, begin, cleanly_folded, fold_all, folded, held, parked
 from tests.support.given import Given
 from tests.support.histories import History, nth_id
-from tests.support.random_histories import group_histories
+from tests.unit.projector.random_histories import group_histories
 
 ADA = nth_id(1)
 

@@ -8,7 +8,7 @@ from shared.auth.principal import OPS, READ
 from shared.auth.sessions import SESSION_SECONDS
 from shared.auth.tokens import sign_in_audience, unverified
 from tests.support.access import bearing
-from tests.support.authenticated_apps import AuthenticatedApps
+from tests.unit.authenticated_apps import AuthenticatedApps
 
 HTML = {"Accept": "text/html,*/*"}
 

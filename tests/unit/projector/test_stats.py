@@ -21,7 +21,7 @@ from shared.events import (
 from shared.read_model.records import AccountCounts, DayCount, StatsRecord
 from tests.support.given import Given
 from tests.support.histories import History
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 
 STATUS_AFTER = {
     AccountRegistered: "active",

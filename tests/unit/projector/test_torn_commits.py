@@ -23,7 +23,7 @@ from tests.support.examples import examples
 from tests.support.folding import PROFILES, Generation, as_read, as_served, at_once, cleanly_folded, held
 from tests.support.histories import History, nth_id
 from tests.support.projections import PARKING
-from tests.support.random_histories import SETTLED, Step, group_histories, histories, steps
+from tests.unit.projector.random_histories import SETTLED, Step, group_histories, histories, steps
 
 logs = histories() | group_histories()
 

@@ -22,8 +22,8 @@ from shared.read_model.ordering import text_key
 from tests.support.folding import at_once, cleanly_folded
 from tests.support.histories import History
 from tests.support.projections import derived
-from tests.support.random_histories import SETTLED, group_histories, histories
 from tests.support.verifying import PROFILES, LiveGeneration, Meanwhile, differences_in, edit
+from tests.unit.projector.random_histories import SETTLED, group_histories, histories
 
 
 class ListedByGroup(Projection):

@@ -18,8 +18,8 @@ from tests.support.examples import examples
 from tests.support.folding import PROFILES, at_once
 from tests.support.histories import DAWN, History
 from tests.support.projections import PARKING
-from tests.support.random_histories import SETTLED, group_histories, histories
 from tests.support.verifying import LiveGeneration, differences_in
+from tests.unit.projector.random_histories import SETTLED, group_histories, histories
 
 SKIP = Skip(reason="it never was", by="olga", at=DAWN)
 logs = histories() | group_histories()

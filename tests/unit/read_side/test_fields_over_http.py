@@ -6,8 +6,8 @@ import pytest
 
 from shared.auth.authentication import TokenAuthentication
 from shared.auth.principal import PRIVATE, READ
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.read_side import ADA, BOB
+from tests.unit.authenticated_apps import AuthenticatedApps
 from tests.unit.read_side.test_look_ups_over_http import BY_ID, problem
 
 ONE = {

@@ -16,9 +16,9 @@ from shared.errors import Unavailable
 from shared.problems import FieldError
 from tests.support.access import Keys
 from tests.support.apps import app_client
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.directory import GROUPS
 from tests.support.read_side import ADA, BOB, changed
+from tests.unit.authenticated_apps import AuthenticatedApps
 from tests.unit.read_side.test_people_page import HOSTILE, HTML, escaped, main, memory
 
 OURS = {**HTML, "Origin": "http://localhost"}

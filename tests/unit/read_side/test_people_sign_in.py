@@ -10,8 +10,8 @@ from shared.auth.sessions import Sessions
 from shared.auth.tokens import sign_in_audience, unverified
 from shared.errors import Unavailable
 from tests.support.access import Keys, bearing
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.read_side import ADA
+from tests.unit.authenticated_apps import AuthenticatedApps
 
 HTML = {"Accept": "text/html"}
 OURS = {"Origin": "http://localhost", **HTML}

@@ -13,7 +13,7 @@ from shared.capacity.measurements import Measurement, Measurements, Measurements
 from shared.capacity.model import BUSY, GIB, LAYOUTS, NODES, READS, BeyondPlanning, Load, model_of, planned
 from shared.cli.commands import call
 from shared.cli.exit_codes import CommandFailed, WrongUsage
-from tests.support.capacity_tables import PAGE, replaced
+from tests.benchmarks.capacity_tables import PAGE, replaced
 
 PROCESSES = {"command": ("write", "postgres", "projector", "valkey")}
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_planned_fails(bench):
 
 
 def test_the_page_shows_what_the_model_says():
-    """Its tables are made by `python -m tests.support.capacity_tables`."""
+    """Its tables are made by `python -m tests.benchmarks.capacity_tables`."""
     page = PAGE.read_text()
 
     assert page.count("<!-- end -->") == 2

@@ -20,8 +20,8 @@ from shared.client.run import Posting, failure, send_all
 from shared.client.sender import TIMEOUT, GaveUp, LineResult, Sender, SenderLimits, WrongField
 from shared.runtime.progress import Progress
 from shared.settings import Settings
-from tests.support import fake_write_api
 from tests.support.clock import Time
+from tests.unit.write_side import fake_write_api
 
 ONE, TWO, THREE = (
     json.dumps({"command": "suspend-account", "account": f"@{name}"}) for name in ("one", "two", "three")

@@ -9,7 +9,7 @@ import pytest
 from shared.client.people import PLACES, people
 from shared.client.run import Posting
 from shared.client.seeding import commands, seed_people
-from tests.support.fake_write_api import FakeWriteApi
+from tests.unit.write_side.fake_write_api import FakeWriteApi
 from write_side.domain.values import parse_value
 from write_side.use_cases.register_account import RegisterAccount
 

@@ -10,7 +10,7 @@ import pytest
 from shared.client.groups import MOST_GROUPS_EACH, belongings, groups
 from shared.client.run import Posting
 from shared.client.seeding import TOGETHER, commands, seed_people
-from tests.support.fake_write_api import FakeWriteApi
+from tests.unit.write_side.fake_write_api import FakeWriteApi
 from write_side.domain.values import parse_value
 from write_side.use_cases import USE_CASES
 

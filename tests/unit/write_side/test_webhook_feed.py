@@ -12,10 +12,10 @@ from shared.auth.authentication import NoAuthentication
 from shared.auth.principal import PRIVATE, READ
 from shared.auth.signing_keys import KeyDirectory
 from shared.errors import Unavailable
-from tests.support.authenticated_apps import AuthenticatedApps
 from tests.support.directory import JUDICIARY
 from tests.support.read_side import ADA, BOB
 from tests.support.webhooks import webhook
+from tests.unit.authenticated_apps import AuthenticatedApps
 from write_side.adapters.webhooks.change_feed import HttpChangeFeed, no_headers
 from write_side.adapters.webhooks.reader_tokens import ReaderTokens
 from write_side.webhooks.ports import HistoryTrimmed

@@ -2,19 +2,19 @@
 
 from functools import partial
 
-from tests.support.bench import can_mount
-from tests.support.faults import processes
-from tests.support.faults.clocks import jumping_clock, killed_projector_whose_lease_lasts
-from tests.support.faults.disks import full_disk
-from tests.support.faults.erasure import races_with_erasure
-from tests.support.faults.fault import Fault
-from tests.support.faults.lines import cut_line, lost_commits, lost_notify, lost_publish, slow_line
-from tests.support.faults.log import failover_of_less, open_transaction, rolled_back_appends
-from tests.support.faults.mails import lost_mail_server
-from tests.support.faults.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
-from tests.support.faults.webhooks import failing_receiver, lost_receiver, silent_receiver
+from tests.faults.bench.bench import can_mount
+from tests.faults.bench.wall_clock import can_set_clocks
+from tests.faults.kinds import processes
+from tests.faults.kinds.clocks import jumping_clock, killed_projector_whose_lease_lasts
+from tests.faults.kinds.disks import full_disk
+from tests.faults.kinds.erasure import races_with_erasure
+from tests.faults.kinds.fault import Fault
+from tests.faults.kinds.lines import cut_line, lost_commits, lost_notify, lost_publish, slow_line
+from tests.faults.kinds.log import failover_of_less, open_transaction, rolled_back_appends
+from tests.faults.kinds.mails import lost_mail_server
+from tests.faults.kinds.read_model import emptied, may_evict, older_snapshot, torn_multi, wrong_type
+from tests.faults.kinds.webhooks import failing_receiver, lost_receiver, silent_receiver
 from tests.support.stack import Child
-from tests.support.wall_clock import can_set_clocks
 
 
 def no_disks() -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.bench import Bench
+from tests.faults.bench.bench import Bench
 from tests.support.patience import SECONDS
 
 

@@ -16,7 +16,7 @@ from shared.read_model.partitions import AT_HOME, ONE, Partitions
 from shared.redis.location import located
 from shared.redis.nodes import nodes_with
 from shared.redis.pipelined import PipelinedConnection
-from tests.support.partitions import PartitionedCollections
+from tests.contract.partitions import PartitionedCollections
 from tests.support.patience import patient_connector
 from tests.support.read_side import PATIENCE, RedisActivity, RedisChanges, RedisGroups, RedisProjection, RedisStats
 

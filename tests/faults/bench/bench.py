@@ -17,9 +17,12 @@ from redis import Redis
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import EmbeddedServer, free_port
 from shared.dev_stack.supervisor import MusterProcess
-from tests.support.bus_transport import BusTransport
-from tests.support.faults.deliveries import mail_faults, webhook_faults
-from tests.support.faults.judging import all_is_sent, differences, events_of
+from tests.faults.bench.bus_transport import BusTransport
+from tests.faults.bench.deliveries import mail_faults, webhook_faults
+from tests.faults.bench.judging import all_is_sent, differences, events_of
+from tests.faults.bench.stack_bench import StackBench
+from tests.faults.bench.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
+from tests.faults.webhook_receivers import RealReceivers
 from tests.support.load import client_at
 from tests.support.mail_servers import Mailbox
 from tests.support.oracle import Verdict, assert_directory_is_what_the_log_tells
@@ -27,9 +30,6 @@ from tests.support.patience import until
 from tests.support.people import Person
 from tests.support.proxy import Cut, CuttingProxy, Proxy
 from tests.support.stack import environment
-from tests.support.stack_bench import StackBench
-from tests.support.wall_clock import ClockedPostgres, ClockedRedis, WallClock, can_set_clocks
-from tests.support.webhook_receivers import RealReceivers
 from write_side.adapters.postgres.webhooks import PostgresWebhooks
 from write_side.webhooks.administration import new_webhook
 

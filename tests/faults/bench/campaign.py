@@ -9,9 +9,9 @@ from random import Random
 from statistics import median
 
 from shared.wording import counted
-from tests.support.faults.fault import Fault
+from tests.faults.bench.stack_bench import StackBench
+from tests.faults.kinds.fault import Fault
 from tests.support.oracle import Verdict
-from tests.support.stack_bench import StackBench
 
 
 @dataclass

@@ -7,7 +7,17 @@ from typing import Any
 
 import msgspec
 
-from tests.support.directory_lives import EMAILS, EXTERNALS, GROUP_NAMES, HANDLES, NAMES, ROLES, SLUGS, TAGS, TITLES
+from tests.contract.whole_directory.directory_lives import (
+    EMAILS,
+    EXTERNALS,
+    GROUP_NAMES,
+    HANDLES,
+    NAMES,
+    ROLES,
+    SLUGS,
+    TAGS,
+    TITLES,
+)
 from tests.support.write_side import WriteSide
 from write_side.execution.refusals import REFUSED
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from shared.redis.cluster import slot_of
+from tests.faults.bench.cluster_bench import ClusterBench
+from tests.faults.kinds.fault import Fault
+from tests.faults.kinds.processes import killed_process
 from tests.support.cluster import FragileNode
-from tests.support.cluster_bench import ClusterBench
-from tests.support.faults.fault import Fault
-from tests.support.faults.processes import killed_process
 from tests.support.patience import until
 from tests.support.processes import frozen, kill
 from tests.support.stack import Child

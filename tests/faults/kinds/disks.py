@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from tests.support.bench import Bench
-from tests.support.faults.processes import Server
+from tests.faults.bench.bench import Bench
+from tests.faults.kinds.processes import Server
 from tests.support.patience import until
 
 

@@ -1,7 +1,7 @@
 """
 The tables of docs/operations/capacity.md, made of what was measured and of what the model says.
 
-    python -m tests.support.capacity_tables [FILE]
+    python -m tests.benchmarks.capacity_tables [FILE]
 
 writes them anew; with the output of `./muster bench capacity --json` it keeps that for `muster plan` first.
 """

@@ -5,12 +5,12 @@ from random import Random
 
 import pytest
 
-from tests.support.faults.campaign import Campaign
-from tests.support.faults.fault import Fault
+from tests.faults.bench.campaign import Campaign
+from tests.faults.bench.stack_bench import StackBench
+from tests.faults.kinds.fault import Fault
 from tests.support.load import Load
 from tests.support.oracle import Verdict
 from tests.support.readers import Readers
-from tests.support.stack_bench import StackBench
 
 
 @pytest.fixture

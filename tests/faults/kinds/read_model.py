@@ -14,7 +14,7 @@ from redis import Redis
 
 from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Pointer
-from tests.support.bench import Bench
+from tests.faults.bench.bench import Bench
 from tests.support.oracle import goes_on
 from tests.support.patience import until
 from tests.support.processes import frozen

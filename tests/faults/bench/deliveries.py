@@ -15,8 +15,8 @@ from shared.events import (
     EmailChanged,
     Redacted,
 )
+from tests.faults.webhook_receivers import in_order
 from tests.support.mail_servers import Taken
-from tests.support.webhook_receivers import in_order
 from write_side.reactions.reaction import delivery_id
 from write_side.reactions.registry import REACTIONS
 

@@ -12,8 +12,8 @@ import httpx
 
 from projector.projections.registry import PROJECTIONS
 from shared.read_model.keys import HOME
+from tests.faults.bench.bench import Bench
 from tests.faults.test_two_projectors import holders, is_held_by, other_than
-from tests.support.bench import Bench
 from tests.support.oracle import goes_on
 from tests.support.patience import SECONDS, until
 from tests.support.processes import family, frozen

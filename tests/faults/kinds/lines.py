@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from tests.support.bench import Bench
+from tests.faults.bench.bench import Bench
 from tests.support.patience import until
 from tests.support.proxy import Cut, Proxy
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.bench import RECEIVER, Bench
+from tests.faults.bench.bench import RECEIVER, Bench
 from tests.support.patience import until
 
 

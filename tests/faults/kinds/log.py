@@ -14,9 +14,9 @@ import psycopg
 from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded.server import end_leftovers
 from shared.events.accounts import AccountSuspended
-from tests.support.bench import Bench
+from tests.faults.bench.bench import Bench
+from tests.faults.kinds.read_model import have_reached, is_stopped, rebuild
 from tests.support.directory_model import verdict
-from tests.support.faults.read_model import have_reached, is_stopped, rebuild
 from tests.support.load import AT_ANY_TIME
 from tests.support.oracle import checkpoint
 from tests.support.patience import until

@@ -9,6 +9,7 @@ from pathlib import Path
 from shared.dev_stack.embedded.server import free_port
 from shared.dev_stack.supervisor import MusterProcess
 from shared.redis.cluster import slot_of
+from tests.faults.bench.stack_bench import StackBench
 from tests.faults.cluster_bus import SeparableCluster
 from tests.faults.patroni.hosts import PatroniSet
 from tests.support.cluster import FragileNode
@@ -18,7 +19,6 @@ from tests.support.patience import until
 from tests.support.processes import family
 from tests.support.sharing_projectors import Projectors
 from tests.support.stack import Child, environment
-from tests.support.stack_bench import StackBench
 
 PARTITIONS = 12
 PROJECTORS = 3

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.bench import Bench, Clocked
+from tests.faults.bench.bench import Bench, Clocked
 from tests.support.patience import until
 from tests.support.processes import family, frozen
 from tests.support.stack import Child

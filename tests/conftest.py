@@ -23,8 +23,7 @@ from xdist.scheduler import LoadFileScheduling
 from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.observability import tracing
-from tests.support.clusters import with_data
-from tests.support.databases import Databases
+from tests.support.databases import Databases, with_data
 from tests.support.examples import register_profiles
 
 pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.browser"]

@@ -12,7 +12,7 @@ import pytest
 from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.event_log.adapters.postgres import CHANNEL
 from tests.support import commands
-from tests.support.clusters import with_data
+from tests.support.databases import with_data
 from tests.support.patience import SECONDS
 from tests.support.served import WRITE, served
 from tests.support.stack import environment

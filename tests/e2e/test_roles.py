@@ -20,8 +20,8 @@ from shared.read_model.keys import HOME
 from shared.settings import Addresses
 from tests.support import roles
 from tests.support.access import Keys, headers_for, register_home
-from tests.support.clusters import with_data
 from tests.support.commands import muster
+from tests.support.databases import with_data
 from tests.support.load import EVERYTHING, Load
 from tests.support.mails import mailed_token
 from tests.support.patience import SECONDS, not_behind

@@ -16,7 +16,7 @@ from shared.dev_stack.embedded.programs import valkey_binary
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import ServerState, free_port
 from shared.private_files import write_private
-from tests.support.clusters import with_data
+from tests.support.databases import with_data
 from tests.support.oracle import checkpoint
 from tests.support.patience import until
 

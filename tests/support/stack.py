@@ -27,7 +27,7 @@ from shared.server.serving import require_free
 from shared.settings import ADDRESSES, read_addresses
 from shared.urls.servers import ClusterUrl, is_cluster_url
 from tests.support.access import forget_home, headers_for, register_home
-from tests.support.clusters import with_data
+from tests.support.databases import with_data
 from tests.support.forks import NOTHING, Fork, call_muster, call_up
 from tests.support.patience import SECONDS, answers, until, wait_until
 from tests.support.processes import family, frozen, require_gone, running_processes

@@ -10,16 +10,13 @@ from shared.auth.setup import admit_everyone
 from shared.cli.commands import application, call
 from shared.cli.exit_codes import WrongUsage
 from shared.http.in_process import in_process
-from shared.ids import TimeOrderedIds
 from tests.support.write_side import memory_write_side
-from write_side.adapters.memory import MemoryTokenKey
 from write_side.adapters.memory.shard_locks import MemoryShardLocks, MemoryShards
 from write_side.bus.entries import Message
 from write_side.bus.limits import BusLimits
 from write_side.bus.shard import ShardConsumer
 from write_side.cli.fields import fields_of
 from write_side.http.app import write_api
-from write_side.services import register_executor
 from write_side.use_cases import USE_CASES
 
 EVERY = pytest.mark.parametrize("use_case", USE_CASES, ids=lambda each: each.name)
@@ -32,14 +29,7 @@ def needed(use_case):
 
 @pytest.fixture(scope="module")
 async def client():
-    side = memory_write_side()
-
-    def register(registry):
-        register_executor(
-            registry, units=side.units, clock=side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
-        )
-
-    async with in_process(write_api(admit_everyone, register)) as client:
+    async with in_process(write_api(admit_everyone, memory_write_side().register_on)) as client:
         yield client
 
 

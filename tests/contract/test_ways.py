@@ -9,16 +9,13 @@ from projector.adapters.redis.store import store_in_redis
 from projector.projections.profiles import profiles
 from shared.auth.setup import admit_everyone
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.ids import TimeOrderedIds
 from shared.redis.client import connect
 from tests.support.apps import app_client
 from tests.support.pages import ROOT
 from tests.support.patience import SECONDS, until_here
 from tests.support.projectors import HASTE, projector_with, running
 from tests.support.write_side import ANDRE, postgres_write_side
-from write_side.adapters.memory import MemoryTokenKey
 from write_side.http.app import write_api
-from write_side.services import register_executor
 
 BOB = {"email": "bob@example.org", "handle": "bob", "display_name": "Bob"}
 
@@ -51,16 +48,12 @@ async def test_a_command_takes_the_way_of_a_command(database_url):
     """All but the socket, which the test has none of."""
     serving, *expected = described("The way of a command")
 
-    async with postgres_write_side(database_url, grouped=True) as side:
-
-        def register(registry):
-            register_executor(
-                registry, units=side.units, clock=side.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey()
-            )
-
-        async with app_client(write_api, admit_everyone, register) as client:
-            with visits(expected) as found:
-                answer = await client.post("/commands/register-account", json=ANDRE)
+    async with (
+        postgres_write_side(database_url, grouped=True) as side,
+        app_client(write_api, admit_everyone, side.register_on) as client,
+    ):
+        with visits(expected) as found:
+            answer = await client.post("/commands/register-account", json=ANDRE)
 
     assert answer.status_code == 200
     assert list(found) == expected

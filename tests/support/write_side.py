@@ -89,6 +89,12 @@ class WriteSide:
             _require_said(name, refusal.problem)
             raise refusal.__cause__ or refusal from None
 
+    def register_on(self, registry: Registry) -> None:
+        """Register what an API needs that stands on this write side."""
+        register_executor(
+            registry, units=self.units, clock=self.clock, ids=TimeOrderedIds(), token_key=MemoryTokenKey(TOKEN_KEY)
+        )
+
     def token(self, account_id: UUID, email: str, version: int = 1, *, valid: timedelta = timedelta(days=1)) -> str:
         """Make what is mailed to an address that an account has had since one of its versions."""
         until = self.clock.now() + valid

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from projector.declaring.documents import Documents, Key, Kind, NotPrefetched, Record
 from projector.declaring.fan_out import FanOut
 from projector.declaring.index_entries import Entry, SortedEntry
@@ -74,3 +76,8 @@ class Given(Documents):
         entries = [each for key, record in records.items() for each in self._entries(key, record)]
         listed = [each.entry for each in entries if isinstance(each, SortedEntry) and each.by == fan_out.by]
         return {fan_out.key(each) for each in listed if each.startswith(fan_out.prefix)}
+
+
+def difference(one: msgspec.Struct, other: msgspec.Struct) -> dict[str, Any]:
+    """The fields in which a record differs, with their new values."""
+    return {name: getattr(other, name) for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)}

@@ -11,7 +11,7 @@ from projector.projections.groups import GROUP, MEMBERSHIP, PERSON, REGISTRATION
 from shared.events import GroupDeleted, MemberAdded, MemberRemoved
 from shared.read_model.ordering import GROUP_ORDERS, NUL, number_key, place, text_key, time_key
 from shared.read_model.records import GroupRecord, MembershipRecord, Person
-from tests.support.given import Given
+from tests.support.given import Given, difference
 from tests.support.histories import DAWN, History
 from tests.unit.projector.random_histories import group_histories
 
@@ -47,11 +47,6 @@ def given(history):
 
 def group_of(history, group_id):
     return given(history).all(GROUP)[str(group_id)]
-
-
-def difference(one, other):
-    """The fields in which a record differs, with their new values."""
-    return {name: getattr(other, name) for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)}
 
 
 def at(seconds):

@@ -22,7 +22,7 @@ from shared.events import (
 from shared.read_model.index_rows import profile_row
 from shared.read_model.ordering import PROFILE_ORDERS, group_facet, place, tag_facet, text_key, time_key
 from shared.read_model.records import ProfileGroup, ProfileRecord, PublicProfileRecord
-from tests.support.given import Given
+from tests.support.given import Given, difference
 from tests.support.histories import DAWN, History, nth_id
 from tests.unit.projector.random_histories import group_histories
 
@@ -59,11 +59,6 @@ def person(history, account_id=ADA):
 def groups(history, account_id=ADA):
     """What a person's record says of their groups: slug, name and role of each."""
     return [(each.slug, each.name, each.role) for each in person(history, account_id).groups]
-
-
-def difference(one, other):
-    """The fields in which a record differs, with their new values."""
-    return {name: getattr(other, name) for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)}
 
 
 def after(history, *deed):

@@ -40,18 +40,8 @@ def empty_groups(empty_directory):
 
 
 @pytest.fixture
-def empty_activity(empty_directory):
-    return empty_directory["activity"]
-
-
-@pytest.fixture
 def empty_stats(empty_directory):
     return empty_directory["stats"]
-
-
-@pytest.fixture
-def empty_feed(empty_directory):
-    return empty_directory["changes"]
 
 
 @pytest.fixture
@@ -69,10 +59,10 @@ def groups(empty_groups):
 
 
 @pytest.fixture
-def activity(empty_activity):
+def activity(empty_directory):
     """What Ada has done, as of position 9."""
-    empty_activity.commit(*((ADA.account_id, each) for each in HAPPENED), position=9)
-    return empty_activity
+    empty_directory["activity"].commit(*((ADA.account_id, each) for each in HAPPENED), position=9)
+    return empty_directory["activity"]
 
 
 @pytest.fixture
@@ -83,10 +73,10 @@ def stats(empty_stats):
 
 
 @pytest.fixture
-def feed(empty_feed):
+def feed(empty_directory):
     """What has changed, as of position 5."""
-    empty_feed.commit(*CHANGED, position=5)
-    return empty_feed
+    empty_directory["changes"].commit(*CHANGED, position=5)
+    return empty_directory["changes"]
 
 
 @pytest.fixture

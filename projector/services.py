@@ -1,16 +1,14 @@
 """The composition root of the projector: which adapter stands for which port."""
 
-import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import TypeAlias
 
 import svcs
 import uuid_utils
@@ -21,9 +19,9 @@ from projector.adapters.memory.timeline import MemoryTimelineStore
 from projector.adapters.postgres.deliveries import PostgresGivenUpDeliveries
 from projector.adapters.postgres.directory import PostgresDirectory
 from projector.adapters.postgres.log_pages import PostgresLogPages
-from projector.adapters.processes.filler import RangeFillerInChild
+from projector.adapters.processes.filler import ReadingInChild
 from projector.adapters.redis.layouts import RedisLayoutRecord
-from projector.adapters.redis.store import RedisPlaces, store_in_redis
+from projector.adapters.redis.store import RedisPlaces
 from projector.adapters.redis.timeline import RedisTimelineStore
 from projector.audit.drift_sampler import DriftSampler, DriftSamplerLimits
 from projector.audit.ports import Directory
@@ -42,18 +40,19 @@ from projector.monitoring.status_history import StatusHistory
 from projector.monitoring.timeline import LastHour, TimelineStore
 from projector.parked.events import ParkedEvents
 from projector.processing.commit_order import CommitOrder
-from projector.processing.filling import Filler, RangeFiller
+from projector.processing.filling import Reading
 from projector.processing.limits import BreakerLimits, ProcessorLimits, ThrottleLimits
 from projector.processing.moving_on import CheckpointMover, Routed
 from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
 from projector.projections.stats import stats
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
+from projector.rebuilding.fillers import Fillers
 from projector.rebuilding.layout_wish import Wish
 from projector.rebuilding.layouts import LayoutLimits, LayoutReconciler
-from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
+from projector.rebuilding.log_filler import FillingLimits
 from projector.rebuilding.parts import Parts
-from projector.rebuilding.range_filler import FoldingRangeFiller
+from projector.rebuilding.range_filler import FoldingReading
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.layouts import LayoutRecord
@@ -79,8 +78,6 @@ from shared.settings import ENVIRONMENT, Settings
 AT_ONCE = frozenset({"profiles", UNIQUE_ENTRIES})
 """Projections that commit events one by one, and before the others, of which more events share a commit."""
 SHARED_SECONDS = 0.05
-
-MakeFiller: TypeAlias = Callable[[ProjectionStore, EventLog, Settings], Filler]
 
 
 def register_services(registry: svcs.Registry, *, layouts: Layouts | None = None) -> None:
@@ -112,7 +109,7 @@ def register_services(registry: svcs.Registry, *, layouts: Layouts | None = None
         settings=settings,
         projections=projections,
         layouts=layouts,
-        filler=partial(_filler_in_children, live=layouts.live),
+        elsewhere=_reading_in_children(layouts, settings),
         deliveries=given_up,
     )
     registry.register_value(LogPages, PostgresLogPages(settings.required("database_url")))
@@ -159,7 +156,7 @@ def register_redis(
     settings: Settings | None = None,
     projections: Sequence[Projection] = PROJECTIONS,
     layouts: Layouts = Layouts(live=1),  # noqa: B008 - immutable
-    filler: MakeFiller | None = None,
+    elsewhere: Reading | None = None,
     deliveries: GivenUpDeliveries | None = None,
 ) -> None:
     """Register a projector that keeps everything in one Redis, or in one cluster; see `register_projector`."""
@@ -180,7 +177,7 @@ def register_redis(
         leaving=_leaving(projections, layouts, redis),
         clock=SystemClock(),
         settings=settings,
-        filler=filler,
+        elsewhere=elsewhere,
         deliveries=deliveries,
     )
     registry.register_value(Sessions, RedisSessions(redis.home, keyspace=HOME))
@@ -199,7 +196,7 @@ def register_projector(
     leaving: Sequence[ProjectionStore] = (),
     settings: Settings | None = None,
     limits: ProcessorLimits | None = None,
-    filler: MakeFiller | None = None,
+    elsewhere: Reading | None = None,
     deliveries: GivenUpDeliveries | None = None,
     now: Callable[[], float] = monotonic,
 ) -> None:
@@ -212,7 +209,7 @@ def register_projector(
     :param leaving: the stores of the layout that is to go.
     :param limits: of each projection, instead of those of the settings.
     :param deliveries: what operators are shown; none, where there is no database of a write side.
-    :param filler: makes what fills generations, instead of what does it in this process.
+    :param elsewhere: reads a long log for generations that are filled, outside of this process.
     :param now: the time in seconds, from any beginning, by which leases are held.
     """
     settings, candidate = settings or Settings.load({}), _candidate(clock)
@@ -227,7 +224,7 @@ def register_projector(
         routed=routed,
         settings=settings,
         limits=limits,
-        make_filler=filler or _filler_here,
+        elsewhere=elsewhere,
     )
     reconcilers = _reconcilers(feeds, lease=lease, settings=settings, name=candidate.id)
     monitoring = settings.limits_of(MonitoringLimits)
@@ -321,17 +318,24 @@ def _feeds(
     routed: Routed | None,
     settings: Settings,
     limits: ProcessorLimits | None,
-    make_filler: MakeFiller,
+    elsewhere: Reading | None,
 ) -> tuple[Sequence[Feed], CheckpointMover | None]:
-    """Give each store what it is fed from: all read the log by one tap, commit in one order, and fill a few at once."""
+    """Give each store what it is fed from: all share a tap of the log, an order of commits, and readings."""
     idle = (limits or settings.limits_of(ProcessorLimits)).idle
     tap = EventTap(log, idle=idle, limits=settings.limits_of(TapLimits), route=routed and routed.route)
-    order, turns = CommitOrder(), asyncio.Semaphore(settings.limits_of(FillingLimits).parts)
+    order = CommitOrder()
+    fillers = Fillers(
+        stores,
+        log,
+        elsewhere=elsewhere,
+        route=routed and routed.route,
+        limits=settings.limits_of(FillingLimits),
+        breaker=settings.limits_of(BreakerLimits),
+    )
     mover = CheckpointMover(routed.checkpoints, tap=tap, order=order) if routed else None
     feeds = []
     for store in stores:
         is_part = store.projection.concerns is not None
-        filler = make_filler(store, log, settings)
         feeds.append(
             Feed(
                 store=store,
@@ -339,7 +343,7 @@ def _feeds(
                 tap=tap,
                 order=order,
                 leadership=leaderships[store.projection.label],
-                filler=TakingTurnsFiller(filler, turns=turns) if is_part else filler,
+                filler=fillers.of(store),
                 clock=clock,
                 limits=limits or limits_of(store.projection, settings),
                 mover=mover if is_part else None,
@@ -385,37 +389,33 @@ def limits_of(projection: Projection, settings: Settings) -> ProcessorLimits:
 
 
 @asynccontextmanager
-async def range_filler_on(label: str, partitions: Partitions, settings: Settings) -> AsyncIterator[RangeFiller]:
-    """Give what fills ranges of the generations of one projection in this process, on connections of its own."""
-    layout = layout_of(projections_of(settings), partitions)
-    keyspace, projection = next(each for each in layout.parts if each[1].label == label)
-    client = connect(settings.required("redis_url"), tag=keyspace.tag)
+async def reading_on(
+    labels: Collection[str], counts: Sequence[Partitions], settings: Settings
+) -> AsyncIterator[Reading]:
+    """
+    Give what fills ranges of these parts of projections in this process, on connections of its own.
+
+    :param counts: of the layouts that are fed, the live one first.
+    """
+    layout, limits = layout_of(projections_of(settings), *counts), settings.limits_of(FillingLimits)
+    redis = RedisPlaces(settings.required("redis_url"))
+    parts = [(keyspace, part) for keyspace, part in layout.parts if part.label in labels]
     try:
-        yield FoldingRangeFiller(
-            store_in_redis(client, projection, keyspace=keyspace),
+        yield FoldingReading(
+            {part.label: redis.store(part, keyspace=keyspace) for keyspace, part in parts},
             PostgresEventLog.from_settings(settings),
-            piece=settings.limits_of(FillingLimits).piece,
+            piece=limits.piece,
+            route=layout.route_to(labels),
             breaker=settings.limits_of(BreakerLimits),
         )
     finally:
-        await client.aclose()
+        await redis.aclose()
 
 
-def _filler_here(
-    store: ProjectionStore, log: EventLog, settings: Settings, *, elsewhere: RangeFiller | None = None
-) -> Filler:
-    limits, breaker = settings.limits_of(FillingLimits), settings.limits_of(BreakerLimits)
-    return LogFiller(store, log, limits=limits, breaker=breaker, elsewhere=elsewhere)
-
-
-def _filler_in_children(store: ProjectionStore, log: EventLog, settings: Settings, *, live: int) -> Filler:
-    label, _, count = store.projection.label.partition("@")
-    command, niceness = (
-        ("-m", "projector.cli.fill", label, count or f"{live}"),
-        settings.limits_of(FillingLimits).niceness,
-    )
-    elsewhere = RangeFillerInChild(command, niceness=niceness)
-    return _filler_here(store, log, settings, elsewhere=elsewhere)
+def _reading_in_children(layouts: Layouts, settings: Settings) -> Reading:
+    counts = ",".join(map(str, (layouts.live, *layouts.beside)))
+    niceness = settings.limits_of(FillingLimits).niceness
+    return ReadingInChild(("-m", "projector.cli.fill", counts), niceness=niceness)
 
 
 def _candidate(clock: Clock) -> Candidate:

@@ -16,6 +16,8 @@ from shared.read_model.partitions import Partitions
 
 Route: TypeAlias = Callable[[RecordedEvent], Collection[int]]
 """Which partitions an event concerns."""
+RouteToLabels: TypeAlias = Callable[[RecordedEvent], Collection[str]]
+"""The labels of the parts of projections that an event concerns."""
 
 
 class Divided(NamedTuple):

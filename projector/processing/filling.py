@@ -1,6 +1,6 @@
 """How a generation that holds nothing is filled, as the loop that feeds it afterwards sees it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -50,6 +50,7 @@ class RangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     :param until: the position of the last event of the log.
     :param nth: of so many ranges, see `IdRange`.
     :param weight: that a commit may have.
+    :param at_once: how many readings of the log may be under way for ranges like this one.
     """
 
     generation: str
@@ -57,6 +58,7 @@ class RangeOrder(msgspec.Struct, frozen=True, kw_only=True):
     nth: int
     of: int
     weight: int
+    at_once: int = 1
 
 
 class RangeOutcome(msgspec.Struct, frozen=True):
@@ -83,4 +85,41 @@ class RangeFiller(Protocol):
         Write all documents of a range, with what leads to them.
 
         :raises Superseded, TooManyParked: as with `Filler`.
+        """
+
+
+class Shares(Protocol):
+    """
+    The ranges that are filled by one reading of the log, as what reads it sees them.
+
+    Each is of another projection, or of another part of one; whatever befalls one is no matter of the others.
+    """
+
+    orders: Mapping[str, RangeOrder]
+    """By the labels of the projections."""
+
+    def are_wanted(self) -> bool:
+        """Whether any of them is still to be filled."""
+
+    def is_wanted(self, label: str) -> bool:
+        """Whether one is still to be filled: it has no end yet, and was not given up."""
+
+    async def report(self, pieces: Mapping[str, Piece]) -> None:
+        """Say what was done for each; returns once all have been heard, and have rested."""
+
+    def turn(self, label: str) -> AbstractAsyncContextManager[Checkpoint]:
+        """See `Turn`."""
+
+    def end(self, label: str, end: RangeOutcome | Exception) -> None:
+        """Say how one has ended."""
+
+
+class Reading(Protocol):
+    """Reads the log once, and fills ranges of generations of several projections by what they need of it."""
+
+    async def fill(self, shares: Shares) -> None:
+        """
+        Give each of them its end.
+
+        :raises Unavailable: those that have none yet can be filled no further now.
         """

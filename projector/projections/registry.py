@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from projector.declaring.partitioning import Route, beside, divided
+from projector.declaring.partitioning import Route, RouteToLabels, beside, divided
 from projector.declaring.projection import Projection
 from projector.declaring.retention import RetentionPolicy
 from projector.projections.activity import activity, activity_keeping
@@ -26,16 +26,30 @@ def projections_keeping(items: int, of_feed: RetentionPolicy) -> Sequence[Projec
     return [own.get(each, each) for each in PROJECTIONS]
 
 
+_Routes: TypeAlias = Sequence[tuple[Route, Sequence[str]]]
+"""The numbers of the parts that an event concerns, and the labels of all parts."""
+
+
 class DividedProjections(NamedTuple):
     """
     Where all projections are kept.
 
     :ivar parts: each of them, or of its parts, with the names of its keys.
-    :ivar route: the labels of the parts that an event concerns; None where nothing is divided.
+    :ivar routes: which parts of each that is divided an event concerns.
     """
 
     parts: Sequence[tuple[Keyspace, Projection]]
-    route: Callable[[RecordedEvent], Collection[str]] | None
+    routes: _Routes
+
+    @property
+    def route(self) -> RouteToLabels | None:
+        """The labels of the parts that an event concerns; None where nothing is divided."""
+        return self.route_to([label for _, labels in self.routes for label in labels])
+
+    def route_to(self, labels: Collection[str]) -> RouteToLabels | None:
+        """Likewise, as far as projections are concerned that have one of these labels."""
+        routes = [(route, own) for route, own in self.routes if not set(own).isdisjoint(labels)]
+        return partial(_routed, routes) if routes else None
 
 
 def layout_of(projections: Sequence[Projection], partitions: Partitions, *others: Partitions) -> DividedProjections:
@@ -51,11 +65,7 @@ def layout_of(projections: Sequence[Projection], partitions: Partitions, *others
     for each in others:
         own, own_routes = _divided(apart, each, name=partial(beside, partitions=each))
         parts, routes = [*parts, *own], [*routes, *own_routes]
-    return DividedProjections(parts, partial(_routed, routes) if routes else None)
-
-
-_Routes: TypeAlias = Sequence[tuple[Route, Sequence[str]]]
-"""The numbers of the parts that an event concerns, and the labels of all parts."""
+    return DividedProjections(parts, routes)
 
 
 def _divided(

@@ -1,16 +1,18 @@
 """Fill a generation: range by range of its ids, each from the same part of the log."""
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
+import msgspec
+
 from projector.folding.code_version import code_version
 from projector.processing.circuit_breaker import CircuitBreaker
-from projector.processing.filling import Filler, Piece, RangeFiller, RangeOrder, Report
+from projector.processing.filling import Piece, RangeFiller, RangeOrder, Report
 from projector.processing.limits import BreakerLimits
 from projector.rebuilding.fill_writer import FillWriter
-from projector.rebuilding.range_filler import FoldingRangeFiller
+from projector.rebuilding.range_filler import FoldingReading
+from projector.rebuilding.shared_reading import LoneReading
 from projector.store.errors import Superseded
 from projector.store.generations import Survey
 from projector.store.ports import ProjectionStore
@@ -28,8 +30,8 @@ class FillingLimits:
     """Whose records are kept in memory: of a longer log one range of ids is folded after the other."""
     processes: int = 2
     """In which so many ranges are folded at once."""
-    parts: int = 4
-    """Of projections that are filled at once, where there are several partitions."""
+    gather: float = 2.0
+    """Seconds in which no part comes before those that wait for it share a reading in a process of its own."""
     alone: int = 4_000
     """Fields and entries in a commit of a first fill."""
     beside: int = 1_000
@@ -44,18 +46,6 @@ class FillingLimits:
     """Positions for each process while another generation is read: what feeds that one has a processor left."""
     note: float = 1.0
     """Seconds from one note in the store of how far the log is folded to the next."""
-
-
-class TakingTurnsFiller:
-    """Fills as another filler does, when few others of a process are at it."""
-
-    def __init__(self, filler: Filler, *, turns: asyncio.Semaphore) -> None:
-        self._filler = filler
-        self._turns = turns
-
-    async def fill(self, pointer: Pointer, *, report: Report) -> int:
-        async with self._turns:
-            return await self._filler.fill(pointer, report=report)
 
 
 class _Stopped(Exception):
@@ -77,14 +67,21 @@ class LogFiller:
         limits: FillingLimits | None = None,
         breaker: BreakerLimits | None = None,
         elsewhere: RangeFiller | None = None,
+        here: RangeFiller | None = None,
+        partitions: int = 1,
     ) -> None:
-        """:param elsewhere: fills the ranges of a long log, each in a process of its own."""
+        """
+        :param elsewhere: fills the ranges of a long log, in processes of their own.
+        :param here: fills those of a short one, instead of a reading for each.
+        :param partitions: of which the projection is in one, where others share the readings.
+        """
         self._store = store
         self._log = log
         self._limits = limits or FillingLimits()
         self._breaker = breaker
-        self._here = FoldingRangeFiller(store, log, piece=self._limits.piece, breaker=breaker)
+        self._here = here or self._lone(breaker)
         self._elsewhere = elsewhere
+        self._partitions = partitions
 
     async def fill(self, pointer: Pointer, *, report: Report) -> int:
         survey = await self._store.model.survey()
@@ -92,18 +89,24 @@ class LogFiller:
         if checkpoint is None or checkpoint.position:
             raise Superseded(f"generation {pointer.generation} is not to be filled any more")
         weight = self._limits.beside if survey.live else self._limits.alone
-        writer = FillWriter(self._store, pointer.generation, checkpoint)
-        async with self._log.connect() as reader:
-            until = await reader.last(until=await reader.horizon())
-            while until:
-                at_once = self._at_once(until, beside=survey.live is not None)
-                filling = await self._begun(writer, reader, until, at_once, trimmed=self._trimmed(survey, until))
-                if stopped := await self._stopped(writer, filling, report, at_once=at_once, weight=weight):
-                    until = await reader.last(until=stopped - 1)
-                elif not filling.done or await _is_as_it_was(filling, reader):
-                    await writer.end(count=(await reader.identity(position=filling.until)).count)
-                    return filling.until
+        writer, before = FillWriter(self._store, pointer.generation, checkpoint), 0
+        while found := await self._found(writer.checkpoint.filling, before=before):
+            at_once = self._at_once(found.until, beside=survey.live is not None)
+            filling = await self._begun(writer, found, at_once, trimmed=self._trimmed(survey, found.until))
+            if before := await self._stopped(writer, filling, report, at_once=at_once, weight=weight):
+                continue
+            async with self._log.connect() as reader:
+                count = (await reader.identity(position=filling.until)).count
+                is_as_it_was = not filling.done or await _is_as_it_was(filling, reader)
+            if is_as_it_was:
+                await writer.end(count=count)
+                return filling.until
         return 0
+
+    def _lone(self, breaker: BreakerLimits | None) -> RangeFiller:
+        label = self._store.projection.label
+        reading = FoldingReading({label: self._store}, self._log, piece=self._limits.piece, breaker=breaker)
+        return LoneReading(label, reading)
 
     def _trimmed(self, survey: Survey, until: int) -> int:
         """Return up to where to keep nothing: what readers cannot have any more does not come back."""
@@ -112,26 +115,40 @@ class LogFiller:
         live = survey.at(survey.live).checkpoint
         return max(retention.by_count(until), live.trimmed if live else 0)
 
-    async def _begun(
-        self, writer: FillWriter, reader: EventReader, until: int, at_once: int, *, trimmed: int
-    ) -> Filling:
+    async def _found(self, known: Filling | None, *, before: int) -> Filling | None:
+        """
+        Look up to where the log can be folded now, and whether another filling can be gone on with; None for nothing.
+
+        :param before: what stops the projection, if anything does.
+        """
+        code = code_version(self._store.projection)
+        async with self._log.connect() as reader:
+            until = await reader.last(until=before - 1 if before else await reader.horizon())
+            is_usable = known and known.done and known.code == code and known.until <= until
+            if known and is_usable and await _is_as_it_was(known, reader):
+                return known
+            event_id = (await reader.identity(position=until)).event_id
+        return Filling(until, event_id, 0, code) if until else None
+
+    async def _begun(self, writer: FillWriter, found: Filling, at_once: int, *, trimmed: int) -> Filling:
         """Go on where another has ended, or begin anew: in any case no commit of another succeeds any more."""
-        known, code = writer.checkpoint.filling, code_version(self._store.projection)
-        if known and known.done and known.code == code and known.until <= until and await _is_as_it_was(known, reader):
+        if found.done:
             await writer.take_over()
-            return known
-        event_id = (await reader.identity(position=until)).event_id
-        await writer.begin(filling := Filling(until, event_id, self._ranges(until, at_once), code), trimmed=trimmed)
+            return found
+        filling = msgspec.structs.replace(found, of=self._ranges(found.until, at_once))
+        await writer.begin(filling, trimmed=trimmed)
         return filling
 
     def _ranges(self, until: int, at_once: int) -> int:
         """Return in how many ranges a log of at most so many events is folded, of which so many at once."""
         if not self._store.projection.ranged_by:
             return 1
-        return min(MOST_RANGES, at_once * -(-until // self._limits.events))
+        if self._partitions > 1:
+            at_once = 1
+        return min(MOST_RANGES, at_once * -(-until // (self._partitions * self._limits.events)))
 
     def _at_once(self, until: int, *, beside: bool) -> int:
-        """Return how many ranges are folded at once; fewer where others need the processors too."""
+        """Return how many readings are under way at once; fewer where others need the processors too."""
         if self._filler(until) is self._here:
             return 1
         return min(self._limits.processes, -(-until // self._limits.each)) if beside else self._limits.processes
@@ -145,7 +162,14 @@ class LogFiller:
         breaker = CircuitBreaker(projection=self._store.projection.name, limits=self._breaker)
 
         async def fill(nth: int) -> None:
-            order = RangeOrder(generation=writer.generation, until=filling.until, nth=nth, of=filling.of, weight=weight)
+            order = RangeOrder(
+                generation=writer.generation,
+                until=filling.until,
+                nth=nth,
+                of=filling.of,
+                weight=weight,
+                at_once=at_once,
+            )
             outcome = await filler.fill(order, turn=writer.turn, report=partial(progress.report, nth))
             if outcome.stopped:
                 raise _Stopped(outcome.stopped)
@@ -154,7 +178,7 @@ class LogFiller:
 
         left = [partial(fill, nth) for nth in range(filling.of) if nth not in filling.done]
         try:
-            await side_by_side(left, at_once=at_once)
+            await side_by_side(left, at_once=at_once if self._partitions == 1 else 1)
         except _Stopped as stopped:
             return stopped.position
         return 0

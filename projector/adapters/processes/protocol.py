@@ -1,4 +1,4 @@
-"""What a process that fills a range of a generation says on its standard output, one JSON object a line."""
+"""What a process that fills ranges of generations says on its standard output, one JSON object a line."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -12,18 +12,19 @@ from shared.errors import Unavailable, Unsound
 
 
 class Worked(msgspec.Struct, frozen=True, tag=True):
-    """It has done a piece of work; it goes on with the next one, and then waits for a line that says that it may."""
+    """
+    It has done a piece of work for each of these; it goes on with the next one, and then waits for a line.
 
-    events: int
-    seconds: float
-    position: int
+    That lists the labels of the ranges which are still wanted, and says that it may go on.
+    """
 
-    def piece(self) -> Piece:
-        return Piece(self.events, self.seconds, self.position)
+    pieces: Mapping[str, Piece]
 
 
 class Waiting(msgspec.Struct, frozen=True, tag=True):
-    """It has something to write, and waits for a line with the checkpoint that it finds."""
+    """It has something of one to write, and waits for a line with the checkpoint that it finds."""
+
+    label: str
 
 
 class Wrote(msgspec.Struct, frozen=True, tag=True):
@@ -31,22 +32,28 @@ class Wrote(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """It is done."""
+    """One is done."""
 
+    label: str
     outcome: RangeOutcome
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """It cannot go on: the kind of error and its message."""
+    """It cannot go on with one, or with any of them: the kind of error and its message."""
 
     kind: str
     message: str
+    label: str = ""
 
     def error(self) -> Exception:
         return KINDS.get(self.kind, RuntimeError)(self.message)
 
 
-Said: TypeAlias = Worked | Waiting | Wrote | Ended | Failed
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """It has nothing more to do."""
+
+
+Said: TypeAlias = Worked | Waiting | Wrote | Ended | Failed | Done
 
 KINDS: Mapping[str, type[Exception]] = {
     each.__name__: each for each in (Superseded, Unavailable, TooManyParked, Unsound)
@@ -54,10 +61,10 @@ KINDS: Mapping[str, type[Exception]] = {
 """The errors that the other process tells apart, each before those that it is one of; all others are defects."""
 
 
-def failed(error: Exception) -> Failed:
+def failed(error: Exception, label: str = "") -> Failed:
     """Say what went wrong, as the other process is to raise it."""
     kind = next((name for name, each in KINDS.items() if isinstance(error, each)), "")
-    return Failed(kind, str(error) if kind else type(error).__name__)
+    return Failed(kind, str(error) if kind else type(error).__name__, label)
 
 
 encode = msgspec.json.Encoder().encode

@@ -1,6 +1,5 @@
 """A generation without readers is filled from a fold of the whole log: it ends as one that was fed commit by commit."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -18,7 +17,7 @@ from projector.processing.limits import BreakerLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
-from projector.rebuilding.log_filler import FillingLimits, LogFiller, TakingTurnsFiller
+from projector.rebuilding.log_filler import FillingLimits, LogFiller
 from projector.store.errors import Superseded
 from projector.store.transitions import begun
 from shared.errors import Unavailable
@@ -409,24 +408,3 @@ def full():
 def of_documents(content):
     """Without unique entries: of documents that lack an event, which of two has one depends on batches."""
     return {key: value for key, value in as_served(content).items() if ":" in key}
-
-
-async def test_few_parts_are_filled_at_once():
-    """The others wait for their turn, so that the filling of many parts needs no more memory than that of a few."""
-
-    class Endless:
-        async def fill(self, pointer, *, report):
-            under_way.add(pointer)
-            await may_end.wait()
-            under_way.remove(pointer)
-            return 1
-
-    under_way, may_end, turns = set(), asyncio.Event(), asyncio.Semaphore(2)
-    fillers = [TakingTurnsFiller(Endless(), turns=turns) for _ in range(5)]
-
-    fills = [asyncio.create_task(each.fill(Pointer(f"g{nth}", 1), report=None)) for nth, each in enumerate(fillers)]
-    await until_here(lambda: under_way)
-    at_first = len(under_way)
-    may_end.set()
-
-    assert (at_first, await asyncio.gather(*fills)) == (2, [1] * 5)

@@ -1,4 +1,4 @@
-"""A projector has a process of its own fill a range, which it rests, hears to the end, and outlives."""
+"""A projector has a process of its own fill ranges, which it rests, hears to the end, and outlives."""
 
 import asyncio
 import os
@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from projector.adapters.processes.filler import RangeFillerInChild
+from projector.adapters.processes.filler import ReadingInChild
 from projector.adapters.processes.protocol import failed
 from projector.processing.circuit_breaker import TooManyParked
 from projector.processing.filling import Piece, RangeOrder, RangeOutcome
+from projector.rebuilding.shared_reading import LoneReading, Share, SharesHere
 from projector.store.errors import GenerationDamaged, Superseded
 from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Checkpoint
@@ -19,16 +20,19 @@ ORDER = RangeOrder(generation="g1", until=12, nth=1, of=2, weight=100)
 WORKS = """
 import sys
 for events in (7, 5):
-    print('{"type": "Worked", "events": %d, "seconds": 0.5, "position": 9}' % events, flush=True)
-    assert sys.stdin.readline() == "\\n"
+    print('{"type": "Worked", "pieces": {"a": [%d, 0.5, 9]}}' % events, flush=True)
+    assert sys.stdin.readline() == '["a"]\\n'
 """
 WRITES = """
 import sys
-print('{"type": "Waiting"}', flush=True)
+print('{"type": "Waiting", "label": "a"}', flush=True)
 assert sys.stdin.readline() == '{"revision":4}\\n'
 print('{"type": "Wrote"}', flush=True)
 """
-ENDS = """print('{"type": "Ended", "outcome": {"stopped": 8}}', flush=True)"""
+ENDS = """
+print('{"type": "Ended", "label": "a", "outcome": {"stopped": 8}}', flush=True)
+print('{"type": "Done"}', flush=True)
+"""
 ENDED = RangeOutcome(stopped=8)
 
 
@@ -44,8 +48,12 @@ class Turns:
         self.checkpoint = self.checkpoint.revised()
 
 
+def reading(script):
+    return ReadingInChild(("-I", "-S", "-c", script), niceness=3)
+
+
 def filler(script):
-    return RangeFillerInChild(("-I", "-S", "-c", script), niceness=3)
+    return LoneReading("a", reading(script))
 
 
 async def filled(script, turns=None):
@@ -63,9 +71,9 @@ async def test_it_goes_on_when_it_was_heard():
 
 
 async def test_it_is_told_what_to_fill():
-    order = msgspec.json.encode(ORDER).decode()
+    orders = msgspec.json.encode({"a": ORDER}).decode()
 
-    assert await filled(f"import sys; assert sys.argv[1:] == [{order!r}];" + ENDS) == (ENDED, [])
+    assert await filled(f"import sys; assert sys.argv[1:] == [{orders!r}]" + ENDS) == (ENDED, [])
 
 
 async def test_others_go_before_it():
@@ -90,7 +98,7 @@ async def test_a_turn_in_which_it_is_killed_is_not_counted():
     turns = Turns()
 
     with pytest.raises(Unavailable, match="ended with 3"):
-        await filled("""print('{"type": "Waiting"}', flush=True); raise SystemExit(3)""", turns)
+        await filled("""print('{"type": "Waiting", "label": "a"}', flush=True); raise SystemExit(3)""", turns)
 
     assert turns.checkpoint == Checkpoint(revision=4)
 
@@ -131,7 +139,7 @@ async def test_one_that_is_wanted_no_more_is_killed():
     reported = asyncio.Queue()
     script = """
 import os, sys
-print('{"type": "Worked", "events": %d, "seconds": 0, "position": 1}' % os.getpid(), flush=True)
+print('{"type": "Worked", "pieces": {"a": [%d, 0, 1]}}' % os.getpid(), flush=True)
 sys.stdin.readline(); sys.stdin.readline()
 """
     filling = asyncio.create_task(filler(script).fill(ORDER, turn=Turns().take, report=reported.put))
@@ -143,3 +151,50 @@ sys.stdin.readline(); sys.stdin.readline()
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def shares(*labels):
+    """Ranges of several projections, in turns and with reports that are all the same."""
+
+    async def report(_):
+        pass
+
+    return {label: Share(label, ORDER, Turns().take, report) for label in labels}
+
+
+async def test_one_that_cannot_go_on_with_a_range_goes_on_with_the_others():
+    script = """print('{"type": "Failed", "kind": "Superseded", "message": "why", "label": "b"}', flush=True)"""
+
+    await SharesHere((each := shares("a", "b")).values()).read_by(reading(script + ENDS))
+
+    assert each["a"].outcome.result() == ENDED
+    assert isinstance(each["b"].outcome.exception(), Superseded)
+
+
+async def test_a_range_that_cannot_be_written_is_not_counted_as_written():
+    turns = Turns()
+    (each := shares("a"))["a"].turn = turns.take
+    script = """
+print('{"type": "Waiting", "label": "a"}', flush=True)
+print('{"type": "Failed", "kind": "Unavailable", "message": "why", "label": "a"}', flush=True)
+print('{"type": "Done"}', flush=True)
+"""
+
+    await SharesHere(each.values()).read_by(reading(script))
+
+    assert isinstance(each["a"].outcome.exception(), Unavailable)
+    assert turns.checkpoint == Checkpoint(revision=4)
+
+
+async def test_it_is_told_which_ranges_are_wanted_no_more():
+    each = shares("a", "b")
+    script = """
+import sys
+print('{"type": "Worked", "pieces": {"a": [7, 0.5, 9]}}', flush=True)
+assert sys.stdin.readline() == '["a"]\\n'
+"""
+    each["b"].outcome.cancel()
+
+    await SharesHere(each.values()).read_by(reading(script + ENDS))
+
+    assert each["a"].outcome.result() == ENDED

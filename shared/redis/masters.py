@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -11,7 +12,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
-from shared.redis.replies import NOT_SERVED, not_served
+from shared.redis.replies import NOT_SERVED, PATIENCE, not_served
 from shared.urls.servers import Address
 
 Options = dict[str, Any]
@@ -35,6 +36,7 @@ class Locator(ABC):
     def __init__(self, known: Sequence[Address]) -> None:
         self.known = list(known)
         self._connections: WeakSet[MasterConnection] = WeakSet()
+        self._looking: asyncio.Task[None] | None = None
 
     @abstractmethod
     async def master(self) -> Address:
@@ -74,10 +76,25 @@ class Locator(ABC):
 
         A master that was cut off goes on serving clients that still reach it.
         """
-        master = await self.master()
+        self.leave_all_but(await self.master())
+
+    def leave_all_but(self, master: Address | None) -> None:
+        """Have each connection to another server connect anew, once what is under way there has ended."""
         for connection in self._connections:
             if connection.is_connected and (connection.host, connection.port) != master:
                 connection.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py leaves it so
+
+    def suspect(self) -> None:
+        """Have it looked whether another server took over: this one does not answer. At most one look is under way."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="look for another server")
+
+    async def _look(self) -> None:
+        try:
+            with suppress(RedisError, OSError):  # it is looked again, as long as there is no answer
+                await self.leave_replaced_master()
+        finally:
+            self._looking = None
 
 
 class MasterConnection(Connection):
@@ -90,6 +107,7 @@ class MasterConnection(Connection):
     def __init__(self, *, locator: Locator, **options: Any) -> None:
         super().__init__(**options)
         self.locator = locator
+        self._late: asyncio.TimerHandle | None = None
         locator.know(self)
 
     async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
@@ -114,11 +132,24 @@ class MasterConnection(Connection):
             raise ConnectionLost(f"{self.host}:{self.port} is no master")
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
+        if "timeout" not in options:  # else silence is an answer
+            self._late = asyncio.get_running_loop().call_later(PATIENCE, self._note_late)
         try:
             return await super().read_response(*args, **options)
         except NOT_SERVED as error:
             await self.disconnect(nowait=True)
             raise not_served(error) from error
+        finally:
+            if self._late is not None:
+                self._late.cancel()
+
+    def _note_late(self) -> None:
+        """Give up what is waited for where another server took over; else have that looked for, and wait on."""
+        if not self.should_reconnect():  # type: ignore[no-untyped-call]  # redis-py leaves it so
+            self.locator.suspect()
+            self._late = asyncio.get_running_loop().call_later(PATIENCE, self._note_late)
+        elif isinstance(self._writer, asyncio.StreamWriter):
+            self._writer.transport.abort()
 
 
 class SecureMasterConnection(MasterConnection, SSLConnection):

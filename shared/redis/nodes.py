@@ -77,6 +77,10 @@ class _Node(Locator):
         super().__init__([address])
         self._nodes, self._address = nodes, address
 
+    async def leave_replaced_master(self) -> None:
+        await self._nodes.ask()
+        self.leave_all_but(self._address if self._address in self._nodes.tags else None)
+
     async def master(self) -> Address:
         await self._nodes.ask()
         if self._address not in self._nodes.tags:

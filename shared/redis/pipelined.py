@@ -122,9 +122,15 @@ class PipelinedConnection:
         if self._replies is not None:
             self._replies.give_back()
 
+    def _is_left(self) -> bool:
+        """Whether another server took over from one that does not answer; it is looked whether one has."""
+        if not self.is_outdated and isinstance(self._connection, MasterConnection):
+            self._connection.locator.suspect()
+        return self.is_outdated
+
     async def _exchange(self, packed: bytes, *, replies: int) -> list[Any]:
         if self._replies is None:
-            self._replies = take_over(self._connection)
+            self._replies = take_over(self._connection, is_left=self._is_left)
         if self._replies is None:
             await self._connection.send_packed_command(packed, check_health=False)
             return [await self._connection.read_response(disable_decoding=True) for _ in range(replies)]

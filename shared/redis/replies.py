@@ -1,7 +1,8 @@
 """Replies parsed where they arrive: redis-py's reader takes a time-out and several calls for each of them."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
@@ -11,6 +12,11 @@ from redis.exceptions import TimeoutError as TimedOut
 
 NOT_SERVED = (AskError, TryAgainError, ClusterDownError)
 """What a node of a cluster answers that does not have the slot (any more), has a part of it, or must not serve it."""
+
+PATIENCE = 0.5
+"""Seconds without an answer after which it is asked, and asked again, whether another server took over."""
+
+IsLeft: TypeAlias = Callable[[], bool]
 
 _INCOMPLETE = object()
 _LOST = "the connection was lost"
@@ -23,7 +29,9 @@ class Replies(asyncio.Protocol):
     redis-py connects (TLS, sentinels, credentials, RESP2 or 3) and closes; errors are its own.
     """
 
-    def __init__(self, connection: AbstractConnection, transport: Any) -> None:
+    def __init__(self, connection: AbstractConnection, transport: Any, is_left: IsLeft) -> None:
+        """:param is_left: asked again and again while there is no answer, whether there will be none."""
+        self._is_left = is_left
         self._parser: Any = connection._parser  # noqa: SLF001 - redis-py has no other name for it
         self._transport: asyncio.Transport = transport
         self._former: Any = transport.get_protocol()
@@ -66,11 +74,11 @@ class Replies(asyncio.Protocol):
         if self.is_lost:
             raise self._lost or ConnectionLost(_LOST)
         self._wanted, self._received, self._waiter = replies, [], self._loop.create_future()
+        began = self._heard_at = self._loop.time()
         if within is not None:
-            self._timer = self._loop.call_later(within, self._lose, TimedOut("the server does not answer in time"))
+            self._timer = self._loop.call_later(min(within, PATIENCE), self._listen_on, within, began)
         elif silence is not None:
-            self._heard_at = self._loop.time()
-            self._timer = self._loop.call_later(silence, self._listen_on, silence)
+            self._timer = self._loop.call_later(min(silence, PATIENCE), self._listen_on, silence, None)
         self._transport.write(packed)
         try:
             await self._waiter
@@ -115,12 +123,20 @@ class Replies(asyncio.Protocol):
             if len(self._received) == self._wanted and not self._waiter.done():
                 self._waiter.set_result(None)
 
-    def _listen_on(self, silence: float) -> None:
-        """Give the server up if nothing has come for so long."""
-        if (left := self._heard_at + silence - self._loop.time()) > 0:
-            self._timer = self._loop.call_later(left, self._listen_on, silence)
+    def _listen_on(self, seconds: float, began: float | None) -> None:
+        """
+        Give the server up if another one took over, or time is over.
+
+        :param began: since when time runs; None for the last time that anything came.
+        """
+        left = (self._heard_at if began is None else began) + seconds - self._loop.time()
+        if left <= 0:
+            late = "the server has fallen silent" if began is None else "the server does not answer in time"
+            self._lose(TimedOut(late))
+        elif self._loop.time() - self._heard_at >= PATIENCE and self._is_left():
+            self._lose(ConnectionLost("another server took over"))
         else:
-            self._lose(TimedOut("the server has fallen silent"))
+            self._timer = self._loop.call_later(min(left, PATIENCE), self._listen_on, seconds, began)
 
     def _lose(self, error: RedisError) -> None:
         if self._lost is None:
@@ -137,10 +153,10 @@ def not_served(error: ResponseError) -> ConnectionLost:
     return ConnectionLost(f"{_LOST}: {error.status_code} {error}")
 
 
-def take_over(connection: AbstractConnection) -> Replies | None:
+def take_over(connection: AbstractConnection, *, is_left: IsLeft) -> Replies | None:
     """Take what a connection receives; None where redis-py has it from something else than a transport."""
     writer = connection._writer  # noqa: SLF001 - redis-py has no other name for it
-    return Replies(connection, writer.transport) if isinstance(writer, asyncio.StreamWriter) else None
+    return Replies(connection, writer.transport, is_left) if isinstance(writer, asyncio.StreamWriter) else None
 
 
 def _without_errors(replies: list[Any]) -> list[Any]:

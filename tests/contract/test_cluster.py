@@ -1,7 +1,7 @@
 """Connections to the owner of the keys in a real cluster, from which a slot may move at any moment."""
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import product
 
@@ -21,10 +21,11 @@ from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts
 from shared.read_model.positions import Pointer
-from shared.redis.client import connect, connect_blocking, connector
+from shared.redis.client import RedisTimeouts, connect, connect_blocking, connector
 from shared.redis.cluster import BUS_TAG, slot_of
 from shared.redis.location import key_holders, located
 from shared.redis.pipelined import pack, pipelined
+from shared.redis.replies import PATIENCE
 from shared.settings import Settings
 from tests.support import roles
 from tests.support.folding import POINTER, begin, go_live
@@ -126,6 +127,63 @@ async def test_a_node_that_is_the_owner_no_more_is_left_before_it_says_so(cluste
 
     assert other.is_outdated
     await other.disconnect()
+
+
+PATIENT = RedisTimeouts(reply=3600)
+
+
+@asynccontextmanager
+async def standing_still(cluster):
+    """Have the slot moved to another node, and what had it stand still before it has told so on any connection."""
+    former = await moved(cluster)
+    with frozen({former.pid}):
+        yield
+
+
+async def test_a_read_that_hangs_where_the_slot_has_gone_from_is_answered_elsewhere(cluster, client):
+    """Long before its time is over."""
+    connection = connector(cluster.url, timeouts=PATIENT)()
+    await connection.fetch(pack("GET", KEY), replies=1)
+
+    async with standing_still(cluster):
+        await set_elsewhere(cluster, "new")
+        assert await asyncio.wait_for(connection.fetch(pack("GET", KEY), replies=1), SECONDS) == [b"new"]
+
+    await connection.disconnect()
+
+
+async def test_a_transaction_that_hangs_where_the_slot_has_gone_from_is_given_up(cluster, client):
+    """Nothing of it is sent again; what comes next finds the owner."""
+    async with connect(cluster.url, timeouts=PATIENT) as patient:
+        async with pipelined(patient) as redis:
+            await redis.execute(("WATCH", KEY))
+            async with standing_still(cluster):
+                with pytest.raises(WatchError):
+                    await asyncio.wait_for(redis.transact(("SET", KEY, "mine")), SECONDS)
+
+        assert await patient.get(KEY) == b"old"
+
+
+async def test_a_command_that_hangs_where_the_slot_has_gone_from_is_given_up(cluster, client):
+    async with connect(cluster.url, timeouts=PATIENT) as patient:
+        await patient.get(KEY)
+        async with standing_still(cluster):
+            with pytest.raises(ConnectionLost):
+                await asyncio.wait_for(patient.get(KEY), SECONDS)
+            assert await patient.get(KEY) == b"old"
+
+
+async def test_a_read_hangs_on_where_no_other_node_has_the_slot(cluster, client):
+    """It is answered when the owner wakes up, on the same connection."""
+    connection = connector(cluster.url, timeouts=PATIENT)()
+    await connection.fetch(pack("GET", KEY), replies=1)
+    with frozen({cluster.owner().pid}):
+        read = asyncio.create_task(connection.fetch(pack("GET", KEY), replies=1))
+        await asyncio.wait([read], timeout=3 * PATIENCE)
+        assert not read.done()
+
+    assert await read == [b"old"]
+    await connection.disconnect()
 
 
 class Heard:

@@ -27,7 +27,7 @@ from shared.redis.node_clients import NodeClients
 from shared.redis.nodes import Nodes
 from tests.contract.crowds import crowd, handles, listed
 from tests.contract.partitions import PartitionedCollections
-from tests.support.patience import until_here
+from tests.support.patience import SECONDS, until_here
 from tests.support.processes import frozen
 from tests.support.read_side import PATIENCE, served
 
@@ -212,6 +212,20 @@ async def test_a_node_that_nothing_is_left_on_is_left(cluster, directory):
             await client.get(key)
         assert await client.get(key)
         assert not any(each.is_connected for each in idle)
+
+
+async def test_what_hangs_on_a_node_that_nothing_is_left_on_is_given_up(cluster, directory):
+    """Long before its time is over."""
+    key, slot = SIX.keyspaces[1].projection("profiles").live, slot_of(SIX.tags[1])
+    async with aclosing(NodeClients(f"{cluster.url}?socket_timeout=3600")) as clients:
+        client, former = clients.client(SIX.tags[1]), cluster.owner(slot)
+        live = await client.get(key)
+        await move(cluster, 1)
+
+        with frozen({former.pid}):
+            with pytest.raises(ConnectionLost):
+                await asyncio.wait_for(client.get(key), SECONDS)
+            assert await client.get(key) == live
 
 
 class Told(NamedTuple):

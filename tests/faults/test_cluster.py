@@ -12,13 +12,15 @@ from itertools import count
 import pytest
 from uuid_utils import uuid7
 
+from shared.redis.client import RedisTimeouts, connector
 from shared.redis.cluster import slot_of
+from shared.redis.pipelined import pack
 from tests.faults.cluster_bus import separable_cluster
 from tests.faults.operator import Operator
 from tests.faults.under_load import seconds_until, serving_again, under_load
 from tests.support.cluster import FragileNode, ValkeyCluster, valkey_cluster
 from tests.support.commands import muster
-from tests.support.patience import until
+from tests.support.patience import SECONDS, until
 from tests.support.processes import frozen
 from tests.support.replicas import PASSWORD, checkpoint_on
 from tests.support.sessions import log_held
@@ -131,6 +133,22 @@ async def test_a_primary_that_stands_still_is_left(nodes, whole, recovered_in):
     recovered_in(recovered)
     assert load.troubles == {}
     assert set(readers.refusals) <= AWAY
+
+
+async def test_a_read_that_hangs_on_a_primary_that_stands_still_ends_when_another_is_promoted(nodes):
+    """However long it could wait: it is answered by the promoted one, of what the former had acknowledged."""
+    connection, key = connector(nodes.start().url, timeouts=RedisTimeouts(reply=3600))(), "muster:{0}:hanging"
+    still = nodes.owner()
+    still.call("SET", key, "acknowledged")
+    assert still.call("WAIT", 1, 0) == 1
+    await connection.fetch(pack("GET", key), replies=1)
+
+    with frozen({still.pid}):
+        reply = await asyncio.wait_for(connection.fetch(pack("GET", key), replies=1), SECONDS)
+        assert is_owned_by_another(nodes, still)
+
+    assert reply == [b"acknowledged"]
+    await connection.disconnect()
 
 
 @pytest.mark.soak

@@ -21,7 +21,7 @@ from shared.read_model.positions import Pointer
 from tests.support.examples import examples
 from tests.support.folding import at_once, begin, cleanly_folded, held
 from tests.support.projectors import store_in_memory
-from tests.support.random_histories import group_histories, histories
+from tests.unit.projector.random_histories import group_histories, histories
 from tests.unit.projector.test_filling import full
 from tests.unit.projector.test_partitions import united, without_divided_entries
 

@@ -15,7 +15,7 @@ from projector.projections.registry import PROJECTIONS
 from shared.dev_stack.embedded.server import end_leftovers
 from shared.events.accounts import AccountSuspended
 from tests.faults.bench.bench import Bench
-from tests.faults.kinds.read_model import have_reached, is_stopped, rebuild
+from tests.faults.operator import Operator
 from tests.support.directory_model import verdict
 from tests.support.load import AT_ANY_TIME
 from tests.support.oracle import checkpoint
@@ -89,20 +89,21 @@ async def failover_of_less(bench: Bench) -> AsyncIterator[None]:
     unlucky, lucky = await bench.registered(), await bench.registered()
     bench.load.accepted.remove(unlucky)  # nobody shall read what is going to be lost
     bench.forgotten.append(unlucky)
-    async with bench.load.at_rest():
+    async with bench.load.at_rest(), Operator(bench.stack) as operator:
         await _commit_out_of_order(bench, unlucky, lucky)
+        await until(lambda: operator.have_reached(lucky.position))
         async with bench.unattended(bench.postgres):
             bench.postgres.kill()
             end_leftovers(bench.postgres.data)
             await to_thread(_replace, bench.postgres.data, replica_of(bench))
-        await until(lambda: is_stopped(bench, *names))
+        await until(lambda: operator.are_stopped(*names))
         yield
-        await rebuild(bench, *names)
+        await operator.rebuild(*names)
     bench.load.accepted.append(unlucky)
 
 
 async def _commit_out_of_order(bench: Bench, first: Person, second: Person) -> None:
-    """Copy the database between the two commits, and have both projected."""
+    """Copy the database between the two commits."""
     with bench.database(autocommit=False) as connection:
         position = suspend(connection, first)
         await bench.suspend(second)
@@ -110,7 +111,6 @@ async def _commit_out_of_order(bench: Bench, first: Person, second: Person) -> N
         with frozen(family(bench.postgres.pid)):
             await to_thread(_copy, bench.postgres.data, replica_of(bench))
         connection.commit()
-    await until(lambda: have_reached(bench, second.position))
 
 
 def replica_of(bench: Bench) -> Path:

@@ -8,13 +8,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import msgspec
 from redis import Redis
 
 from shared.read_model.keys import HOME, GenerationKeys
 from shared.read_model.positions import Pointer
 from tests.faults.bench.bench import Bench
+from tests.faults.operator import Operator
 from tests.support.oracle import goes_on
 from tests.support.patience import until
 from tests.support.processes import frozen
@@ -101,47 +101,12 @@ async def may_evict(bench: Bench) -> AsyncIterator[None]:
 @asynccontextmanager
 async def wrong_type(bench: Bench) -> AsyncIterator[None]:
     """A key of another type stands where unique entries belong: the generation stops loudly, and is rebuilt by hand."""
-    with bench.redis_client() as redis:
-        key = _live(redis).unique_entries("by-handle")
-        redis.set(key, "not a hash")
-        await until(lambda: is_stopped(bench, "profiles"))
+    async with Operator(bench.stack) as operator:
+        with bench.redis_client() as redis:
+            redis.set(_live(redis).unique_entries("by-handle"), "not a hash")
+        await until(lambda: operator.are_stopped("profiles"))
         yield
-        await rebuild(bench, "profiles")
-
-
-async def rebuild(bench: Bench, *projections: str) -> None:
-    """What an operator does: order it, and see that it is done."""
-    async with bench.client(bench.addresses.ops) as client:
-        for name in projections:
-            ordered = await client.post(f"/projections/{name}/rebuild", json={"force": True, "keep_old": 0})
-            building = ordered.raise_for_status().json()["building"]
-            await until(lambda building=building: is_live(bench, building))
-
-
-async def told(bench: Bench) -> list[dict[str, Any]]:
-    """What status says of the projections; nothing while the projector does not answer."""
-    async with bench.client(bench.addresses.ops) as client:
-        try:
-            answer = await client.get("/status")
-        except httpx.TransportError:
-            return []
-    projections: list[dict[str, Any]] = answer.json()["projections"] if answer.is_success else []
-    return projections
-
-
-async def is_stopped(bench: Bench, *names: str) -> bool:
-    states = {each["name"]: each["state"] for each in await told(bench)}
-    return all(states.get(name) == "stopped" for name in names)
-
-
-async def have_reached(bench: Bench, position: int) -> bool:
-    """Whether all projections have come so far."""
-    found = await told(bench)
-    return bool(found) and all((each["checkpoint"] or 0) >= position for each in found)
-
-
-async def is_live(bench: Bench, generation: str) -> bool:
-    return any(each["generation"] == generation and each["rebuild"] is None for each in await told(bench))
+        await operator.rebuild("profiles")
 
 
 async def _is_unready(bench: Bench) -> bool:

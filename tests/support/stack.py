@@ -216,7 +216,7 @@ def stack() -> Iterator[Stack]:
 
     Each of its APIs has two workers, and what its projector rests for is no time to wait.
     """
-    with running_stack(MUSTER_WORKERS="2", MUSTER_LIMITS="drift_sampler.rest=10") as running:
+    with running_stack(is_forked=True, MUSTER_WORKERS="2", MUSTER_LIMITS="drift_sampler.rest=10") as running:
         yield running
 
 

@@ -163,7 +163,7 @@ def followed(copy):
     """Every example with its output, by page; their stack is one, on which a later page finds what earlier ones did."""
     if shutil.which("curl") is None:
         pytest.skip("the pages use curl, and there is none")
-    with running_stack(PYTHONPATH=str(copy.code)) as stack, stack.database() as database:
+    with running_stack(is_forked=True, PYTHONPATH=str(copy.code)) as stack, stack.database() as database:
 
         def follow(name):
             [[head]] = database.execute("select coalesce(max(position), 0) from event_log").fetchall()

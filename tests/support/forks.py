@@ -41,7 +41,9 @@ _LATE = (
 """What commands and applications of tests load when they are called."""
 _CHILDREN = multiprocessing.get_context("fork")
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([__name__, *(each.path.partition(":")[0] for each in COMMANDS.values()), *_LATE])
+PRELOADED = (__name__, *(each.path.partition(":")[0] for each in COMMANDS.values()), *_LATE)
+"""The modules that a process has loaded of which others are forked."""
+_FORKS.set_forkserver_preload(list(PRELOADED))
 
 
 class Fork:

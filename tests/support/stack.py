@@ -33,6 +33,7 @@ from tests.support.patience import SECONDS, answers, until, wait_until
 from tests.support.processes import family, frozen, require_gone, running_processes
 
 MUSTER = [sys.executable, console_script()]
+FORKING_UP = [sys.executable, "-P", "-m", "tests.support.forking_up"]
 TOKENS_BEGIN = b"eyJ"
 WEBHOOKS_AHEAD = 20
 HASTY_WEBHOOKS = (
@@ -63,7 +64,8 @@ class Stack:
         self, home: Path, *arguments: str, is_forked: bool = False, within: float = SECONDS, **variables: str
     ) -> None:
         """
-        :param is_forked: whether its processes are none of programs, but forked from one that has their modules.
+        :param is_forked: whether its processes are none of programs, but forked from one that has their modules: from
+            `muster up` itself where PYTHONPATH leads to other code than ours.
         :param within: seconds; a directory that is to be projected first may take longer.
         """
         self.home = home
@@ -72,10 +74,11 @@ class Stack:
         self._out, environ = home / "up.out", environment(**variables)
         self._out.unlink(missing_ok=True)
         command = ("--home", str(home), *ANY_PORTS, *arguments)
-        if is_forked:
+        if is_forked and "PYTHONPATH" not in variables:
             self._process: Process = Fork(call_up, *command, streams=(NOTHING, self._out, self.log), **environ)
         else:
-            self._process = _started([*MUSTER, "up", *command], self._out, self.log, environ)
+            up = FORKING_UP if is_forked else [*MUSTER, "up"]
+            self._process = _started([*up, *command], self._out, self.log, environ)
         wait_until(self._is_up, seconds=within)
         addresses = read_addresses(home)
         assert addresses is not None

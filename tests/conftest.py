@@ -29,13 +29,17 @@ from tests.support.examples import register_profiles
 pytest_plugins = ["tests.support.stack", "tests.support.client", "tests.support.browser"]
 
 register_profiles()
-OF_CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"}
-# Every client would read all certificates again, for 20 ms: tests make thousands of them.
-_context = lru_cache(maxsize=8)(create_ssl_context)
+OF_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+
+
+@lru_cache(maxsize=8)
+def _context(_environment: tuple[str | None, ...], *given: Any, **named: Any) -> Any:
+    return create_ssl_context(*given, **named)
 
 
 def _context_as_the_environment_says(*given: Any, **named: Any) -> Any:
-    return (create_ssl_context if OF_CERTIFICATES & environ.keys() else _context)(*given, **named)
+    """Every client would read all certificates again, for 20 ms: tests make thousands of them."""
+    return _context(tuple(map(environ.get, OF_CERTIFICATES)), *given, **named)
 
 
 httpx_transports.create_ssl_context = _context_as_the_environment_says  # type: ignore[attr-defined]  # theirs

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
+from psycopg.sql import SQL
 
 from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from write_side.adapters.postgres.migrate import migrate
@@ -108,7 +109,12 @@ def with_data(directory: Path) -> Path:
 @cache
 def _made() -> TemporaryDirectory[str]:
     directory = TemporaryDirectory(prefix="muster-cluster-")
-    server = EmbeddedPostgres(Path(directory.name), durable=False)
-    server.prepare()
-    server.stop()
+    with EmbeddedPostgres(Path(directory.name), durable=False) as server, psycopg.connect(server.url) as connection:
+        _make_quick_to_enter(connection)
     return directory
+
+
+def _make_quick_to_enter(connection: psycopg.Connection) -> None:
+    """Store the password so that a client hashes it once, not 4,096 times, for 4 ms of each connection."""
+    connection.execute("set scram_iterations = 1")
+    connection.execute(SQL("alter role current_user password {}").format(connection.info.password))

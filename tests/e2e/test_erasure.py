@@ -2,7 +2,7 @@
 
 import json
 import os
-import subprocess
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.commands import muster
 from tests.support.mails import letter_to
 from tests.support.patience import not_behind, wait_until
-from tests.support.stack import MUSTER, Stack, environment
+from tests.support.stack import Stack
 from write_side.bus.entries import ANSWERS
 from write_side.domain.values import EmailAddress
 
@@ -74,14 +74,7 @@ def answered(stack: Stack, *arguments: str, answer: str) -> tuple[int, str, str]
     """Give an answer to `muster erase` on a terminal; the status, what is on stdout, and what was asked."""
     ours, terminal = os.openpty()
     os.write(ours, f"{answer}\n".encode())
-    ran = subprocess.run(
-        [*MUSTER, "erase", *arguments],
-        env=environment(MUSTER_HOME=str(stack.home)),
-        stdin=terminal,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = muster(stack.home, "erase", *arguments, terminal=Path(os.ttyname(terminal)))
     os.close(terminal)
     os.close(ours)
     return ran.returncode, ran.stdout, ran.stderr

@@ -7,10 +7,11 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from tests.support.commands import muster
 from tests.support.oracle import assert_directory_is_what_the_log_tells
 from tests.support.patience import not_behind, until
 from tests.support.people import registration
-from tests.support.stack import MUSTER, Stack, environment
+from tests.support.stack import Stack
 
 PROJECTIONS = ("profiles", "groups", "activity", "stats", "changes")
 
@@ -82,20 +83,6 @@ async def has_come_to(stack: Stack, position: int) -> bool:
     return all((each["checkpoint"] or 0) >= position for each in await projections(stack))
 
 
-async def rebuild(stack: Stack, *arguments: str) -> tuple[int, str]:
-    """`muster rebuild` as the runbook says; returns its exit status and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *MUSTER,
-        "rebuild",
-        *arguments,
-        env=environment(MUSTER_HOME=str(stack.home)),
-        stderr=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    _, said = await process.communicate()
-    return process.returncode or 0, said.decode()
-
-
 async def test_a_log_that_is_not_the_one_projected_is_refused_until_it_is_projected_anew(mortal_stack):
     """
     It has grown past the checkpoint with other events: going on would mix two histories.
@@ -121,9 +108,9 @@ async def test_a_log_that_is_not_the_one_projected_is_refused_until_it_is_projec
     assert (await read(mortal_stack, "/profiles/by-handle/new-0")).status_code == 404
     assert (await read(mortal_stack, "/profiles/by-handle/new-0", position=grown)).status_code == 503
 
-    status, said = await rebuild(mortal_stack, "--all", "--force")
+    rebuilt = await asyncio.to_thread(muster, mortal_stack.home, "rebuild", "--all", "--force")
 
-    assert status == 0, said
+    assert rebuilt.returncode == 0, rebuilt.stderr
     await until(lambda: is_read(mortal_stack, "/profiles/by-handle/new-7", position=grown))
     assert (await read(mortal_stack, "/profiles/by-handle/lost-4")).status_code == 404
     await until(lambda: projections_in(mortal_stack, "running"))

@@ -9,12 +9,20 @@ from tests.support.patience import SECONDS
 from tests.support.stack import MUSTER, environment
 
 
-def muster(home: Path | str, *arguments: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
-    """Carry a command out for this home; `variables` are its settings."""
+def muster(
+    home: Path | str, *arguments: str, stdin: bytes = b"", terminal: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """
+    Carry a command out for this home.
+
+    :param terminal: read in place of what stdin holds.
+    :param variables: settings.
+    """
     environ = environment(MUSTER_HOME=str(home), **variables)
     with tempfile.TemporaryDirectory(prefix="muster-streams-") as directory:
         streams = [Path(directory, name) for name in ("stdin", "stdout", "stderr")]
         streams[0].write_bytes(stdin)
+        streams[0] = terminal or streams[0]
         process = Fork(call_muster, *arguments, streams=streams, **environ)
         try:
             status = process.wait()

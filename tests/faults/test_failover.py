@@ -61,9 +61,9 @@ async def test_a_promoted_replica_is_served_and_fed_in_place_of_its_master(valke
         await load.grown(by=20)
         with replicas.client_of(valkeys.replica) as replica:
             replica.replicaof("127.0.0.1", 1)
-        await load.grown(by=20)
+        await until(lambda: is_behind(valkeys))  # and no more than that: it has stopped to follow just before
         lost = replicas.checkpoint_on(valkeys.master)
-        valkeys.master.kill()
+        valkeys.kill_master()
         assert replicas.checkpoint_on(valkeys.replica) < lost
 
         recovered = await seconds_until(serving_again(readers, load))
@@ -182,6 +182,11 @@ async def _answered(client: httpx.AsyncClient, name: str) -> httpx.Response | No
         return await client.post("/commands/register-account", json=registration(name))
     except httpx.TransportError:
         return None
+
+
+def is_behind(servers: replicas.ReplicatedRedis) -> bool:
+    """Whether the replica lacks what the master has."""
+    return replicas.checkpoint_on(servers.replica) < replicas.checkpoint_on(servers.master)
 
 
 def has_followed(servers: replicas.ReplicatedRedis) -> bool:

@@ -1,6 +1,6 @@
 """Servers that stand in for one another: a Valkey with a replica and sentinels, a PostgreSQL with a standby."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,15 @@ from tests.support.patience import until
 
 SERVICE = "muster"
 QUORUM = 2
-DOWN_MILLISECONDS = 800
-"""After which a sentinel believes that a master is gone; the default are 30 seconds."""
+HASTE: Mapping[str, int] = {"down-after-milliseconds": 2_000, "failover-timeout": 5_000}
+"""
+By which sentinels soon believe that a master is gone, and try again soon to agree on another.
+
+They promote no replica that had stopped to follow ten times as long before.
+"""
+
+PATIENCE: Mapping[str, int] = {"down-after-milliseconds": 30_000, "failover-timeout": 180_000}
+"""Their own: a server of a busy machine is not taken for gone, and a replica that follows no more is left alone."""
 
 
 class EmbeddedSentinel(EmbeddedRedis):
@@ -46,8 +53,6 @@ class EmbeddedSentinel(EmbeddedRedis):
         yield from (f"requirepass {PASSWORD}", f"sentinel sentinel-pass {PASSWORD}")
         yield f"sentinel monitor {SERVICE} 127.0.0.1 {self._watched.port} {QUORUM}"
         yield f"sentinel auth-pass {SERVICE} {PASSWORD}"
-        yield f"sentinel down-after-milliseconds {SERVICE} {DOWN_MILLISECONDS}"
-        yield f"sentinel failover-timeout {SERVICE} 5000"
 
     def _command(self) -> Sequence[str]:
         return [str(valkey_binary()), str(self._configuration), "--sentinel"]
@@ -82,9 +87,21 @@ class ReplicatedRedis:
         for sentinel in self.sentinels:
             await until(lambda sentinel=sentinel: _knows_all(sentinel, master.port))
 
+    def kill_master(self) -> None:
+        """End it as a crash would; not before then are the sentinels in haste."""
+        self.master.kill()
+        self._have_sentinels_wait(HASTE)
+
     async def promoted(self) -> None:
         """Return once the replica is a master."""
         await until(lambda: _is_master(self.replica))
+        self._have_sentinels_wait(PATIENCE)
+
+    def _have_sentinels_wait(self, limits: Mapping[str, int]) -> None:
+        for each in self.sentinels:
+            with client_of(each) as redis:
+                for name, milliseconds in limits.items():
+                    redis.sentinel_set(SERVICE, name, milliseconds)
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from projector.store.ports import Move
 from shared.read_model.keys import HOME
 from shared.read_model.partitions import Partitions
 from shared.read_model.positions import Announcement, Checkpoint
-from shared.redis.client import RedisTimeouts, connect
+from shared.redis.client import connect
 from shared.redis.cluster import slot_of
 from shared.redis.nodes import Nodes
 from tests.support.folding import POINTER, PROFILES, begin, fold_all, go_live
 from tests.support.histories import History
-from tests.support.patience import SECONDS
+from tests.support.patience import PATIENT
 from tests.support.processes import frozen
 from tests.support.read_models import StoreInMemory, on_a_server
 
@@ -163,8 +163,7 @@ async def test_a_node_that_has_no_partition_any_more_holds_up_none(cluster, monk
 
 async def test_a_node_that_stands_still_holds_up_no_move_on_another(cluster, monkeypatch):
     """It is not asked again before it has answered."""
-    patient = RedisTimeouts(connect=SECONDS, reply=SECONDS)
-    monkeypatch.setattr(servers, "nodes_with", lambda tags, url: Nodes(url, tags, timeouts=patient))
+    monkeypatch.setattr(servers, "nodes_with", lambda tags, url: Nodes(url, tags, timeouts=PATIENT))
     spaces = Partitions(3).keyspaces
     async with moving_in(cluster, *spaces) as moving:
         await heard(moving(BEFORE, THEN))

@@ -29,7 +29,7 @@ from shared.redis.replies import PATIENCE
 from shared.settings import Settings
 from tests.support import roles
 from tests.support.folding import POINTER, begin, go_live
-from tests.support.patience import SECONDS
+from tests.support.patience import SECONDS, patient_connector
 from tests.support.processes import frozen
 from tests.support.read_models import StoreInRedis, on_a_server
 from write_side.bus.backlog import Backlog
@@ -95,7 +95,7 @@ async def test_a_transaction_is_not_executed_where_its_slot_went_and_came_back(c
 
 
 async def test_readers_go_where_a_slot_moves_without_an_error(cluster, client):
-    connection = connector(cluster.url)()
+    connection = patient_connector(cluster.url)()
     reads = [await connection.fetch(pack("GET", KEY), replies=1)]
 
     await moved(cluster)
@@ -118,7 +118,7 @@ async def test_a_client_loses_its_connection_where_its_slot_has_gone(cluster, cl
 
 async def test_a_node_that_is_the_owner_no_more_is_left_before_it_says_so(cluster):
     """One that was cut off may not know."""
-    connect = connector(cluster.url)
+    connect = patient_connector(cluster.url)
     connection, other = connect(), connect()
     await other.fetch(pack("GET", KEY), replies=1)
 
@@ -205,7 +205,7 @@ class Heard:
 
 def listening_at(url, heard):
     """Hear what is announced there, of another projection too."""
-    announcements = Announcements(connector(url))
+    announcements = Announcements(patient_connector(url))
     announcements.wake(heard, by=[CHANNEL])
     announcements.wake(Heard(), by=[HOME.projection("groups").announce])
     return announcements

@@ -20,14 +20,15 @@ from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts
 from shared.read_model.partitions import Partitions
-from shared.redis.client import READER_TIMEOUTS, connector
+from shared.redis import cluster as asking
+from shared.redis.client import connector
 from shared.redis.cluster import slot_of
 from shared.redis.location import located
 from shared.redis.node_clients import NodeClients
-from shared.redis.nodes import Nodes
+from shared.redis.nodes import Nodes, _Node
 from tests.contract.crowds import crowd, handles, listed
 from tests.contract.partitions import PartitionedCollections
-from tests.support.patience import SECONDS, until_here
+from tests.support.patience import PATIENT, SECONDS, patient_connector, until_here
 from tests.support.processes import frozen
 from tests.support.read_side import PATIENCE, served
 
@@ -58,11 +59,21 @@ def directory(cluster):
 
 
 @pytest.fixture
-async def views(cluster, directory):
-    nodes = Nodes(cluster.url, SIX.tags, timeouts=READER_TIMEOUTS)
-    freshness = Freshness("profiles", patience=PATIENCE)
-    connect = connector(cluster.url)
-    async with RedisProfileViews(connect, partitions=SIX, nodes=nodes, freshness=freshness) as opened:
+def nodes(cluster, monkeypatch):
+    """Those that have any of the six; no reader is in haste, as none of them stands still."""
+    monkeypatch.setattr(asking, "NODE_SECONDS", SECONDS)
+    monkeypatch.setattr(_Node, "handshake_seconds", SECONDS)
+    monkeypatch.setattr(asking.SlotOwner, "handshake_seconds", SECONDS)
+    return Nodes(cluster.url, SIX.tags, timeouts=PATIENT)
+
+
+def profile_views(connect, nodes):
+    return RedisProfileViews(connect, partitions=SIX, nodes=nodes, freshness=Freshness("profiles", patience=PATIENCE))
+
+
+@pytest.fixture
+async def views(cluster, nodes, directory):
+    async with profile_views(patient_connector(cluster.url), nodes) as opened:
         yield opened
 
 
@@ -89,10 +100,11 @@ async def test_a_partition_is_read_wherever_it_has_gone(cluster, views):
     assert [views._lanes.look_ups.on(node) is each for node, each in batchers.items()].count(True) == 1
 
 
-async def test_nobody_fails_while_readers_go_over(cluster, directory):
+async def test_nobody_fails_while_readers_go_over(cluster, nodes, directory):
     """To nodes that are not known yet."""
-    recorded = RecordedLayout.at(cluster.url)
-    views = redis_views(connector(cluster.url), recorded=recorded, patience=PATIENCE)["profiles"]
+    connect = patient_connector(cluster.url)
+    recorded = RecordedLayout(connect, nodes_of=lambda each: Nodes(cluster.url, each.tags, timeouts=PATIENT))
+    views = redis_views(connect, recorded=recorded, patience=PATIENCE)["profiles"]
     with Redis.from_url(located(cluster.url)) as home:
         home.set(HOME.partitions, Layouts(live=6).encoded)
         async with views, aclosing(recorded):
@@ -117,15 +129,17 @@ async def test_what_is_announced_is_heard_wherever_a_partition_has_gone(cluster,
         assert (await reader).position == 9
 
 
-async def test_a_node_that_stands_still_holds_up_only_what_it_has(cluster, views):
+async def test_a_node_that_stands_still_holds_up_only_what_it_has(cluster, directory):
     """People on the others are found, and all once it goes on."""
-    await everybody(views)
-    still = cluster.owner(slot_of(SIX.tags[0]))
-    with frozen({still.pid}):
-        asked = await asyncio.gather(*(views.by_id(each) for each in EVERYBODY.ids), return_exceptions=True)
-        with pytest.raises(Unavailable):
-            await views.list(ProfileQuery())
-    cluster.settled()
+    async with profile_views(connector(cluster.url), Nodes(cluster.url, SIX.tags)) as views:
+        await everybody(views)
+        still = cluster.owner(slot_of(SIX.tags[0]))
+        with frozen({still.pid}):
+            asked = await asyncio.gather(*(views.by_id(each) for each in EVERYBODY.ids), return_exceptions=True)
+            with pytest.raises(Unavailable):
+                await views.list(ProfileQuery())
+        cluster.settled()
+        assert await everybody(views) == 60
 
     away = {nth for nth, tag in enumerate(SIX.tags) if cluster.owner(slot_of(tag)) is still}
     assert len(away) == 2
@@ -134,17 +148,14 @@ async def test_a_node_that_stands_still_holds_up_only_what_it_has(cluster, views
             assert isinstance(answer, Unavailable)
         else:
             assert served(answer) == each
-    assert await everybody(views) == 60
 
 
-async def test_where_one_node_may_evict_nobody_is_missing(cluster, directory):
+async def test_where_one_node_may_evict_nobody_is_missing(cluster, nodes, directory):
     """Whichever it is: its own partition may have lost records, and who asks for others cannot know."""
     node = cluster.other()
     node.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
-        freshness = Freshness("profiles", patience=PATIENCE)
-        nodes = Nodes(cluster.url, SIX.tags)
-        async with RedisProfileViews(connector(cluster.url), partitions=SIX, nodes=nodes, freshness=freshness) as views:
+        async with profile_views(patient_connector(cluster.url), nodes) as views:
             with pytest.raises(EvictionPossible, match="allkeys-lru"):
                 await views.by_id(EVERYBODY.ids[0])
             node.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -154,12 +165,11 @@ async def test_where_one_node_may_evict_nobody_is_missing(cluster, directory):
         node.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-async def test_a_cluster_that_is_away_at_start_is_unavailable_until_it_is_there(cluster, directory):
+async def test_a_cluster_that_is_away_at_start_is_unavailable_until_it_is_there(cluster, nodes, directory):
     """The read side starts without it."""
     for node in cluster.nodes:
         node.stop()
-    freshness, nodes = Freshness("profiles", patience=PATIENCE), Nodes(cluster.url, SIX.tags)
-    async with RedisProfileViews(connector(cluster.url), partitions=SIX, nodes=nodes, freshness=freshness) as views:
+    async with profile_views(patient_connector(cluster.url), nodes) as views:
         with pytest.raises(Unavailable):
             await views.by_id(EVERYBODY.ids[0])
         cluster.start()

@@ -11,10 +11,10 @@ from shared.auth.rate_limits import RateLimiter, RateLimiterLimits
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.read_model.keys import HOME
-from shared.redis.client import RedisTimeouts, connect
+from shared.redis.client import connect
 from shared.settings import Rate
 from tests.support.clock import Time
-from tests.support.patience import until
+from tests.support.patience import PATIENT, until
 
 ROUNDING = 1e-6
 """Of seconds since the machine started."""
@@ -31,7 +31,7 @@ async def buckets_of(request):
         yield MemoryBuckets
         return
     server = request.getfixturevalue(request.param).start()
-    async with connect(server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
+    async with connect(server.url, timeouts=PATIENT) as client:
         yield lambda rate: RedisBuckets(client, rate, name=f"test-{next(_names)}", keyspace=HOME)
 
 

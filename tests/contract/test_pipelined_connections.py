@@ -9,6 +9,7 @@ from redis.exceptions import TimeoutError as TimedOut
 
 from shared.redis.client import RedisTimeouts, connect, connector
 from shared.redis.pipelined import pack, pipelined
+from tests.support.patience import patient_connector
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def test_what_a_failed_caller_has_left_is_not_found_by_the_next(client):
 
 async def test_reads_go_on_where_a_connection_is_lost(client, server):
     """Once, on a fresh one; bytes are given as they are."""
-    connection = connector(server.url)()
+    connection = patient_connector(server.url)()
     await client.set("key", b"\xff")
     await connection.fetch(pack("PING"), replies=1)
     await client.client_kill_filter(_type="normal", skipme=True)
@@ -77,7 +78,7 @@ async def test_reads_go_on_where_a_connection_is_lost(client, server):
 
 
 async def test_a_reply_that_nobody_waits_for_any_more_is_not_taken_for_the_next(client, server):
-    connection = connector(server.url)()
+    connection = patient_connector(server.url)()
     await connection.fetch(pack("PING"), replies=1)
     given_up = asyncio.create_task(connection.fetch(pack("BLPOP", "none", 0), replies=1))
     await asyncio.sleep(0)

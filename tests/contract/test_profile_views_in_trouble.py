@@ -82,7 +82,7 @@ async def test_a_server_that_is_away_at_start_is_unavailable_until_it_is_there(t
     server = EmbeddedRedis(tmp_path / "late", appendonly=False)
     server.prepare()
     freshness = Freshness("profiles", patience=PATIENCE)
-    async with RedisProfileViews(connector(server.url), freshness=freshness) as views:
+    async with RedisProfileViews(patient_connector(server.url), freshness=freshness) as views:
         assert {Unavailable} == set(map(type, await every_question(views)))
 
         with server, Redis.from_url(server.url) as client:

@@ -30,12 +30,12 @@ from shared.problems import INVALID, Refusal
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts
 from shared.read_model.ordering import STATUSES
-from shared.redis.client import connect, connector
+from shared.redis.client import connect
 from shared.settings import Settings
 from tests.contract.crowds import crowd
 from tests.contract.random_commands import Writer
 from tests.support import roles
-from tests.support.patience import until
+from tests.support.patience import SECONDS, patient_connector, until
 from tests.support.read_side import RedisProjection
 from tests.support.sessions import another_database, log_held
 from tests.support.verifying import HandInRedis, differences_in, fill, verify
@@ -213,7 +213,8 @@ async def test_everything_is_read_under_the_user_of_the_read_side(server):
     """And what is announced is heard."""
     with Redis.from_url(roles.as_user(server, "project")) as project:
         RedisProjection(project).commit(*PEOPLE, position=7)
-    connect_reader, freshness = connector(roles.as_user(server, "read")), Freshness("profiles", patience=5)
+    connect_reader = patient_connector(roles.as_user(server, "read"))
+    freshness = Freshness("profiles", patience=SECONDS)
     async with RedisProfileViews(connect_reader, freshness=freshness) as views:
         assert (await views.by_id(str(PEOPLE[0].account_id))).position == 7
         two_tags = ProfileQuery(

@@ -8,9 +8,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from shared.dev_stack.embedded.redis import EmbeddedRedis
-from shared.redis.client import connect, connector, leave_replaced_master
+from shared.redis.client import connect, leave_replaced_master
 from shared.redis.location import located
 from shared.redis.pipelined import PipelinedConnection, pack, pipelined
+from tests.support.patience import patient_connector
 from tests.support.replicas import PASSWORD, QUORUM, SERVICE, EmbeddedSentinel, client_of, share_password
 
 
@@ -48,7 +49,7 @@ def name_instead(sentinel: EmbeddedSentinel, server: EmbeddedRedis) -> None:
 
 @asynccontextmanager
 async def reading(url: str) -> AsyncIterator[PipelinedConnection]:
-    connection = connector(url)()
+    connection = patient_connector(url)()
     yield connection
     await connection.disconnect()
 
@@ -64,7 +65,7 @@ async def number_at(client: Redis) -> list[bytes]:
 
 async def test_readers_leave_a_master_that_was_replaced(url, sentinel, servers):
     """Although it still answers; every connection of the same maker does."""
-    connect = connector(url)
+    connect = patient_connector(url)
     some, other = connect(), connect()
     assert [await number_read(some), await number_read(other)] == [[b"0"], [b"0"]]
 

@@ -6,9 +6,10 @@ from hashlib import sha256
 from projector.store.ports import LeaseName
 from shared.auth.adapters.redis.buckets import RedisBuckets
 from shared.read_model.keys import HOME
-from shared.redis.client import RedisTimeouts, connect
+from shared.redis.client import connect
 from shared.settings import Rate
 from tests.contract.test_leases import ONE, OTHER, hold, leases_at
+from tests.support.patience import PATIENT
 
 HOUR = 3_600
 NAMES = [LeaseName("groups", 1), LeaseName("profiles", 1)]
@@ -39,7 +40,7 @@ async def test_who_lost_a_lease_notices_though_it_is_alive(redis_server):
 
 
 async def test_nobody_waits_longer_than_for_an_empty_bucket(redis_server):
-    async with connect(redis_server.url, timeouts=RedisTimeouts(connect=30.0, reply=30.0)) as client:
+    async with connect(redis_server.url, timeouts=PATIENT) as client:
         await client.set(HOME.limit("set-back", sha256(b"ada").hexdigest()), int((time.time() + HOUR) * 1e6))
         buckets = RedisBuckets(client, Rate(10, 10), name="set-back", keyspace=HOME)
 

@@ -21,9 +21,10 @@ from shared.dev_stack.embedded.programs import SYSTEM_POSTGRES, unprivileged_use
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.errors import Unavailable
 from shared.event_log.adapters.postgres import PostgresEventLog
-from shared.redis.client import connect, connector
+from shared.redis.client import connect
 from shared.redis.pipelined import pack
 from tests.support.certificates import Certified, certified
+from tests.support.patience import patient_connector
 from tests.support.proxy import Proxy
 from tests.support.write_side import postgres_write_side, register
 from write_side.adapters.postgres.migrate import migrate
@@ -98,7 +99,7 @@ async def test_projector_and_read_side_talk_to_redis_encrypted(valkey, ours):
         url = f"{front}?ssl_ca_certs={ours.certificate}"
         async with connect(url) as client:
             await client.set("written", "by TLS")
-        connection = connector(url)()
+        connection = patient_connector(url)()
         assert await connection.fetch(pack("GET", "written"), replies=1) == [b"by TLS"]
         await connection.disconnect()
 

@@ -74,9 +74,13 @@ async def answers(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.
     return answer if answer.is_success else None
 
 
+PATIENT = RedisTimeouts(connect=SECONDS, reply=SECONDS)
+"""For who bears it that a server waits for its disk after every write, or for the processor."""
+
+
 def patient_connector(url: str) -> Connect:
-    """Return what makes connections that bear it that a server waits for its disk after every write."""
-    return connector(url, timeouts=RedisTimeouts(connect=SECONDS, reply=SECONDS))
+    """Return what makes such connections."""
+    return connector(url, timeouts=PATIENT)
 
 
 async def _awaited(found: Awaitable[T | None] | T | None) -> T | None:

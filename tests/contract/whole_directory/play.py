@@ -37,12 +37,13 @@ from shared.read_model.activity import AccountActivity, unpacked
 from shared.read_model.envelope import unseal
 from shared.read_model.keys import HOME
 from shared.read_model.records import GroupRecord, MembershipRecord, Person, ProfileRecord, StatsRecord
-from shared.redis.client import connect, connector
+from shared.redis.client import connect
 from tests.contract.whole_directory.directory_lives import NOBODY, Again, Commands, Feed, Nth, Sent
 from tests.support.apps import app_client
 from tests.support.databases import EMPTY
 from tests.support.directory_model import INVALID, Done, Refused, Timeline, Verdict, verdict, version_of
 from tests.support.folding import begin, fold_next, go_live, held
+from tests.support.patience import patient_connector
 from tests.support.write_side import WriteSide, memory_write_side, postgres_write_side
 from write_side.execution.refusals import REFUSED, refusal_of
 from write_side.ports import Answer
@@ -169,7 +170,7 @@ async def memory_stage() -> AsyncIterator[MemoryStage]:
 
 @asynccontextmanager
 async def real_stage(database_url: str, redis_url: str) -> AsyncIterator[RealStage]:
-    views = redis_views(connector(redis_url), patience=PATIENCE)
+    views = redis_views(patient_connector(redis_url), patience=PATIENCE)
     async with (
         postgres_write_side(database_url) as write_side,
         connect(redis_url) as redis,

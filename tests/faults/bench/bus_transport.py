@@ -12,8 +12,8 @@ import httpx
 import msgspec
 from redis import exceptions
 
-from shared.redis.client import RedisTimeouts, connect
-from tests.support.patience import SECONDS, until
+from shared.redis.client import connect
+from tests.support.patience import PATIENT, until
 from write_side.bus.entries import ANSWERS, DEAD_LETTERS, commands
 
 AGAIN_SECONDS = 0.05
@@ -29,7 +29,7 @@ class BusTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, url: str, *, shards: int) -> None:
-        self._redis = connect(url, timeouts=RedisTimeouts(connect=SECONDS, reply=SECONDS))
+        self._redis = connect(url, timeouts=PATIENT)
         self._shards = shards
         self._answers: defaultdict[str, asyncio.Future[Any]] = defaultdict(asyncio.Future)
         self._sent: set[str] = set()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.cluster import FragileNode, ValkeyCluster
+from tests.support.cluster import HASTE, FragileNode, ValkeyCluster
 from tests.support.proxy import Proxy
 
 
@@ -60,7 +60,7 @@ def separable_cluster(home: Path) -> Iterator[SeparableCluster]:
     """Give three primaries with a replica each, whose lines are looked after by a thread: a test may block."""
     with ExitStack() as stack:
         loop = stack.enter_context(_running_loop())
-        nodes = [FragileNode(home / f"node-{nth}", host=f"127.0.0.{10 + nth}") for nth in range(6)]
+        nodes = [FragileNode(home / f"node-{nth}", host=f"127.0.0.{10 + nth}", patience=HASTE) for nth in range(6)]
         cluster = SeparableCluster(home, nodes, primaries=3)
         cluster.lines, cluster.loop = {each.host: BusLine(each) for each in nodes}, loop
         opened = asyncio.run_coroutine_threadsafe(_open(list(cluster.lines.values())), loop).result()

@@ -49,6 +49,14 @@ def whole(nodes, stack_on_cluster) -> Iterator[Stack]:
     assert muster(stack_on_cluster.home, "verify").returncode == 0
 
 
+@pytest.fixture
+def in_haste(nodes) -> Iterator[None]:
+    """The nodes believe soon that one of them is gone."""
+    with nodes.start().in_haste():
+        yield
+        nodes.start()
+
+
 def test_commands_look_at_every_node(nodes, stack_on_cluster):
     """Doctor at all, and what looks for erased people at those that have slots."""
     home, other = stack_on_cluster.home, nodes.other()
@@ -103,6 +111,7 @@ async def test_a_rebuild_goes_on_where_its_slot_is_moved(nodes, whole):
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("in_haste")
 async def test_a_killed_primary_is_replaced_by_its_replica(nodes, whole, recovered_in):
     killed = nodes.owner()
     async with under_load(whole, seed=1720) as (load, readers):
@@ -119,6 +128,7 @@ async def test_a_killed_primary_is_replaced_by_its_replica(nodes, whole, recover
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("in_haste")
 async def test_a_primary_that_stands_still_is_left(nodes, whole, recovered_in):
     """It would take connections; when it wakes up it has been replaced, and is a replica."""
     still = nodes.owner()
@@ -135,6 +145,7 @@ async def test_a_primary_that_stands_still_is_left(nodes, whole, recovered_in):
     assert set(readers.refusals) <= AWAY
 
 
+@pytest.mark.usefixtures("in_haste")
 async def test_a_read_that_hangs_on_a_primary_that_stands_still_ends_when_another_is_promoted(nodes):
     """However long it could wait: it is answered by the promoted one, of what the former had acknowledged."""
     connection, key = connector(nodes.start().url, timeouts=RedisTimeouts(reply=3600))(), "muster:{0}:hanging"
@@ -152,6 +163,7 @@ async def test_a_read_that_hangs_on_a_primary_that_stands_still_ends_when_anothe
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("in_haste")
 async def test_what_a_promoted_replica_lacks_is_projected_again(nodes, whole, recovered_in):
     """Documents and checkpoint are of one moment; the projector goes on from there."""
     killed, replica = nodes.owner(), nodes.replica()

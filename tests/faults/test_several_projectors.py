@@ -8,7 +8,7 @@ import pytest
 
 from shared.redis.cluster import slot_of
 from tests.faults.under_load import seconds_until
-from tests.support.cluster import valkey_cluster
+from tests.support.cluster import HASTE, valkey_cluster
 from tests.support.load import Load
 from tests.support.patience import until
 from tests.support.processes import frozen, kill
@@ -19,7 +19,10 @@ from tests.support.sharing_projectors import Projectors, projectors_on
 async def test_three_projectors_share_twelve_partitions_of_a_cluster(stack, tmp_path, server_home, recovered_in):
     """A primary is killed: only its partitions wait for its replica, the others are fed on by who has them."""
     load = Load(stack.addresses.write, seed=171)
-    with valkey_cluster(server_home / "several-projectors", replicas=True) as nodes, stack.database() as database:
+    with (
+        valkey_cluster(server_home / "several-projectors", replicas=True, patience=HASTE) as nodes,
+        stack.database() as database,
+    ):
         async with (
             projectors_on(nodes.url, stack, tmp_path, partitions=12) as projectors,
             projectors.one_more() as one,

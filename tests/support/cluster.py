@@ -12,20 +12,28 @@ from shared.urls.servers import Address, ClusterUrl
 from tests.support.patience import wait_until
 from tests.support.replicas import client_of, share_password
 
-NODE_MILLISECONDS = 1_500
-"""After which a node that does not answer is believed to be gone; the default are 15 seconds."""
+NODE_TIMEOUT = "cluster-node-timeout"
+
+PATIENCE = 15_000
+"""Milliseconds after which a node without an answer is believed to be gone, by default: a busy machine takes less."""
+
+HASTE = 1_500
+"""The same where one is killed or stands still."""
 
 HOME_SLOT = slot_of(HOME_TAG)
 
 
 class FragileNode(ClusterNode):
-    """A node that is called gone soon, and can be looked into."""
+    """A node that may be called gone soon, and can be looked into."""
 
-    def __init__(self, directory: Path, *, host: str = "127.0.0.1") -> None:
-        """:param host: from which it connects to others."""
+    def __init__(self, directory: Path, *, host: str = "127.0.0.1", patience: int = PATIENCE) -> None:
+        """
+        :param host: from which it connects to others.
+        :param patience: with others, in milliseconds.
+        """
         share_password(directory.parent)
         self.host = host
-        options = {"bind-source-addr": host, "cluster-node-timeout": str(NODE_MILLISECONDS)}
+        options = {"bind-source-addr": host, NODE_TIMEOUT: str(patience)}
         super().__init__(directory, fsync="no", options=options)
         self.announced_bus_port = self.bus_port
 
@@ -61,6 +69,13 @@ class ValkeyCluster(EmbeddedCluster[FragileNode]):
         self.settled()
         return self
 
+    @contextmanager
+    def in_haste(self) -> Iterator[None]:
+        """Have nodes believe soon that another is gone, but for those that start meanwhile."""
+        self._wait(HASTE)
+        yield
+        self._wait(PATIENCE)
+
     def topology(self) -> Topology:
         return topology_of(ClusterUrl.parse(self.url))
 
@@ -79,15 +94,21 @@ class ValkeyCluster(EmbeddedCluster[FragileNode]):
         self.owner(slot).call("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", to.id)
         wait_until(lambda: all(_owner_known_to(each, slot) == to.address for each in self.nodes))
 
+    def _wait(self, patience: int) -> None:
+        for each in self.nodes:
+            each.call("CONFIG", "SET", NODE_TIMEOUT, patience)
+
     def _at(self, address: Address) -> FragileNode:
         return next(each for each in self.nodes if each.address == address)
 
 
 @contextmanager
-def valkey_cluster(home: Path, *, primaries: int = 3, replicas: bool = False) -> Iterator[ValkeyCluster]:
+def valkey_cluster(
+    home: Path, *, primaries: int = 3, replicas: bool = False, patience: int = PATIENCE
+) -> Iterator[ValkeyCluster]:
     with ExitStack() as stack:
         count = primaries * (2 if replicas else 1)
-        nodes = [stack.enter_context(FragileNode(home / f"node-{nth}")) for nth in range(count)]
+        nodes = [stack.enter_context(FragileNode(home / f"node-{nth}", patience=patience)) for nth in range(count)]
         cluster = ValkeyCluster(home, nodes, primaries)
         cluster.form()
         yield cluster

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from shared.redis.client import pool_of
 from shared.redis.cluster import slot_of
 from shared.redis.nodes import Nodes
-from shared.redis.shared_pool import SharedPool
+from shared.redis.shared_pool import CLOSED, SharedPool
 from shared.urls.servers import Address
 
 
@@ -29,6 +29,7 @@ class NodeClients:
         """How often it was not known any more where tags are, and as of which time that was asked."""
         self._pools: dict[Address, SharedPool] = {}
         self._clients: dict[str, Redis] = {}
+        self._is_closed = False
 
     def client(self, tag: str) -> Redis:
         """Return a client of all keys that have a hash tag."""
@@ -54,7 +55,13 @@ class NodeClients:
         return node
 
     def pool(self, node: Address) -> SharedPool:
-        """Return the connections to a node."""
+        """
+        Return the connections to a node.
+
+        :raises ConnectionError: all were closed.
+        """
+        if self._is_closed:
+            raise ConnectionLost(CLOSED)
         if node not in self._pools:
             self._pools[node] = pool_of(self._url, locator=self._nodes.locator(node))
         return self._pools[node]
@@ -64,6 +71,8 @@ class NodeClients:
         self._lost += 1
 
     async def aclose(self) -> None:
+        """Close all connections, for good."""
+        self._is_closed = True
         for each in self._pools.values():
             await each.aclose()
 

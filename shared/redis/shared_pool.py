@@ -9,6 +9,8 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 
+CLOSED = "the connections were closed"
+
 
 class SharedPool(ConnectionPool):
     """
@@ -16,10 +18,16 @@ class SharedPool(ConnectionPool):
 
     Hundreds that are made at once take so long that none is made in time, and all are made again. Nobody depends on
     what others give back: the next one is under way. Where it cannot be made, that is an error of all who wait.
+
+    No number limits it: a walk that holds a connection may need a second one, and all could wait for one another.
     """
 
     def __init__(self, **options: Any) -> None:
+        """:raises ValueError: there is to be a limit."""
+        if "max_connections" in options:
+            raise ValueError("max_connections: as many connections are made as are used at once; leave it out")
         super().__init__(**options)
+        self._is_closed = False
         self._waiting: deque[asyncio.Future[AbstractConnection]] = deque()
         self._making: asyncio.Task[None] | None = None
 
@@ -27,8 +35,10 @@ class SharedPool(ConnectionPool):
         """
         Return a connection that was idle, came back or was made.
 
-        :raises RedisError: none can be made.
+        :raises RedisError: none can be made, or all were closed.
         """
+        if self._is_closed:
+            raise ConnectionLost(CLOSED)
         while self._available_connections:
             with suppress(ConnectionLost):  # all that were idle are lost with their server
                 return await self._sound(self._lent(self._available_connections.pop()))
@@ -48,10 +58,12 @@ class SharedPool(ConnectionPool):
             await self._available_connections.pop().disconnect(nowait=True)
 
     async def aclose(self) -> None:
+        """Close all, for good."""
+        self._is_closed = True
         if self._making is not None:
             self._making.cancel()
             await asyncio.wait([self._making])
-            self._end_making(ConnectionLost("the connections were closed"))
+            self._end_making(ConnectionLost(CLOSED))
         await super().aclose()
 
     async def _next(self) -> AbstractConnection:

@@ -130,6 +130,7 @@ def test_an_unknown_setting_is_refused_with_a_way_to_see_them_all():
         ("MUSTER_REDIS_URL", "redis://h:1/1?tls=true", "it takes no 'tls' behind `?`"),
         ("MUSTER_REDIS_URL", "redis://h:1/1?foo=1", "it takes no 'foo' behind `?`"),
         ("MUSTER_REDIS_URL", "redis://h:1/1?socket_timout=1", "did you mean socket_timeout?"),
+        ("MUSTER_REDIS_URL", "redis+cluster://h:1?max_connections=5", "it takes no 'max_connections' behind `?`"),
         ("MUSTER_REDIS_URL", "redis://h:1/1?ssl_ca_certs=/ca.pem", "it takes no 'ssl_ca_certs'"),
         ("MUSTER_REDIS_URL", "redis://h:1/1?decode_responses=true", "it takes no 'decode_responses'"),
         ("MUSTER_REDIS_URL", "redis://h:1/1?protocol=x", "protocol cannot be read: choose one of: 2, 3"),

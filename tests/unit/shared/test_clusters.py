@@ -22,6 +22,15 @@ SLOTS = [
 WELL = "cluster_enabled:1\r\ncluster_state:ok\r\ncluster_slots_assigned:16384\r\n"
 
 
+async def test_clients_of_nodes_that_were_closed_connect_to_no_node_any_more():
+    """Nor to one that they had no connection to."""
+    clients = NodeClients("redis+cluster://one")
+    await clients.aclose()
+
+    with pytest.raises(ConnectionLost, match="were closed"):
+        clients.pool(Address("two", 7002))
+
+
 def test_a_url_names_nodes_and_how_all_are_spoken_to():
     """The port of a node may be left out."""
     url = ClusterUrl.parse("redis+cluster://reader:p%40s,s@one,two:7001,[::1]:7002/0?socket_timeout=2")

@@ -157,6 +157,23 @@ async def test_what_one_left_something_on_is_closed_and_not_lent(left):
     assert not used.is_connected
 
 
+async def test_a_pool_that_was_closed_connects_no_more():
+    """Also where it had connections, and where it had none."""
+    server = Server(takes=2)
+    await server.pool.release(await server.pool.get_connection())
+    await server.pool.aclose()
+
+    with pytest.raises(ConnectionLost, match="were closed"):
+        await server.pool.get_connection()
+
+    assert server.asked == 1
+
+
+def test_a_limit_of_connections_is_refused_by_its_name():
+    with pytest.raises(ValueError, match=r"^max_connections: "):
+        SharedPool(max_connections=5)
+
+
 async def test_what_leads_to_who_was_replaced_is_closed_when_it_comes_back():
     server = Server(takes=1)
     used = await server.pool.get_connection()

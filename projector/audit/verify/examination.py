@@ -88,7 +88,7 @@ class Examination:
     async def _collections(self) -> list[StoredCollection]:
         """Return all but those of kinds that the projection does not know any more."""
         kinds = {kind.name for kind in self._projection.kinds}
-        there = await self._following.inspector.collections(self._following.live)
+        there = await self._following.store.inspector.collections(self._following.live)
         return [each for each in there if isinstance(each, Index) or each.kind in kinds]
 
     async def _confirm(self) -> None:
@@ -130,7 +130,7 @@ class Examination:
             await self._search_documents(collection)
 
     async def _search_documents(self, collection: Variant) -> None:
-        async for ids in self._following.inspector.walk(self._following.live, collection):
+        async for ids in self._following.store.inspector.walk(self._following.live, collection):
             keys = [Key(collection.kind, str(id_)) for id_ in ids]
             for bucket in buckets([key for key in keys if self._is_strange(key)]):
                 await self._judge(bucket)
@@ -140,7 +140,7 @@ class Examination:
 
     async def _search_index(self, index: Index) -> None:
         search = IndexSearch(self._following, index)
-        async for items in self._following.inspector.walk(self._following.live, index):
+        async for items in self._following.store.inspector.walk(self._following.live, index):
             await search.examine(items)
         for entry, owner in search.found.items():
             self._add_foreign(entry, owner)

@@ -10,7 +10,8 @@ from projector.declaring.documents import Key
 from projector.declaring.index_entries import Entry
 from projector.processing.fork_check import ForkCheck
 from projector.store.errors import Superseded
-from projector.store.inspection import GenerationInspector, GenerationQuery, GenerationSnapshot
+from projector.store.inspection import GenerationQuery, GenerationSnapshot
+from projector.store.ports import ProjectionStore
 from shared.event_log import EventReader, LogIdentity, RecordedEvent
 from shared.read_model.positions import Checkpoint, FanOutProgress, Pointer
 from shared.runtime.progress import Progress
@@ -46,16 +47,9 @@ class FollowingFold:
     So nothing has to stand still, and nothing that is found is owed to something that was under way.
     """
 
-    def __init__(
-        self,
-        fold: Fold,
-        *,
-        reader: EventReader,
-        inspector: GenerationInspector,
-        limits: VerifyLimits,
-    ) -> None:
-        self.fold = fold
-        self.inspector = inspector
+    def __init__(self, store: ProjectionStore, *, reader: EventReader, limits: VerifyLimits) -> None:
+        self.store = store
+        self.fold = Fold(store.projection)
         self.limits = limits
         self.live = Pointer("", 0)
         """The generation that is looked at, from `begin` on."""
@@ -63,8 +57,8 @@ class FollowingFold:
         """The last that was read; the fold is there."""
         self._late: dict[Key, frozenset[Entry]] = {}
         """What leads to the documents that were touched since `begin`."""
-        self._expectations = Expectations(fold)
-        self._fork_check = ForkCheck(projection=fold.projection.name)
+        self._expectations = Expectations(self.fold)
+        self._fork_check = ForkCheck(projection=store.projection.name)
         self._reader = reader
 
     async def first_look(self) -> GenerationSnapshot:
@@ -75,7 +69,7 @@ class FollowingFold:
         :raises NothingToVerify: the generation was made by another version of the projection.
         :raises LogForked: the log is not the one that was projected.
         """
-        self.live = await live_generation(self.inspector, projection=self.fold.projection.name)
+        self.live = await live_generation(self.store.inspector, projection=self.store.projection.name)
         self._require_version(self.live)
         snapshot = await self._without_retries()
         await self._fork_check.require(self._reader, snapshot.checkpoint)
@@ -166,7 +160,7 @@ class FollowingFold:
         return await policy.until(lambda snapshot: not snapshot.checkpoint.is_retrying, self._inspect)
 
     async def _inspect(self, query: GenerationQuery = PROGRESS) -> GenerationSnapshot:
-        return await inspect_live(self.inspector, self.live, query)
+        return await inspect_live(self.store.inspector, self.live, query)
 
     async def _look(self, query: GenerationQuery) -> tuple[GenerationSnapshot, set[Key]]:
         """Also the documents that were touched since the last look."""

@@ -11,7 +11,6 @@ from projector.declaring.index_entries import Entry, OwnedEntry
 from projector.folding.batch import Batch
 from projector.store.errors import Superseded
 from projector.store.inspection import GenerationQuery, GenerationSnapshot
-from projector.store.ports import ReadModel
 from shared.read_model.keys import VARIANTS
 
 
@@ -23,9 +22,9 @@ class Repair:
     the repair was, the projector looks again.
     """
 
-    def __init__(self, following: FollowingFold, *, model: ReadModel) -> None:
+    def __init__(self, following: FollowingFold) -> None:
         self._following = following
-        self._model = model
+        self._model = following.store.model
 
     async def repair(self, findings: Findings) -> None:
         """:raises Superseded: the projector was faster every time."""

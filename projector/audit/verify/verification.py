@@ -13,7 +13,7 @@ from projector.audit.drift import COUNTERPARTS, Counterpart, Drift, Fields, drif
 from projector.audit.ports import Directory
 from projector.audit.verify.differences import MOST_DETAILS, Difference, Findings
 from projector.audit.verify.examination import Examination
-from projector.audit.verify.fold import Fold, RecordsAhead
+from projector.audit.verify.fold import RecordsAhead
 from projector.audit.verify.following import FollowingFold, VerifyLimits, begin_together
 from projector.audit.verify.repair import Repair
 from projector.declaring.documents import Key
@@ -114,36 +114,29 @@ class Verification:
         raise ReadModelUnstable(f"projection {_name(stores)}: {'; then '.join(reasons)}: try again")
 
     async def _verify(self, stores: Sequence[ProjectionStore], *, repair: bool) -> Verified:
-        began, folds = perf_counter(), [Fold(each.projection) for each in stores]
+        began = perf_counter()
         async with self.log.connect() as reader:
-            followings = [
-                FollowingFold(fold, reader=reader, inspector=store.inspector, limits=self.limits)
-                for fold, store in zip(folds, stores, strict=True)
-            ]
+            followings = [FollowingFold(each, reader=reader, limits=self.limits) for each in stores]
             await begin_together(followings, reader=reader, progress=self.progress)
-            examined = [
-                await self._examine(each, store, repair=repair) for each, store in zip(followings, stores, strict=True)
-            ]
-        position = min(each.checkpoint.reached for each in followings)
-        stale, state = sum(len(each.parking.documents()) for each in folds), Findings()
-        rows = await self._compare_with_state(folds, state)
+            examined = [await self._examine(each, repair=repair) for each in followings]
+        rows = await self._compare_with_state(followings, state := Findings())
         return Verified(
             projection=_name(stores),
-            position=position,
+            position=min(each.checkpoint.reached for each in followings),
             documents=sum(each.documents for each in examined),
             entries=sum(each.entries for each in examined),
             rows=rows,
-            stale=stale,
+            stale=sum(len(each.fold.parking.documents()) for each in followings),
             differences=sum(each.findings.count for each in examined) + state.count,
             repaired=sum(each.repaired for each in examined),
             details=[*chain.from_iterable(each.findings.details for each in examined), *state.details],
             seconds=round(perf_counter() - began, 3),
         )
 
-    async def _examine(self, following: FollowingFold, store: ProjectionStore, *, repair: bool) -> "_Examined":
+    async def _examine(self, following: FollowingFold, *, repair: bool) -> "_Examined":
         examination = Examination(following)
         findings = await examination.examine(self.progress)
-        left = await _repaired(findings, examination, following, store) if repair else findings
+        left = await _repaired(findings, examination, following) if repair else findings
         repaired = findings.in_store - left.in_store
         return _Examined(examination.documents, examination.entries, findings, repaired)
 
@@ -159,14 +152,14 @@ class Verification:
             groups[-1].append(each)
         return groups
 
-    async def _compare_with_state(self, folds: Sequence[Fold], findings: Findings) -> int:
+    async def _compare_with_state(self, followings: Sequence[FollowingFold], findings: Findings) -> int:
         """Tell where the log and the state differ, and give the number of rows; the folds are of no use afterwards."""
-        counterparts = COUNTERPARTS.get(folds[0].projection.name, ())
+        counterparts = COUNTERPARTS.get(followings[0].store.projection.name, ())
         if self.directory is None or not counterparts:
             return 0
         count = 0
         async with self.directory.snapshot() as snapshot:
-            records = RecordsAhead(folds)
+            records = RecordsAhead([each.fold for each in followings])
             while events := await snapshot.events(after=records.position, limit=self.limits.portion):
                 records.advance(events)
             for counterpart in counterparts:
@@ -210,13 +203,11 @@ async def _own(
             yield row
 
 
-async def _repaired(
-    findings: Findings, examination: Examination, following: FollowingFold, store: ProjectionStore
-) -> Findings:
+async def _repaired(findings: Findings, examination: Examination, following: FollowingFold) -> Findings:
     """Write anew what was found, and give what is still not as it should be."""
     if not findings.in_store:
         return findings
-    await Repair(following, model=store.model).repair(findings)
+    await Repair(following).repair(findings)
     return await examination.again(findings)
 
 

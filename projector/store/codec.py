@@ -11,6 +11,7 @@ from projector.store.collections import StoredCollection, key_of
 from projector.store.errors import GenerationDamaged, Superseded
 from projector.store.generations import GenerationState, NextState, Roster, Survey
 from projector.store.hints import broken, refill
+from projector.store.transitions import completed
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
 from shared.read_model.positions import Announcement, Checkpoint, Live, Pointer
 
@@ -49,6 +50,17 @@ def live(value: bytes | None, *, keys: ProjectionKeys) -> Live:
     :raises GenerationDamaged: it cannot be read.
     """
     return decoded(value, Live, keys=keys) or NOTHING_LIVE
+
+
+def state(live_pointer: bytes | None, roster: bytes | None, *, keys: ProjectionKeys) -> NextState:
+    """
+    Decode both; a change of which only the pointer was stored is completed.
+
+    :raises GenerationDamaged: one of them cannot be read.
+    """
+    found = live(live_pointer, keys=keys)
+    whole = completed(found.pointer, decoded(roster, Roster, keys=keys) or Roster())
+    return NextState(found.pointer, whole, found.access, found.left, found.change)
 
 
 def stored_live(survey: Survey, state: NextState) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 import msgspec
 
@@ -146,6 +146,10 @@ class Survey(NamedTuple):
     left: int = 0
     change: int = 0
     """See `positions.Live`, like the access."""
+
+    @classmethod
+    def of(cls, state: "NextState", generations: Mapping[str, GenerationState]) -> Self:
+        return cls(state.live, state.roster, generations, state.access or "open", state.left or 0, state.change or 0)
 
     @property
     def fed(self) -> tuple[Pointer, ...]:

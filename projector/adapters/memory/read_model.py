@@ -12,24 +12,12 @@ from projector.declaring.documents import Key
 from projector.declaring.index_entries import UniqueEntry
 from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
-from projector.store.codec import (
-    Stored,
-    all_keys,
-    announced,
-    begun,
-    closing,
-    contents,
-    decoded,
-    generation,
-    inherited,
-    live,
-    stored_live,
-)
+from projector.store import codec
 from projector.store.collections import StoredCollection, collections_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import LOST, GenerationState, NextState, Roster, Survey, fed
+from projector.store.generations import LOST, GenerationState, NextState, Survey, fed
 from projector.store.hints import damage
-from projector.store.transitions import Transition, applied, completed
+from projector.store.transitions import Transition, applied
 from projector.store.writes import drops, unique_entries_in, without_taken, writes
 from shared.errors import EvictionPossible
 from shared.read_model.keys import GenerationKeys
@@ -51,10 +39,9 @@ class MemoryReadModel:
 
     async def survey(self) -> Survey:
         self._store.check()
-        state = self._state()
-        fed_now = fed(state.live, state.roster)
-        generations = {each.generation: self._generation(each.generation) for each in fed_now}
-        return Survey(state.live, state.roster, generations, state.access or "open", state.left or 0, state.change or 0)
+        found = self._state()
+        names = [each.generation for each in fed(found.live, found.roster)]
+        return Survey.of(found, {name: self._generation(name) for name in names})
 
     async def transition(self, change: Transition) -> Survey:
         survey = await self.survey()
@@ -66,18 +53,18 @@ class MemoryReadModel:
         content = self._store.content
         for pointer in set(fed(state.live, state.roster)) - set(survey.fed):
             self._begin(self._keys.generation(pointer.generation), survey)
-        if stored := stored_live(survey, state):
+        if stored := codec.stored_live(survey, state):
             content[self._keys.live] = stored
-        if state.live and (checkpoint := closing(survey, state)):
+        if state.live and (checkpoint := codec.closing(survey, state)):
             content[self._keys.generation(state.live.generation).checkpoint] = checkpoint
         content[self._keys.roster] = msgspec.json.encode(state.roster)
-        if told := announced(survey, state):
+        if told := codec.announced(survey, state):
             self._store.announced.append(told)
 
     def _begin(self, keys: GenerationKeys, survey: Survey) -> None:
         known = self._store.fields(self._keys.generation(survey.live.generation).parked) if survey.live else {}
-        checkpoint, parked = begun(inherited(survey.at(survey.live).checkpoint, known, keys=self._keys))
-        self._store.content[keys.contents] = contents(keys, self._collections)
+        checkpoint, parked = codec.begun(codec.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys))
+        self._store.content[keys.contents] = codec.contents(keys, self._collections)
         if parked:
             self._store.content[keys.parked] = dict(parked)
         self._store.content[keys.checkpoint] = msgspec.json.encode(checkpoint)
@@ -85,7 +72,7 @@ class MemoryReadModel:
     async def unlink(self, pointer: Pointer) -> None:
         self._store.check()
         keys = self._keys.generation(pointer.generation)
-        for key in all_keys(keys, self._store.string(keys.contents), known=self._collections):
+        for key in codec.all_keys(keys, self._store.string(keys.contents), known=self._collections):
             self._store.content.pop(key, None)
 
     @asynccontextmanager
@@ -115,16 +102,11 @@ class MemoryReadModel:
             raise Superseded
 
     def _state(self) -> NextState:
-        found = live(self._store.string(self._keys.live), keys=self._keys)
-        roster = completed(found.pointer, self._decoded(self._keys.roster, Roster) or Roster())
-        return NextState(found.pointer, roster, found.access, found.left, found.change)
+        return codec.state(*map(self._store.string, (self._keys.live, self._keys.roster)), keys=self._keys)
 
     def _generation(self, name: str) -> GenerationState:
         keys = self._keys.generation(name)
-        return generation(self._store.string(keys.checkpoint), self._store.string(keys.damaged), keys=self._keys)
-
-    def _decoded(self, key: str, type_: type[Stored]) -> Stored | None:
-        return decoded(self._store.string(key), type_, keys=self._keys)
+        return codec.generation(self._store.string(keys.checkpoint), self._store.string(keys.damaged), keys=self._keys)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """A projection's generations in Redis."""
 
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -19,9 +19,9 @@ from projector.folding.parking import NOTHING, Parking
 from projector.store import codec
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import NextState, Roster, Survey, fed
+from projector.store.generations import GenerationState, NextState, Survey, fed
 from projector.store.hints import CLOSED
-from projector.store.transitions import Transition, applied, completed
+from projector.store.transitions import Transition, applied
 from shared.errors import EvictionPossible, Unavailable
 from shared.read_model.keys import GenerationKeys, Keyspace
 from shared.read_model.positions import Checkpoint, Pointer
@@ -120,7 +120,7 @@ class RedisReadModel:
         found = codec.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
-        state = self._state(live, roster)
+        state = codec.state(live, roster, keys=self._keys)
         if generation not in {each.generation for each in fed(state.live, state.roster)}:
             raise Superseded(f"generation {generation} is not fed any more")
         if state.access == "closed":
@@ -130,23 +130,24 @@ class RedisReadModel:
         return replies
 
     async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
-        names = self._fed
         while True:
-            keys = [self._keys.generation(name) for name in names]
-            of_each = [key for each in keys for key in (each.checkpoint, each.damaged)]
-            live, roster, *values = await _read(redis, self._keys.live, self._keys.roster, *of_each, watch=watch)
-            state = self._state(live, roster)
-            if names == (names := [each.generation for each in fed(state.live, state.roster)]):
-                break
-        self._fed = names
-        generations = [codec.generation(*pair, keys=self._keys) for pair in zip(values[::2], values[1::2], strict=True)]
-        by_name = dict(zip(names, generations, strict=True))
-        return Survey(state.live, state.roster, by_name, state.access or "open", state.left or 0, state.change or 0)
+            asked = self._fed
+            state, generations = await self._read(redis, asked, watch=watch)
+            self._fed = [each.generation for each in fed(state.live, state.roster)]
+            if self._fed == asked:
+                return Survey.of(state, generations)
 
-    def _state(self, live: bytes | None, roster: bytes | None) -> NextState:
-        found = codec.live(live, keys=self._keys)
-        known = codec.decoded(roster, Roster, keys=self._keys) or Roster()
-        return NextState(found.pointer, completed(found.pointer, known), found.access, found.left, found.change)
+    async def _read(
+        self, redis: PipelinedConnection, names: Sequence[str], *, watch: bool
+    ) -> tuple[NextState, Mapping[str, GenerationState]]:
+        keys = [self._keys.generation(name) for name in names]
+        of_each = [key for each in keys for key in (each.checkpoint, each.damaged)]
+        read = (self._keys.live, self._keys.roster, *of_each)
+        watching: list[Command] = [("WATCH", *read)] if watch else []
+        *_, (live, roster, *values) = await redis.execute(*watching, ("MGET", *read))
+        pairs = zip(names, values[::2], values[1::2], strict=True)
+        generations = {name: codec.generation(*pair, keys=self._keys) for name, *pair in pairs}
+        return codec.state(live, roster, keys=self._keys), generations
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """Return the skips that a new generation inherits; they only change with the checkpoint, which is watched."""
@@ -187,8 +188,3 @@ class RedisReadModel:
         for generation, why in list(self._unmarked.items()):
             await self._client.set(self._keys.generation(generation).damaged, why)
             del self._unmarked[generation]
-
-
-async def _read(redis: PipelinedConnection, *keys: str, watch: bool) -> list[Any]:
-    *_, values = await redis.execute(*([("WATCH", *keys)] if watch else []), ("MGET", *keys))
-    return list(values)

@@ -67,8 +67,8 @@ def doctor(*, json: bool = False) -> int:
 
     :param json: print one JSON document instead of lines.
     """
-    from shared.dev_stack.checks import FAILED, MEANINGS  # noqa: PLC0415 - `config` looks at nothing
-    from shared.dev_stack.doctor import examine  # noqa: PLC0415 - likewise
+    from shared.dev_stack.doctor.checks import FAILED, MEANINGS  # noqa: PLC0415 - `config` looks at nothing
+    from shared.dev_stack.doctor.examination import examine  # noqa: PLC0415 - likewise
 
     settings = Settings.here()
     checks = []

@@ -13,8 +13,8 @@ from projector.adapters.redis.commit import announcement
 from projector.adapters.redis.inspector import PORTION
 from projector.store.collections import Variant
 from read_side.adapters.redis.transport.announcements import Announcements
-from shared.dev_stack.checks import FAILED, OK, WARNING
-from shared.dev_stack.doctor_of_redis import examine_redis, examine_servers
+from shared.dev_stack.doctor.checks import FAILED, OK, WARNING
+from shared.dev_stack.doctor.redis import examine_redis, examine_servers
 from shared.dev_stack.embedded.server import free_port
 from shared.errors import Unavailable
 from shared.problems import INVALID, Refusal

@@ -6,7 +6,7 @@ from redis import Redis
 from projector.cli.layout import layouts_at
 from projector.rebuilding.layout_wish import Wish
 from projector.services import layouts_of
-from shared.dev_stack.doctor_of_redis import examine_servers
+from shared.dev_stack.doctor.redis import examine_servers
 from shared.errors import Unsound
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from shared.dev_stack.checks import FAILED
-from shared.dev_stack.doctor_of_postgres import examine_postgres
+from shared.dev_stack.doctor.checks import FAILED
+from shared.dev_stack.doctor.postgres import examine_postgres
 from shared.errors import Unavailable, Unsound
 from shared.postgres.connection import connected, reachable
 from shared.postgres.session import PINNED

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from projector.adapters.postgres.directory import PostgresDirectory
-from shared.dev_stack.checks import FAILED, OK, WARNING
-from shared.dev_stack.doctor_of_postgres import examine_postgres, examine_standby
+from shared.dev_stack.doctor.checks import FAILED, OK, WARNING
+from shared.dev_stack.doctor.postgres import examine_postgres, examine_standby
 from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.dev_stack.embedded.server import free_port
 from shared.errors import Unavailable, Unsound

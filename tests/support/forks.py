@@ -32,7 +32,7 @@ _LATE = (
     "read_side.services",
     "shared.cli.program",
     "shared.client.seeding",
-    "shared.dev_stack.doctor",
+    "shared.dev_stack.doctor.examination",
     "shared.dev_stack.up",
     "tests.support.unsafe_apps",
     "write_side.adapters.postgres.migrate",

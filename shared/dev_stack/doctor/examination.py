@@ -11,7 +11,7 @@ import httpx
 from shared.auth.bearer import is_near
 from shared.auth.signing_keys import MAKE_ONE, KeyDirectory, KeysUnusable
 from shared.cli.extras import ExtraMissing
-from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
+from shared.dev_stack.doctor.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.dev_stack.embedded.programs import (
     ProgramMissingError,
     postgres_binaries,
@@ -53,11 +53,11 @@ def _postgres(settings: Settings) -> Iterator[Check]:
     if url is None:
         yield Check(WARNING, "PostgreSQL", "none runs yet: `muster up` starts one, or set MUSTER_DATABASE_URL")
         return
-    from shared.dev_stack import doctor_of_postgres  # noqa: PLC0415 - after all that takes no driver
+    from shared.dev_stack.doctor.postgres import examine_postgres, examine_standby  # noqa: PLC0415 - after all that takes no driver
 
-    yield from doctor_of_postgres.examine_postgres(url, sessions=_sessions(settings))
+    yield from examine_postgres(url, sessions=_sessions(settings))
     if settings.log_standby_url is not None:
-        yield from doctor_of_postgres.examine_standby(settings.log_standby_url)
+        yield from examine_standby(settings.log_standby_url)
 
 
 def _sessions(settings: Settings) -> int:
@@ -71,7 +71,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
     if settings.redis_url is None:
         yield Check(WARNING, "Redis", "none runs yet: `muster up` starts one, or set MUSTER_REDIS_URL")
     if settings.redis_url or settings.bus_url:
-        from shared.dev_stack.doctor_of_redis import examine_servers  # noqa: PLC0415 - likewise
+        from shared.dev_stack.doctor.redis import examine_servers  # noqa: PLC0415 - likewise
 
         yield from examine_servers(settings)
 

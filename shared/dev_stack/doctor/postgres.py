@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict
 
-from shared.dev_stack.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
+from shared.dev_stack.doctor.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
 from shared.errors import Unsound
 from shared.event_log import preconditions
 from shared.postgres.arguments import connect_arguments, hosts_of

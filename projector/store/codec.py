@@ -9,7 +9,7 @@ import structlog
 from projector.folding.parking import NOTHING, Parking
 from projector.store.collections import StoredCollection, key_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import GenerationState, NextState, Roster, Survey
+from projector.store.generations import GenerationState, Roster, Survey
 from projector.store.hints import broken, refill
 from projector.store.transitions import completed
 from shared.read_model.keys import GenerationKeys, ProjectionKeys
@@ -52,43 +52,43 @@ def live(value: bytes | None, *, keys: ProjectionKeys) -> Live:
     return decoded(value, Live, keys=keys) or NOTHING_LIVE
 
 
-def state(live_pointer: bytes | None, roster: bytes | None, *, keys: ProjectionKeys) -> NextState:
+def survey(pointer: bytes | None, roster: bytes | None, *, keys: ProjectionKeys) -> Survey:
     """
-    Decode both; a change of which only the pointer was stored is completed.
+    Decode pointer and roster, without the states of generations; a change that was stored by half is completed.
 
     :raises GenerationDamaged: one of them cannot be read.
     """
-    found = live(live_pointer, keys=keys)
+    found = live(pointer, keys=keys)
     whole = completed(found.pointer, decoded(roster, Roster, keys=keys) or Roster())
-    return NextState(found.pointer, whole, found.access, found.left, found.change)
+    return Survey(found.pointer, whole, access=found.access, left=found.left, change=found.change)
 
 
-def stored_live(survey: Survey, state: NextState) -> bytes | None:
+def stored_live(survey: Survey, after: Survey) -> bytes | None:
     """Encode them; None where there is nothing to be said."""
-    name, version = msgspec.structs.astuple(state.live) if state.live else ("", 0)
-    found = Live(name, version, state.access or "open", state.left or 0, state.change or 0)
+    name, version = msgspec.structs.astuple(after.live) if after.live else ("", 0)
+    found = Live(name, version, after.access, after.left, after.change)
     return None if found == NOTHING_LIVE and survey.access == "open" else msgspec.json.encode(found)
 
 
-def closing(survey: Survey, state: NextState) -> bytes | None:
+def closing(survey: Survey, after: Survey) -> bytes | None:
     """
     Return the next checkpoint of the live generation of a part that is closed now; None of any other.
 
     All who write by compare-and-set find another one than they left, and look.
     """
-    checkpoint = survey.at(state.live).checkpoint
-    if checkpoint is None or state.access != "closed" or survey.access == "closed":
+    checkpoint = survey.at(after.live).checkpoint
+    if checkpoint is None or after.access != "closed" or survey.access == "closed":
         return None
     return msgspec.json.encode(checkpoint.revised())
 
 
-def announced(survey: Survey, state: NextState) -> Announcement | None:
+def announced(survey: Survey, after: Survey) -> Announcement | None:
     """Return what readers are to be told."""
-    if (state.access, state.left) != (survey.access, survey.left):
-        return Announcement(state.live.generation if state.live else "", EVERYBODY)
-    if state.live is None or state.live == survey.live:
+    if (after.access, after.left) != (survey.access, survey.left):
+        return Announcement(after.live.generation if after.live else "", EVERYBODY)
+    if after.live is None or after.live == survey.live:
         return None
-    return Announcement(state.live.generation, survey.at(state.live).reached)
+    return Announcement(after.live.generation, survey.at(after.live).reached)
 
 
 def generation(checkpoint: bytes | None, damaged: bytes | None, *, keys: ProjectionKeys) -> GenerationState:

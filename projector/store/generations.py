@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, Self, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -147,14 +147,11 @@ class Survey(NamedTuple):
     change: int = 0
     """See `positions.Live`, like the access."""
 
-    @classmethod
-    def of(cls, state: "NextState", generations: Mapping[str, GenerationState]) -> Self:
-        return cls(state.live, state.roster, generations, state.access or "open", state.left or 0, state.change or 0)
-
     @property
     def fed(self) -> tuple[Pointer, ...]:
         """The generations that may be written: the live one, the one being built, the one that is kept."""
-        return fed(self.live, self.roster)
+        beside = (self.roster.building, self.roster.kept)
+        return tuple(each for each in (self.live, *(one.pointer for one in beside if one)) if each)
 
     @property
     def main(self) -> Pointer | None:
@@ -204,23 +201,3 @@ class Survey(NamedTuple):
 
 
 LOST = GenerationState(None)
-
-
-class NextState(NamedTuple):
-    """
-    How it shall be: the live pointer, the roster, and who may use the part (see `positions.Live`); None is as before.
-
-    Generations that are built start out empty.
-    """
-
-    live: Pointer | None
-    roster: Roster
-    access: Access | None = None
-    left: int | None = None
-    change: int | None = None
-
-
-def fed(live: Pointer | None, roster: Roster) -> tuple[Pointer, ...]:
-    """The generations that may be written."""
-    beside = (roster.building, roster.kept)
-    return tuple(each for each in (live, *(one.pointer for one in beside if one)) if each)

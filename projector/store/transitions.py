@@ -12,16 +12,18 @@ from typing import Concatenate, Literal, ParamSpec, TypeAlias
 
 import msgspec
 
-from projector.store.generations import Building, Comparison, Kept, Leaving, NextState, Order, Roster, Survey
+from projector.store.generations import Building, Comparison, Kept, Leaving, Order, Roster, Survey
 from shared.read_model.positions import Access, Pointer
 
-Transition: TypeAlias = Callable[[Survey], NextState]
+Transition: TypeAlias = Callable[[Survey], Survey]
+"""From what there is to how it shall be; generations that are built start out empty."""
+
 Seen: TypeAlias = Collection[str] | None
 """Names of generations that were seen to be built, or kept, when a change was decided on; None if that is no matter."""
 P = ParamSpec("P")
 
 
-def transition(change: Callable[Concatenate[Survey, P], NextState]) -> Callable[P, Transition]:
+def transition(change: Callable[Concatenate[Survey, P], Survey]) -> Callable[P, Transition]:
     """Have a function say first what is wanted, and apply it to what there is once that is known."""
     return lambda *wanted, **how: lambda survey: change(survey, *wanted, **how)
 
@@ -50,18 +52,16 @@ class NotReached(Refused):
     """Readers would be taken back."""
 
 
-def applied(change: Transition, survey: Survey) -> NextState | None:
+def applied(change: Transition, survey: Survey) -> Survey | None:
     """
     Return how it shall be; None if it is so already.
 
     :raises Refused: the change does, or would show something new of a part that is closed.
     """
-    live, roster, access, left, number = change(survey)
-    if survey.access == "closed" and access is None and live != survey.live:
+    after = change(survey)
+    if survey.access == after.access == "closed" and after.live != survey.live:
         raise Refused("readers go to another layout")
-    left, number = survey.left if left is None else left, survey.change if number is None else number
-    state = NextState(live, roster, access or survey.access, left, number)
-    return None if state == (survey.live, survey.roster, survey.access, survey.left, survey.change) else state
+    return None if after == survey else after
 
 
 def completed(live: Pointer | None, roster: Roster) -> Roster:
@@ -74,33 +74,33 @@ def completed(live: Pointer | None, roster: Roster) -> Roster:
 
 
 @transition
-def begun(survey: Survey, pointer: Pointer, order: Order, *, target: int) -> NextState:
+def begun(survey: Survey, pointer: Pointer, order: Order, *, target: int) -> Survey:
     """Begin to build a generation; one that waits for an order gets it instead, unless that is to wait again."""
     if building := survey.roster.building:
-        return NextState(survey.live, _replaced(survey.roster, building=_ordered(building, order)))
+        return survey._replace(roster=_replaced(survey.roster, building=_ordered(building, order)))
     new = Building(pointer=pointer, order=order, target=target, replaces=survey.live)
-    return NextState(survey.live, _replaced(survey.roster, building=new, declined=None))
+    return survey._replace(roster=_replaced(survey.roster, building=new, declined=None))
 
 
 @transition
-def filling(survey: Survey, pointer: Pointer, order: Order, *, target: int) -> NextState:
+def filling(survey: Survey, pointer: Pointer, order: Order, *, target: int) -> Survey:
     """Begin the first fill; one of another version that is not read yet gives way."""
     if survey.live or survey.is_filling(pointer.version):
         raise RebuildUnderWay("another projector started a first fill")
     building = Building(pointer=pointer, order=order, target=target)
-    return NextState(None, Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
+    return survey._replace(roster=Roster(building=building, leaving=_all_left(survey.roster, at=order.at)))
 
 
 @transition
-def compared(survey: Survey, pointer: Pointer, comparison: Comparison, *, held: str | None) -> NextState:
+def compared(survey: Survey, pointer: Pointer, comparison: Comparison, *, held: str | None) -> Survey:
     """Take down how a generation differs from the live one, and whether it has to wait for an order."""
     building = _building(survey, pointer)
     noted = _replaced(building, comparison=comparison, held=held)
-    return NextState(survey.live, _replaced(survey.roster, building=noted))
+    return survey._replace(roster=_replaced(survey.roster, building=noted))
 
 
 @transition
-def as_seen(survey: Survey, building: Building, change: Transition) -> NextState:
+def as_seen(survey: Survey, building: Building, change: Transition) -> Survey:
     """A change decided on what is being built; refused once that was ordered anew, or is to replace another."""
     if survey.roster.building != building:
         raise Refused(f"generation {building.pointer.generation} is not what it was when that was decided")
@@ -108,7 +108,7 @@ def as_seen(survey: Survey, building: Building, change: Transition) -> NextState
 
 
 @transition
-def still(survey: Survey, role: Literal["building", "kept"], seen: Seen, change: Transition) -> NextState:
+def still(survey: Survey, role: Literal["building", "kept"], seen: Seen, change: Transition) -> Survey:
     """A change that was decided on what was seen; refused once another generation, or none, is being built or kept."""
     found = {"building": survey.roster.building, "kept": survey.roster.kept}[role]
     if seen is None or (found.pointer.generation in seen if found else not seen):
@@ -123,15 +123,15 @@ _ROLES = {"building": "being built", "kept": "kept"}
 
 
 @transition
-def readied(survey: Survey, pointer: Pointer) -> NextState:
+def readied(survey: Survey, pointer: Pointer) -> Survey:
     """Have a generation wait for the other parts of the projection; it is complete, and fed on."""
     building = _building(survey, pointer)
     _require_complete(survey, building)
-    return NextState(survey.live, _replaced(survey.roster, building=_replaced(building, ready=True)))
+    return survey._replace(roster=_replaced(survey.roster, building=_replaced(building, ready=True)))
 
 
 @transition
-def at_version(survey: Survey, version: int, *, force: bool = False, at: datetime) -> NextState:
+def at_version(survey: Survey, version: int, *, force: bool = False, at: datetime) -> Survey:
     """
     Let readers use the generation of a version, as they do in the other parts of the projection.
 
@@ -139,7 +139,7 @@ def at_version(survey: Survey, version: int, *, force: bool = False, at: datetim
     """
     building, kept = survey.roster.building, survey.roster.kept
     if survey.live and survey.live.version == version:
-        return NextState(survey.live, survey.roster)
+        return survey
     if building and building.ready and building.pointer.version == version and not survey.at(building.pointer).damaged:
         return switched(building.pointer, at=at)(survey)
     if kept and kept.pointer.version == version:
@@ -148,7 +148,7 @@ def at_version(survey: Survey, version: int, *, force: bool = False, at: datetim
 
 
 @transition
-def alone(survey: Survey, projection: str, change: Transition) -> NextState:
+def alone(survey: Survey, projection: str, change: Transition) -> Survey:
     """A change of one part of a projection; refused if readers would have another version there than elsewhere."""
     live, roster, *_ = state = change(survey)
     if live and survey.live and live.version != survey.live.version:
@@ -164,15 +164,15 @@ def alone(survey: Survey, projection: str, change: Transition) -> NextState:
 
 
 @transition
-def switched(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
+def switched(survey: Survey, pointer: Pointer, *, at: datetime) -> Survey:
     """Let readers use the generation that was built; the one they used is kept."""
     building = _building(survey, pointer)
     _require_complete(survey, building)
-    return NextState(pointer, _succeeded(survey.roster, building, at=at))
+    return survey._replace(live=pointer, roster=_succeeded(survey.roster, building, at=at))
 
 
 @transition
-def rolled_back(survey: Survey, *, force: bool, at: datetime) -> NextState:
+def rolled_back(survey: Survey, *, force: bool, at: datetime) -> Survey:
     """Let readers use the generation again that was live before."""
     kept = survey.roster.kept
     if kept is None or survey.live is None:
@@ -180,11 +180,11 @@ def rolled_back(survey: Survey, *, force: bool, at: datetime) -> NextState:
     if not force:
         _require_reached(survey, kept.pointer)
     until = at + timedelta(seconds=kept.seconds)
-    return NextState(kept.pointer, _swapped(survey.roster, kept, until=until, forced=force))
+    return survey._replace(live=kept.pointer, roster=_swapped(survey.roster, kept, until=until, forced=force))
 
 
 @transition
-def aborted(survey: Survey, *, is_dry: bool = False, at: datetime) -> NextState:
+def aborted(survey: Survey, *, is_dry: bool = False, at: datetime) -> Survey:
     """
     Give up the generation that is being built.
 
@@ -194,38 +194,38 @@ def aborted(survey: Survey, *, is_dry: bool = False, at: datetime) -> NextState:
         raise Refused("no rebuild is under way")
     if is_dry and not building.order.hold:
         raise Refused(f"{building.order.by} has ordered generation {building.pointer.generation} to go on")
-    return NextState(survey.live, _replaced(_left(survey.roster, building.pointer, at=at), building=None))
+    return survey._replace(roster=_replaced(_left(survey.roster, building.pointer, at=at), building=None))
 
 
 @transition
-def expired(survey: Survey, *, at: datetime) -> NextState:
+def expired(survey: Survey, *, at: datetime) -> Survey:
     """Give up the generation that was kept long enough."""
     kept = survey.roster.kept
     if kept is None or kept.until > at:
-        return NextState(survey.live, survey.roster)
-    return NextState(survey.live, _replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
+        return survey
+    return survey._replace(roster=_replaced(_left(survey.roster, kept.pointer, at=at), kept=None))
 
 
 @transition
-def given_up(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
+def given_up(survey: Survey, pointer: Pointer, *, at: datetime) -> Survey:
     """Have a generation leave that is not the live one, whatever it was there for."""
     roster = survey.roster
     if roster.kept and roster.kept.pointer == pointer:
         roster = _replaced(_left(roster, pointer, at=at), kept=None)
     elif roster.building and roster.building.pointer == pointer and survey.live:
         roster = _replaced(_left(roster, pointer, at=at), building=None)
-    return NextState(survey.live, roster)
+    return survey._replace(roster=roster)
 
 
 @transition
-def used(survey: Survey, access: Access, *, left: int | None = None, change: int = 0) -> NextState:
+def used(survey: Survey, access: Access, *, left: int | None = None, change: int = 0) -> Survey:
     """Say who may use the part; see `positions.Live`."""
     _require_last(survey, change)
-    return NextState(survey.live, survey.roster, access, left, change)
+    return survey._replace(access=access, left=survey.left if left is None else left, change=change)
 
 
 @transition
-def vacated(survey: Survey, *, at: datetime, change: int = 0) -> NextState:
+def vacated(survey: Survey, *, at: datetime, change: int = 0) -> Survey:
     """
     Give up all generations, and make no other.
 
@@ -234,7 +234,8 @@ def vacated(survey: Survey, *, at: datetime, change: int = 0) -> NextState:
     """
     _require_last(survey, change)
     beside = Roster(leaving=_all_left(survey.roster, at=at))
-    return NextState(None, _left(beside, survey.live, at=at) if survey.live else beside, "gone", change=change)
+    left = _left(beside, survey.live, at=at) if survey.live else beside
+    return survey._replace(live=None, roster=left, access="gone", change=change)
 
 
 def _require_last(survey: Survey, change: int) -> None:
@@ -244,18 +245,18 @@ def _require_last(survey: Survey, change: int) -> None:
 
 
 @transition
-def declined(survey: Survey, pointer: Pointer, *, at: datetime) -> NextState:
+def declined(survey: Survey, pointer: Pointer, *, at: datetime) -> Survey:
     """Give up the generation that is being built, as the other parts of the projection have gone back from it."""
     _building(survey, pointer)
     left = _left(survey.roster, pointer, at=at)
-    return NextState(survey.live, _replaced(left, building=None, declined=pointer.version))
+    return survey._replace(roster=_replaced(left, building=None, declined=pointer.version))
 
 
 @transition
-def dropped(survey: Survey, pointer: Pointer) -> NextState:
+def dropped(survey: Survey, pointer: Pointer) -> Survey:
     """Forget a generation whose keys are gone."""
     leaving = tuple(each for each in survey.roster.leaving if each.pointer != pointer)
-    return NextState(survey.live, _replaced(survey.roster, leaving=leaving))
+    return survey._replace(roster=_replaced(survey.roster, leaving=leaving))
 
 
 def _ordered(building: Building, order: Order) -> Building:

@@ -16,7 +16,7 @@ from projector.folding.batch import Batch
 from projector.projections.profiles import profiles
 from projector.store.collections import collections_of, key_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import LOST, Building, NextState, Order, Roster, Survey
+from projector.store.generations import LOST, Building, Order, Roster, Survey
 from projector.store.transitions import RebuildUnderWay, at_version, begun, readied, switched
 from shared.dev_stack.embedded.server import free_port
 from shared.errors import EvictionPossible, Unavailable
@@ -403,7 +403,7 @@ async def test_no_transition_is_made_while_a_checkpoint_moves(server, history):
         def change(survey):
             with BlockingRedis.from_url(server.url) as another:
                 another.set(key, msgspec.json.encode(msgspec.structs.replace(survey.checkpoint, position=6)))
-            return NextState(building.pointer, Roster())
+            return survey._replace(live=building.pointer, roster=Roster())
 
         with pytest.raises(Superseded):
             await model.transition(change)

@@ -15,7 +15,7 @@ from projector.folding.batch import Batch
 from projector.store import codec
 from projector.store.collections import StoredCollection, collections_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import LOST, GenerationState, NextState, Survey, fed
+from projector.store.generations import LOST, GenerationState, Survey
 from projector.store.hints import damage
 from projector.store.transitions import Transition, applied
 from projector.store.writes import drops, unique_entries_in, without_taken, writes
@@ -40,25 +40,25 @@ class MemoryReadModel:
     async def survey(self) -> Survey:
         self._store.check()
         found = self._state()
-        names = [each.generation for each in fed(found.live, found.roster)]
-        return Survey.of(found, {name: self._generation(name) for name in names})
+        names = [each.generation for each in found.fed]
+        return found._replace(generations={name: self._generation(name) for name in names})
 
     async def transition(self, change: Transition) -> Survey:
         survey = await self.survey()
-        if state := applied(change, survey):
-            self._apply(survey, state)
+        if after := applied(change, survey):
+            self._apply(survey, after)
         return await self.survey()
 
-    def _apply(self, survey: Survey, state: NextState) -> None:
+    def _apply(self, survey: Survey, after: Survey) -> None:
         content = self._store.content
-        for pointer in set(fed(state.live, state.roster)) - set(survey.fed):
+        for pointer in set(after.fed) - set(survey.fed):
             self._begin(self._keys.generation(pointer.generation), survey)
-        if stored := codec.stored_live(survey, state):
+        if stored := codec.stored_live(survey, after):
             content[self._keys.live] = stored
-        if state.live and (checkpoint := codec.closing(survey, state)):
-            content[self._keys.generation(state.live.generation).checkpoint] = checkpoint
-        content[self._keys.roster] = msgspec.json.encode(state.roster)
-        if told := codec.announced(survey, state):
+        if after.live and (checkpoint := codec.closing(survey, after)):
+            content[self._keys.generation(after.live.generation).checkpoint] = checkpoint
+        content[self._keys.roster] = msgspec.json.encode(after.roster)
+        if told := codec.announced(survey, after):
             self._store.announced.append(told)
 
     def _begin(self, keys: GenerationKeys, survey: Survey) -> None:
@@ -101,8 +101,8 @@ class MemoryReadModel:
         if found.checkpoint != expected or survey.access == "closed":
             raise Superseded
 
-    def _state(self) -> NextState:
-        return codec.state(*map(self._store.string, (self._keys.live, self._keys.roster)), keys=self._keys)
+    def _state(self) -> Survey:
+        return codec.survey(*map(self._store.string, (self._keys.live, self._keys.roster)), keys=self._keys)
 
     def _generation(self, name: str) -> GenerationState:
         keys = self._keys.generation(name)

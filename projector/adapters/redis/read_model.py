@@ -1,6 +1,6 @@
 """A projection's generations in Redis."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -19,7 +19,7 @@ from projector.folding.parking import NOTHING, Parking
 from projector.store import codec
 from projector.store.collections import collections_of
 from projector.store.errors import GenerationDamaged, Superseded
-from projector.store.generations import GenerationState, NextState, Survey, fed
+from projector.store.generations import Survey
 from projector.store.hints import CLOSED
 from projector.store.transitions import Transition, applied
 from shared.errors import EvictionPossible, Unavailable
@@ -67,11 +67,11 @@ class RedisReadModel:
         with ported(self._keys):
             async with pipelined(self._client) as redis:
                 survey = await self._survey(redis, watch=True)
-                if (state := applied(change, survey)) is None:
+                if (after := applied(change, survey)) is None:
                     await redis.execute(("UNWATCH",))
                 else:
                     skips = await self._skips(redis, survey)
-                    await redis.transact(*self._steps(survey, state, skips), *self._announcing(redis, survey, state))
+                    await redis.transact(*self._steps(survey, after, skips), *self._announcing(redis, survey, after))
         return await self.survey()
 
     async def unlink(self, pointer: Pointer) -> None:
@@ -120,10 +120,10 @@ class RedisReadModel:
         found = codec.generation(*kept, keys=self._keys)
         if found.damaged:
             raise GenerationDamaged(found.damaged)
-        state = codec.state(live, roster, keys=self._keys)
-        if generation not in {each.generation for each in fed(state.live, state.roster)}:
+        survey = codec.survey(live, roster, keys=self._keys)
+        if generation not in {each.generation for each in survey.fed}:
             raise Superseded(f"generation {generation} is not fed any more")
-        if state.access == "closed":
+        if survey.access == "closed":
             raise Superseded(CLOSED)
         if found.checkpoint != expected:
             raise Superseded(f"the checkpoint of generation {generation} was moved by another writer")
@@ -132,14 +132,13 @@ class RedisReadModel:
     async def _survey(self, redis: PipelinedConnection, *, watch: bool = False) -> Survey:
         while True:
             asked = self._fed
-            state, generations = await self._read(redis, asked, watch=watch)
-            self._fed = [each.generation for each in fed(state.live, state.roster)]
+            survey = await self._read(redis, asked, watch=watch)
+            self._fed = [each.generation for each in survey.fed]
             if self._fed == asked:
-                return Survey.of(state, generations)
+                return survey
 
-    async def _read(
-        self, redis: PipelinedConnection, names: Sequence[str], *, watch: bool
-    ) -> tuple[NextState, Mapping[str, GenerationState]]:
+    async def _read(self, redis: PipelinedConnection, names: Sequence[str], *, watch: bool) -> Survey:
+        """Read what there is, with the states of the generations that are named."""
         keys = [self._keys.generation(name) for name in names]
         of_each = [key for each in keys for key in (each.checkpoint, each.damaged)]
         read = (self._keys.live, self._keys.roster, *of_each)
@@ -147,7 +146,7 @@ class RedisReadModel:
         *_, (live, roster, *values) = await redis.execute(*watching, ("MGET", *read))
         pairs = zip(names, values[::2], values[1::2], strict=True)
         generations = {name: codec.generation(*pair, keys=self._keys) for name, *pair in pairs}
-        return codec.state(live, roster, keys=self._keys), generations
+        return codec.survey(live, roster, keys=self._keys)._replace(generations=generations)
 
     async def _skips(self, redis: PipelinedConnection, survey: Survey) -> Parking:
         """Return the skips that a new generation inherits; they only change with the checkpoint, which is watched."""
@@ -158,19 +157,19 @@ class RedisReadModel:
         known = {name.decode(): value for name, value in zip(names, values, strict=True)}
         return codec.inherited(survey.at(survey.live).checkpoint, known, keys=self._keys)
 
-    def _steps(self, survey: Survey, state: NextState, skips: Parking) -> Iterator[Command]:
+    def _steps(self, survey: Survey, after: Survey, skips: Parking) -> Iterator[Command]:
         """The pointer comes before the roster, which tells what it replaced: see `projector.store.transitions`."""
-        for pointer in fed(state.live, state.roster):
+        for pointer in after.fed:
             if pointer not in survey.fed:
                 yield from self._beginning(self._keys.generation(pointer.generation), skips)
-        if stored := codec.stored_live(survey, state):
+        if stored := codec.stored_live(survey, after):
             yield ("SET", self._keys.live, stored)
-        if state.live and (checkpoint := codec.closing(survey, state)):
-            yield ("SET", self._keys.generation(state.live.generation).checkpoint, checkpoint)
-        yield ("SET", self._keys.roster, msgspec.json.encode(state.roster))
+        if after.live and (checkpoint := codec.closing(survey, after)):
+            yield ("SET", self._keys.generation(after.live.generation).checkpoint, checkpoint)
+        yield ("SET", self._keys.roster, msgspec.json.encode(after.roster))
 
-    def _announcing(self, redis: PipelinedConnection, survey: Survey, state: NextState) -> Iterator[Command]:
-        if told := codec.announced(survey, state):
+    def _announcing(self, redis: PipelinedConnection, survey: Survey, after: Survey) -> Iterator[Command]:
+        if told := codec.announced(survey, after):
             yield (redis.publish, self._keys.announce, msgspec.json.encode(told))
 
     def _beginning(self, keys: GenerationKeys, skips: Parking) -> Iterator[Command]:

@@ -19,7 +19,7 @@ from projector.projections.profiles import profiles
 from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler
 from projector.store import transitions
-from projector.store.generations import Comparison, NextState, Order
+from projector.store.generations import Comparison, Order
 from projector.store.transitions import NotReached, Refused
 from shared.errors import Unavailable
 from shared.event_log.tap import EventTap
@@ -347,7 +347,7 @@ async def test_the_first_part_does_not_go_with_what_was_given_up_since_that_was_
 def ready(survey):
     """A change that has what is built complete, and waiting."""
     building = msgspec.structs.replace(survey.roster.building, comparison=Comparison(records=0), ready=True)
-    return NextState(survey.live, msgspec.structs.replace(survey.roster, building=building))
+    return survey._replace(roster=msgspec.structs.replace(survey.roster, building=building))
 
 
 async def test_what_is_going_live_is_not_given_up(directory, monkeypatch):
@@ -414,7 +414,7 @@ async def test_the_first_part_is_the_first_that_cannot_go_back_any_more(director
         await until_here(lambda: directory.versions == ALL_AT_V2)
         first = await reconcilers[0].survey()
         later = replace_kept(first, until=first.roster.kept.until + timedelta(hours=1))
-        await reconcilers[0].store.model.transition(lambda _: NextState(first.live, later))
+        await reconcilers[0].store.model.transition(lambda survey: survey._replace(live=first.live, roster=later))
         directory.around.clock.advance(timedelta(minutes=2))
         await until_here(lambda: len(asked) > 4)
         assert [bool(each.roster.kept) for each in directory.surveys] == [True] * 3

@@ -9,6 +9,7 @@ import msgspec
 
 from shared.cli.api_client import READ_API, WRITE_API, ApiRefused, connected
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed, WrongUsage
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_result, say
 from shared.cli.references import profile_path, uuid_of
 from shared.settings import Settings
@@ -38,7 +39,7 @@ class _Person(msgspec.Struct):
         return f"{printable(self.display_name)} (@{printable(self.handle)}), account {self.account_id}"
 
 
-def erase(account: str, /, *, yes: bool = False, prove: bool = False, json: bool = False) -> int:
+def erase(account: str, /, *, yes: bool = False, prove: bool = False, json: Json = False) -> int:
     """
     Erase a person for good: there is no way back.
 
@@ -48,7 +49,6 @@ def erase(account: str, /, *, yes: bool = False, prove: bool = False, json: bool
     :param account: its id, @handle or ext:<external id>.
     :param yes: erase without naming the person and asking first; needed where no terminal can answer.
     :param prove: look everywhere for what is left, also of a person who was erased before.
-    :param json: print one JSON document instead of text.
     """
     _require_reference(account)
     if not (yes or prove):

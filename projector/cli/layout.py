@@ -8,6 +8,7 @@ from projector.adapters.redis.layouts import RedisLayoutRecord
 from projector.store.errors import Superseded
 from projector.store.layouts import LayoutChange
 from shared.cli.exit_codes import DONE, CommandFailed, WrongUsage
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line
 from shared.clock import SystemClock
 from shared.errors import Unavailable
@@ -16,7 +17,7 @@ from shared.redis.client import connect
 from shared.settings import Settings
 
 
-def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) -> int:
+def layout(*, rollback: bool = False, drop: bool = False, json: Json = False) -> int:
     """
     Show into how many partitions the read models are divided, and are to be.
 
@@ -24,7 +25,6 @@ def layout(*, rollback: bool = False, drop: bool = False, json: bool = False) ->
 
     :param rollback: have readers go back to the layout that they used before.
     :param drop: give up the layout beside the one that readers use: that which is kept, or is being built.
-    :param json: print one JSON document instead of lines.
     """
     if rollback and drop:
         raise WrongUsage("say --rollback or --drop")

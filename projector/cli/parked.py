@@ -2,63 +2,51 @@
 
 import getpass
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from projector.parked.answers import ParkedDocument, ParkedReply, ParkedReport, path_of
 from shared.cli.api_client import PROJECTOR, ApiRefused, ask
 from shared.cli.exit_codes import DONE, FAILED
+from shared.cli.options import Json
 from shared.cli.output import print_json, print_line, print_table, say
 from shared.text import printable
 
 parked = App(name="parked", help_format="plaintext")
 
+PartName = Annotated[str, Parameter(help="of a projection, or of a part, such as profiles.3")]
+DocumentId = Annotated[str, Parameter(help="the document's, as `muster parked list` shows it")]
+
 
 @parked.command(name="list")
-def list_parked(*, json: bool = False) -> None:
-    """
-    Show every document that is behind, and every event that was skipped.
-
-    :param json: print one JSON document instead of tables.
-    """
+def list_parked(*, json: Json = False) -> None:
+    """Show every document that is behind, and every event that was skipped."""
     _print_parked(_request("/parked"), as_json=json)
 
 
 @parked.command
-def show(projection: str, id: str, /, *, json: bool = False) -> None:
-    """
-    Show what waits for a document, why, and what was skipped for it.
-
-    :param projection: its name, or that of a part, such as profiles.3.
-    :param id: the document's, as `muster parked list` shows it.
-    :param json: print one JSON document instead of tables.
-    """
+def show(projection: PartName, id: DocumentId, /, *, json: Json = False) -> None:
+    """Show what waits for a document, why, and what was skipped for it."""
     _print_parked(_request(path_of(projection, id)), as_json=json)
 
 
 @parked.command
-def retry(projection: str, id: str, /, *, json: bool = False) -> int:
-    """
-    Try again all that keeps a document waiting.
-
-    :param projection: its name, or that of a part, such as profiles.3.
-    :param id: the document's, as `muster parked list` shows it.
-    :param json: print one JSON document instead of tables.
-    """
+def retry(projection: PartName, id: DocumentId, /, *, json: Json = False) -> int:
+    """Try again all that keeps a document waiting."""
     return _print_outcome(_request(f"{path_of(projection, id)}/retry", {}), as_json=json)
 
 
 @parked.command
-def skip(projection: str, id: str, /, *, reason: str, position: int | None = None, json: bool = False) -> int:
+def skip(
+    projection: PartName, id: DocumentId, /, *, reason: str, position: int | None = None, json: Json = False
+) -> int:
     """
     Drop the first event that waits for a document: it will have no effect on any. What waits behind it is tried.
 
-    :param projection: its name, or that of a part, such as profiles.3.
-    :param id: the document's, as `muster parked list` shows it.
     :param reason: why; it is kept, with your name and the time.
     :param position: of the event that is meant: nothing is dropped if another one waits first by then.
-    :param json: print one JSON document instead of tables.
     """
     body: dict[str, str | int] = {"reason": reason, "by": getpass.getuser()}
     if position is not None:

@@ -8,17 +8,17 @@ from rich.filesize import decimal
 
 from projector.monitoring.answers import GenerationStatus, PartStatus, ProjectionStatus, Status
 from shared.cli.api_client import PROJECTOR, ask
+from shared.cli.options import Json
 from shared.cli.output import console, print_json, print_line, print_table
 from shared.text import printable
 from shared.wording import counted
 
 
-def status(*, parts: bool = False, json: bool = False) -> None:
+def status(*, parts: bool = False, json: Json = False) -> None:
     """
     Show how far each projection is.
 
     :param parts: show each part of it too, where there are several partitions.
-    :param json: print one JSON document instead of a table.
     """
     answer = ask(PROJECTOR, "/status")
     if json:

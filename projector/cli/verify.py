@@ -19,6 +19,7 @@ from projector.cli.names import parts_named, require_known
 from projector.projections.registry import layout_of
 from projector.services import projections_of
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line, print_table
 from shared.event_log.adapters.postgres import PostgresEventLog
 from shared.event_log.adapters.standby import Standby
@@ -36,13 +37,12 @@ LONGEST = 60
 """Characters of a value shown to people."""
 
 
-def verify(projection: str | None = None, /, *, repair: bool = False, json: bool = False) -> int:
+def verify(projection: str | None = None, /, *, repair: bool = False, json: Json = False) -> int:
     """
     Compare what readers get with the log, and the log with the database, while everything goes on.
 
     :param projection: one of them, or a part of one, such as profiles.3; all, if none is named.
     :param repair: write anew what differs in Redis.
-    :param json: print one JSON document instead of a table.
     """
     require_known(projection)
     settings = Settings.here()

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from shared.cli.api_client import READ_API, ApiRefused, ask
 from shared.cli.exit_codes import WrongUsage
+from shared.cli.options import Json
 from shared.cli.output import print_json, print_table, say
 from shared.cli.references import accounts, completing, groups, profile_path, segment
 from shared.text import printable
@@ -21,15 +22,16 @@ search = App(name="search", help_format="plaintext")
 
 Person = Annotated[str, Parameter(completer=completing(accounts))]
 Group = Annotated[str, Parameter(completer=completing(groups))]
+Limit = Annotated[int, Parameter(help="how many at most")]
+Cursor = Annotated[str | None, Parameter(help="where to go on, as the last call said")]
 Status = Literal["active", "suspended", "closed", "any"]
 
 
-def get(person: Person, /, *, json: bool = False) -> None:
+def get(person: Person, /, *, json: Json = False) -> None:
     """
     Show a person.
 
     :param person: an id, @handle, ext:<external id> or e-mail address.
-    :param json: print one JSON document.
     """
     path = profile_path(person) or (f"/profiles/by-email/{segment(person)}" if "@" in person else None)
     if path is None:
@@ -48,9 +50,9 @@ def search_people(
     group: Group | None = None,
     tag: list[str] | None = None,
     sort: str | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
-    json: bool = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    json: Json = False,
 ) -> None:
     """
     Look for people.
@@ -60,9 +62,6 @@ def search_people(
     :param group: the id or slug of a group they belong to.
     :param tag: one that they carry; several times for several.
     :param sort: display_name, handle, created_at or updated_at; - in front for descending.
-    :param limit: how many at most.
-    :param cursor: where to go on, as the last call said.
-    :param json: print one JSON document.
     """
     query = {"q": " ".join(words), "status": status, "group": group, "tag": tag, "sort": sort}
     _print_page("/profiles", {**query, "limit": limit, "cursor": cursor}, PEOPLE, as_json=json)
@@ -70,32 +69,26 @@ def search_people(
 
 @search.command(name="groups")
 def search_groups(
-    *words: str, sort: str | None = None, limit: int = 50, cursor: str | None = None, json: bool = False
+    *words: str, sort: str | None = None, limit: Limit = 50, cursor: Cursor = None, json: Json = False
 ) -> None:
     """
     Look for groups.
 
     :param words: each is the beginning of a word of slug or name; none for all.
     :param sort: as the read API takes it; - in front for descending.
-    :param limit: how many at most.
-    :param cursor: where to go on, as the last call said.
-    :param json: print one JSON document.
     """
     query = {"q": " ".join(words), "sort": sort, "limit": limit, "cursor": cursor}
     _print_page("/groups", query, GROUPS, as_json=json)
 
 
 def members(
-    group: Group, /, *, role: str | None = None, limit: int = 50, cursor: str | None = None, json: bool = False
+    group: Group, /, *, role: str | None = None, limit: Limit = 50, cursor: Cursor = None, json: Json = False
 ) -> None:
     """
     Show the members of a group, in the order in which they joined.
 
     :param group: its id or slug.
     :param role: only those with this role.
-    :param limit: how many at most.
-    :param cursor: where to go on, as the last call said.
-    :param json: print one JSON document.
     """
     query = {"role": role, "limit": limit, "cursor": cursor}
     _print_page(f"/groups/{segment(group)}/members", query, MEMBERS, as_json=json)

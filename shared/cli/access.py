@@ -12,6 +12,7 @@ from shared.auth.principal import COMMANDS, OPS, READ, SCOPES
 from shared.auth.signing_keys import KeyDirectory
 from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
 from shared.cli.exit_codes import CommandFailed
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line, print_result, say
 from shared.errors import SettingsError
 from shared.settings import Settings
@@ -31,12 +32,11 @@ token = App(name="token", help_format="plaintext")
 
 
 @keys.command
-def new(*, if_none: bool = False, json: bool = False) -> None:
+def new(*, if_none: bool = False, json: Json = False) -> None:
     """
     Make a key: it signs from now on, and those there are stay good until they are retired.
 
     :param if_none: only if there is none that signs.
-    :param json: print one JSON document.
     """
     directory = _directory(_settings())
     made = None if if_none and directory.signing() else directory.new(now=datetime.now(UTC)).id
@@ -47,12 +47,8 @@ def new(*, if_none: bool = False, json: bool = False) -> None:
 
 
 @keys.command(name="list")
-def list_keys(*, json: bool = False) -> None:
-    """
-    Show every key whose tokens are good, the one that signs last.
-
-    :param json: print one JSON document.
-    """
+def list_keys(*, json: Json = False) -> None:
+    """Show every key whose tokens are good, the one that signs last."""
     directory = _directory(_settings())
     verifying, signing = directory.verifying(), directory.signing()
     rows = [(each, _role(each, signing)) for each in sorted(verifying, key=lambda each: (each in signing, each))]
@@ -64,12 +60,11 @@ def list_keys(*, json: bool = False) -> None:
 
 
 @keys.command
-def retire(key_id: str, /, *, json: bool = False) -> None:
+def retire(key_id: str, /, *, json: Json = False) -> None:
     """
     Make a key useless, and with it every token that it signed, within 5 s.
 
     :param key_id: as `muster keys list` shows it.
-    :param json: print one JSON document.
     """
     _directory(_settings()).retire(key_id)
     if json:
@@ -84,7 +79,7 @@ def make(
     subject: str = OPERATOR,
     ttl: str = "1h",
     link: bool = False,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """
     Print a token; its id, by which it can be revoked, goes to stderr.
@@ -94,7 +89,6 @@ def make(
     :param ttl: for how long it is good, such as 90s, 15m, 12h or 30d.
     :param link: print an address that signs a browser in instead, once, within 15 minutes: at the ops page, or with
         scopes other than ops at the people page, or with commands alone at the docs of the write API.
-    :param json: print one JSON document.
     """
     settings = _settings()
     key = _directory(settings).newest()
@@ -115,12 +109,11 @@ def make(
 
 
 @token.command
-def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, json: bool = False) -> None:
+def revoke(id: Annotated[str, Parameter(allow_leading_hyphen=True)], /, *, json: Json = False) -> None:
     """
     Have a token refused, within 5 s and for good.
 
     :param id: its id, as `muster token` showed it, or the token itself.
-    :param json: print one JSON document.
     """
     try:
         token_id = unverified(id).token_id if id.count(".") == 2 else id  # noqa: PLR2004 - the dots of a JWT

@@ -10,6 +10,7 @@ from shared.capacity.lines import UNKNOWN, PlanLine, lines
 from shared.capacity.measurements import KEPT, Measurements, MeasurementsUnusable, measurements
 from shared.capacity.model import GIB, BeyondPlanning, Load, model_of, planned
 from shared.cli.exit_codes import CommandFailed, WrongUsage
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line, print_table
 
 Rate: TypeAlias = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1e9))]
@@ -30,7 +31,7 @@ def plan(
     replicas: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=5))] = 1,
     node_memory: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1e6))] = 32.0,
     measured: Path | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """
     Say what so many people take: nodes, memory, processes, disk and the time of a rebuild, and what decides each.
@@ -47,7 +48,6 @@ def plan(
     :param replicas: of each primary.
     :param node_memory: GiB that Valkey may use on a node.
     :param measured: the output of `./muster bench capacity --json` on your machine, instead of ours.
-    :param json: print one JSON document instead of a table.
     """
     shares = {"batch": batches / 100, "page": pages / 100, "search": searches / 100}
     if sum(shares.values()) > 1:

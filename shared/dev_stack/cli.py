@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from cyclopts import Parameter, validators
 
-from shared.cli.options import Workers
+from shared.cli.options import Json, Workers
 from shared.cli.output import print_encoded, print_line, print_result
 from shared.dev_stack import bootstrap
 from shared.settings import DEFAULT, UNSET, Settings, printable, variable
@@ -61,12 +61,8 @@ def up(
     asyncio.run(run(settings, fresh=fresh, demo=demo, nodes=nodes))
 
 
-def doctor(*, json: bool = False) -> int:
-    """
-    Check every precondition of running Muster here; the exit status is 1 if one fails.
-
-    :param json: print one JSON document instead of lines.
-    """
+def doctor(*, json: Json = False) -> int:
+    """Check every precondition of running Muster here; the exit status is 1 if one fails."""
     from shared.dev_stack.doctor.checks import FAILED, MEANINGS  # noqa: PLC0415 - `config` looks at nothing
     from shared.dev_stack.doctor.examination import examine  # noqa: PLC0415 - likewise
 
@@ -83,12 +79,11 @@ def doctor(*, json: bool = False) -> int:
     return status
 
 
-def config(*, limits: bool = False, json: bool = False) -> None:
+def config(*, limits: bool = False, json: Json = False) -> None:
     """
     Show every setting with its value and source; secrets are masked.
 
     :param limits: show the limits of every component, which MUSTER_LIMITS changes, instead.
-    :param json: print one JSON document instead of a table.
     """
     settings = Settings.here()
     rows = _limits(settings) if limits else _settings(settings)
@@ -100,14 +95,13 @@ def config(*, limits: bool = False, json: bool = False) -> None:
         print_line("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def backup(file: Path, /, *, json: bool = False) -> None:
+def backup(file: Path, /, *, json: Json = False) -> None:
     """
     Write the database of the embedded PostgreSQL to a file, in pg_dump's custom format; what runs goes on.
 
     Keep it as carefully as the database. The keys that sign tokens are not in it, nor are the read models.
 
     :param file: a path where nothing is yet.
-    :param json: print the result as JSON.
     """
     from shared.dev_stack.backup import back_up  # noqa: PLC0415 - nor a database driver for --help
 
@@ -117,7 +111,7 @@ def backup(file: Path, /, *, json: bool = False) -> None:
     print_result(made, f"{file}: {counted(size, 'byte')}, the log up to position {position:,}", as_json=json)
 
 
-def restore(file: Path, /, *, fresh: bool = False, json: bool = False) -> None:
+def restore(file: Path, /, *, fresh: bool = False, json: Json = False) -> None:
     """
     Make a home from a backup; `muster up` then fills its read models.
 
@@ -125,7 +119,6 @@ def restore(file: Path, /, *, fresh: bool = False, json: bool = False) -> None:
 
     :param file: what `muster backup` has written.
     :param fresh: replace what the home has, once the backup is restored whole.
-    :param json: print the result as JSON.
     """
     from shared.dev_stack.backup import restore as restored  # noqa: PLC0415 - likewise
 

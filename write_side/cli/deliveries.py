@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import App
 
 from shared.cli.exit_codes import DONE, FAILED, CommandFailed
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line, print_result, print_table
 from shared.errors import Unavailable
 from shared.settings import Settings
@@ -31,12 +32,11 @@ class DeliveryList(msgspec.Struct):
 
 
 @deliveries.command(name="list")
-def list_deliveries(*, limit: int = 100, json: bool = False) -> None:
+def list_deliveries(*, limit: int = 100, json: Json = False) -> None:
     """
     Show what waits to be delivered and what was given up, the latter first.
 
     :param limit: how many at most.
-    :param json: print one JSON document instead of a table.
     """
 
     async def ask(session: DeliverySession) -> DeliveryList:
@@ -54,13 +54,12 @@ def list_deliveries(*, limit: int = 100, json: bool = False) -> None:
 
 
 @deliveries.command
-def retry(id: UUID | None = None, /, *, all: bool = False, json: bool = False) -> int:
+def retry(id: UUID | None = None, /, *, all: bool = False, json: Json = False) -> int:
     """
     Try a delivery again, now and as if it never had been.
 
     :param id: its id, as `muster deliveries list` shows it.
     :param all: every one that was given up.
-    :param json: print one JSON document instead of a line.
     """
     if (id is None) != all:
         raise CommandFailed("name one by its id, or give --all")

@@ -10,6 +10,7 @@ from cyclopts import Parameter, validators
 
 from shared.cli.exit_codes import WrongUsage
 from shared.cli.extras import require_extra
+from shared.cli.options import Json
 from shared.cli.output import say
 from shared.settings import Settings
 
@@ -31,7 +32,7 @@ def import_commands(
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     no_mail: Annotated[bool, Parameter(negative=())] = False,
     write_url: str | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """
     Post a file of commands, one JSON object a line, or a table of people (CSV); running it again does nothing twice.
@@ -44,7 +45,6 @@ def import_commands(
     :param dry_run: post nothing; list what would be refused.
     :param no_mail: write to no person because of it: they are in another directory already.
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
-    :param json: print the result as JSON.
     """
     from shared.client.importing import import_file  # noqa: PLC0415 - nor an HTTP client for --help
 
@@ -52,7 +52,7 @@ def import_commands(
         return import_file(file, posting, table=partial(_table, fields=_fields_of_columns(map or ())))
 
 
-def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: bool = False) -> int:
+def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | None = None, json: Json = False) -> int:
     """
     Make synthetic people and groups; the same seed makes the same, so that running it again changes nothing.
 
@@ -62,7 +62,6 @@ def seed(*, people: Count, groups: Count = 0, seed: Seed = 1, write_url: str | N
     :param groups: how many; the first has the most members.
     :param seed: those of different seeds can live together.
     :param write_url: the write API, if it is not the one in MUSTER_WRITE_URL or of this home.
-    :param json: print the result as JSON.
     """
     require_extra("seed", "seed", module="faker")
     from shared.client.seeding import seed_people  # noqa: PLC0415 - faker least of all

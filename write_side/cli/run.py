@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from shared.cli.api_client import WRITE_API, ApiProblem, ApiRefused, connected
 from shared.cli.exit_codes import WrongUsage
+from shared.cli.options import Json
 from shared.cli.output import print_result
 from shared.problems import Refusal
 from shared.settings import Settings
@@ -30,7 +31,7 @@ def _command(use_case: UseCase) -> Callable[..., None]:
         key: str | None = None,
         if_match: str | None = None,
         direct: bool = False,
-        json: bool = False,
+        json: Json = False,
     ) -> None:
         """
         Carry the command out.
@@ -39,7 +40,6 @@ def _command(use_case: UseCase) -> Callable[..., None]:
         :param key: the idempotency key: with the same key it is carried out once, however often it is called.
         :param if_match: the version that the aggregate must have.
         :param direct: with the database, past the write API.
-        :param json: print the answer as JSON.
         """
         try:
             outcome = _outcome(use_case, fields, key=key, if_match=if_match, direct=direct)

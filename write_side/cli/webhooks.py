@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import App, Parameter, validators
 
 from shared.cli.exit_codes import CommandFailed, WrongUsage
+from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line, print_result, print_table
 from shared.errors import Unavailable, Unsound
 from shared.event_log.adapters.postgres import PostgresEventLog
@@ -32,6 +33,7 @@ TYPES = frozenset(map(type_of, EVENTS))
 
 From = Annotated[int, Parameter(name="from", validator=validators.Number(gte=1))]
 Seconds = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+Name = Annotated[str, Parameter(help="of the webhook")]
 
 webhooks = App(name="webhooks", help_format="plaintext")
 
@@ -69,7 +71,7 @@ def add(
     group: str | None = None,
     values: bool = False,
     begin: From | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """
     Have changes sent to a URL, and show the secret by which they are signed: it is shown this once.
@@ -81,7 +83,6 @@ def add(
     :param group: only those of the group with this id or slug.
     :param values: send the values of changed fields too, private ones among them.
     :param begin: the position of the log to begin with, instead of what happens from now on.
-    :param json: print one JSON document instead of lines.
     """
     _require_types(type or [])
     ref = None if group is None else _group(group)
@@ -98,12 +99,8 @@ def add(
 
 
 @webhooks.command(name="list")
-def list_webhooks(*, json: bool = False) -> None:
-    """
-    Show all webhooks, how far each is, and why it is paused or fails.
-
-    :param json: print one JSON document instead of a table.
-    """
+def list_webhooks(*, json: Json = False) -> None:
+    """Show all webhooks, how far each is, and why it is paused or fails."""
     found = [_shown(each) for each in _asked(lambda session, _: session.all())]
     if json:
         print_encoded({"webhooks": found})
@@ -113,71 +110,47 @@ def list_webhooks(*, json: bool = False) -> None:
 
 
 @webhooks.command
-def show(name: str, /, *, json: bool = False) -> None:
-    """
-    Show a webhook, without its secret.
-
-    :param name: of which.
-    :param json: print one JSON document instead of lines.
-    """
+def show(name: Name, /, *, json: Json = False) -> None:
+    """Show a webhook, without its secret."""
     _print(_asked(lambda session, _: session.get(name)), json=json)
 
 
 @webhooks.command
-def pause(name: str, /, *, json: bool = False) -> None:
-    """
-    Send nothing more until it is resumed.
-
-    :param name: of which.
-    :param json: print one JSON document instead of lines.
-    """
+def pause(name: Name, /, *, json: Json = False) -> None:
+    """Send nothing more until it is resumed."""
     _print(_changed(name, lambda each: each.paused(PAUSED_BY_HAND, at=datetime.now(UTC))), json=json)
 
 
 @webhooks.command
-def resume(name: str, /, *, json: bool = False) -> None:
-    """
-    Go on where it stopped, at once.
-
-    :param name: of which.
-    :param json: print one JSON document instead of lines.
-    """
+def resume(name: Name, /, *, json: Json = False) -> None:
+    """Go on where it stopped, at once."""
     _print(_changed(name, Webhook.resumed), json=json)
 
 
 @webhooks.command
-def replay(name: str, /, *, begin: From, json: bool = False) -> None:
+def replay(name: Name, /, *, begin: From, json: Json = False) -> None:
     """
     Send again from a position on, with the same ids; or leave out what is before it.
 
-    :param name: of which.
     :param begin: the position of the log to begin with.
-    :param json: print one JSON document instead of lines.
     """
     _print(_changed(name, lambda each: each.replayed(begin)), json=json)
 
 
 @webhooks.command
-def rotate(name: str, /, *, keep: Seconds = 86_400, json: bool = False) -> None:
+def rotate(name: Name, /, *, keep: Seconds = 86_400, json: Json = False) -> None:
     """
     Make another secret, and show it, this once; what is sent is signed by both for a while.
 
-    :param name: of which.
     :param keep: seconds for which the present one stays good.
-    :param json: print one JSON document instead of lines.
     """
     secret, until = new_secret(), datetime.now(UTC) + timedelta(seconds=keep)
     _show_secret(_changed(name, lambda each: each.rotated(secret, until=until)), json=json)
 
 
 @webhooks.command
-def remove(name: str, /, *, json: bool = False) -> None:
-    """
-    Forget a webhook and its secrets.
-
-    :param name: of which.
-    :param json: print one JSON document instead of a line.
-    """
+def remove(name: Name, /, *, json: Json = False) -> None:
+    """Forget a webhook and its secrets."""
     _asked(lambda session, _: session.remove(name))
     print_result({"removed": name}, f"{name} is removed", as_json=json)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -44,10 +45,11 @@ class Dispatcher:
         limits: WebhookLimits,
     ) -> None:
         self._session = session
-        self._feed = feed
-        self._receivers = receivers
         self._clock = clock
         self._limits = limits
+        self._sender = partial(
+            WebhookSender, session=session, feed=feed, receivers=receivers, clock=clock, limits=limits
+        )
         self._senders: dict[UUID, WebhookSender] = {}
         self._running: dict[UUID, asyncio.Task[None]] = {}
 
@@ -75,14 +77,7 @@ class Dispatcher:
 
     def _begin(self, webhook: Webhook, *, share: int) -> None:
         if webhook.id not in self._senders:
-            self._senders[webhook.id] = WebhookSender(
-                webhook,
-                session=self._session,
-                feed=self._feed,
-                receivers=self._receivers,
-                clock=self._clock,
-                limits=self._limits,
-            )
+            self._senders[webhook.id] = self._sender(webhook)
         sender = self._senders[webhook.id]
         sender.share = share
         if webhook.id not in self._running:

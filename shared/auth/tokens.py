@@ -117,12 +117,17 @@ def principal_of(claims: dict[str, Any], *, key_id: str, is_ours: bool) -> Princ
     :raises InvalidToken: they name no subject.
     """
     subject, token_id = claims["sub"], claims.get("jti")
-    if not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
+    if not is_subject(subject):
         raise InvalidToken("Its subject is not a name of 1 to 255 characters")
     if token_id is not None and not token_id.isprintable():
         raise InvalidToken("Its id has characters that cannot be shown")
     is_limited = not (is_ours and claims.get("unlimited") is True)
     return Principal(subject, _scopes(claims), token_id, key_id, claims["exp"], is_limited, is_ours)
+
+
+def is_subject(text: str) -> bool:
+    """Whether a token may be of such a subject."""
+    return 1 <= len(text) <= LONGEST_SUBJECT and text.isprintable()
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

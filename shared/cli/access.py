@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from shared.auth.local_access import LINK_TTL, TO_OPS_PAGE, sign_in_link
 from shared.auth.principal import COMMANDS, OPS, READ, SCOPES
 from shared.auth.signing_keys import KeyDirectory
-from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, issue, unverified
+from shared.auth.tokens import LONGEST_SUBJECT, InvalidToken, is_subject, issue, unverified
 from shared.cli.exit_codes import CommandFailed
 from shared.cli.options import Json
 from shared.cli.output import print_encoded, print_line, print_result, say
@@ -150,7 +150,7 @@ def _scopes(given: list[str] | None) -> list[str]:
 
 
 def _require_subject(subject: str) -> None:
-    if not 1 <= len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
+    if not is_subject(subject):
         raise SettingsError(f"a subject is 1 to {LONGEST_SUBJECT} printable characters")
 
 

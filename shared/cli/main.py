@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 
+from shared.cli.exit_codes import INTERRUPTED
 from shared.runtime.garbage import search_seldom
 
-INTERRUPTED = 130
 OF_LIBRARIES = ("LITESTAR_", "OTEL_PYTHON_", "PROMETHEUS_", "prometheus_", "PSYCOPG_")
 """What the variables begin with by which our libraries load other parts, show tracebacks or wait for a debugger."""
 

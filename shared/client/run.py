@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from shared.cli.exit_codes import DONE, FAILED, INTERRUPTED
-from shared.cli.output import print_json, print_line
+from shared.cli.output import print_result
 from shared.client.lines import Chunk, Line
 from shared.client.sender import GaveUp, LineResult, Sender, SenderLimits
 from shared.runtime.progress import Progress
@@ -101,10 +101,7 @@ class Posting:
             sender = Sender(client=self.client, observer=tally, limits=self.limits)
             status = send_all(chunks, sender=sender, progress=progress)
         summary = tally.summary(head=self.head())
-        if self.as_json:
-            print_json(msgspec.json.encode(summary))
-        else:
-            print_line(summary)
+        print_result(summary, summary, as_json=self.as_json)
         return FAILED if status == DONE and summary.failed else status
 
 

@@ -243,7 +243,6 @@ class _Session:
         """Whether there may be something behind the window."""
         self._looks_at = 0.0
         """When it is time to look for what nobody notified."""
-        """Whether a wait ends because something was asked for: that says nothing about the log."""
         self._reads = 0
         self._reader: EventReader | None = None
         self._failure: Exception | None = None

@@ -13,12 +13,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from shared.cli.exit_codes import CommandFailed
-from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.dev_stack.embedded.programs import postgres_binaries
 from shared.dev_stack.home import HomeInUse, locked
-from shared.dev_stack.home_redis import empty_redis_at, nodes_at
+from shared.dev_stack.home_servers import empty_redis_at, nodes_at, postgres_of
 from shared.postgres.arguments import connect_arguments
-from shared.private_files import UMASK, created_with, make_private_directory
+from shared.private_files import UMASK, created_with
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.runtime.progress import Progress
 from shared.settings import ENVIRONMENT, Settings, read_addresses
@@ -65,10 +64,10 @@ def restore(settings: Settings, file: Path, *, fresh: bool) -> int:
     _require_embedded(settings)
     with _opened(file) as source, locked(settings.home):
         os.umask(UMASK)
-        postgres = _postgres(settings)
+        postgres = postgres_of(settings)
         if not fresh and (postgres.directory.exists() or nodes_at(settings.home)):
             raise BackupError(f"{settings.home} is not empty: name another --home, or replace what it has with --fresh")
-        unfinished, former = (_postgres(settings, name=f"postgres.{each}") for each in ("unfinished", "former"))
+        unfinished, former = (postgres_of(settings, name=f"postgres.{each}") for each in ("unfinished", "former"))
         unfinished.empty()
         try:
             with unfinished:
@@ -89,17 +88,11 @@ def _require_embedded(settings: Settings) -> None:
         raise BackupError("MUSTER_DATABASE_URL names your own PostgreSQL: see docs/operations/restoring.md for it")
 
 
-def _postgres(settings: Settings, *, name: str = "postgres") -> EmbeddedPostgres:
-    make_private_directory(logs := settings.home / "logs")
-    data = settings.home / "data" / name
-    return EmbeddedPostgres(data, log=logs / "postgres.log", binaries=settings.postgres_bin)
-
-
 @contextmanager
 def _database(settings: Settings) -> Iterator[str]:
     """Give the URL of the home's database, whose server is started for it unless `muster up` runs."""
     try:
-        with locked(settings.home), _postgres(settings) as server:
+        with locked(settings.home), postgres_of(settings) as server:
             yield server.url
     except HomeInUse:
         addresses = read_addresses(settings.home)

@@ -24,7 +24,7 @@ from shared.dev_stack.embedded.programs import postgres_binaries, valkey_binary
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import EmbeddedServer, free_port, last_words
 from shared.dev_stack.home import locked
-from shared.dev_stack.home_redis import PRIMARIES, Nodes, empty_redis_at, redis_at
+from shared.dev_stack.home_servers import PRIMARIES, Nodes, empty_redis_at, postgres_of, redis_at
 from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.http_clients import http_client
 from shared.private_files import UMASK, close_to_others, write_private
@@ -131,8 +131,7 @@ async def _run(settings: Settings, *, fresh: bool, demo: bool, nodes: Nodes | No
     if fresh:
         _empty(settings)
     stack = _stack(settings, nodes)
-    (logs := settings.home / "logs").mkdir(exist_ok=True)
-    supervisor = Supervisor(say=say)
+    logs, supervisor = settings.home / "logs", Supervisor(say=say)
     async with contextlib.AsyncExitStack() as cleanup:
         for server in stack.servers:
             await cleanup.enter_async_context(_started(server))
@@ -159,18 +158,13 @@ async def _run(settings: Settings, *, fresh: bool, demo: bool, nodes: Nodes | No
 
 def _stack(settings: Settings, nodes: Nodes | None) -> Stack:
     redis = None if settings.redis_url else redis_at(settings.home, nodes=nodes, binary=settings.redis_bin)
-    return Stack(settings, None if settings.database_url else _postgres(settings), redis)
-
-
-def _postgres(settings: Settings) -> EmbeddedPostgres:
-    data, log = settings.home / "data" / "postgres", settings.home / "logs" / "postgres.log"
-    return EmbeddedPostgres(data, log=log, binaries=settings.postgres_bin)
+    return Stack(settings, None if settings.database_url else postgres_of(settings), redis)
 
 
 def _empty(settings: Settings) -> None:
     """Remove what our servers have stored; those that the settings name are none of them."""
     if not settings.database_url:
-        _postgres(settings).empty()
+        postgres_of(settings).empty()
     if not settings.redis_url:
         empty_redis_at(settings.home)
 

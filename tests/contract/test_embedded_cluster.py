@@ -15,7 +15,7 @@ from shared.dev_stack.embedded.launched_program import stop_process
 from shared.dev_stack.embedded.programs import valkey_binary
 from shared.dev_stack.embedded.server import GIVEN_TO_NONE, free_port, is_free
 from shared.dev_stack.home import HomeError
-from shared.dev_stack.home_redis import nodes_at, redis_at
+from shared.dev_stack.home_servers import nodes_at, redis_at
 from shared.read_model.keys import HOME
 from shared.read_model.layouts import Layouts
 from shared.redis.client import connect_blocking

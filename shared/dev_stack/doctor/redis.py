@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from shared.dev_stack.doctor.checks import CONNECT_SECONDS, FAILED, OK, WARNING, Check, check
-from shared.dev_stack.home_redis import nodes_at
+from shared.dev_stack.home_servers import nodes_at
 from shared.dev_stack.recorded_layouts import layouts_at
 from shared.read_model.layouts import LayoutsUnreadable
 from shared.read_model.partitions import Partitions

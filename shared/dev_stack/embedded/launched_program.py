@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.cli.exit_codes import CommandFailed
+from shared.private_files import make_private_directory
 from shared.runtime.exit_with_parent import ending_with_parent
 
 STOP_SECONDS = 20.0
@@ -42,6 +43,7 @@ class LaunchedProgram(ABC):
             stop_process(self._process, self.stop_signal)
 
     def _launch(self, command: Sequence[str], *, account: tuple[int, int] | None = None, **options: Any) -> None:
+        make_private_directory(self.log.parent)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 ending_with_parent(command, account=account),

@@ -1,11 +1,13 @@
-"""On which servers a home has its read models: one, or the nodes of a cluster."""
+"""The servers of a home: its PostgreSQL, and the one, or the nodes of a cluster, that have its read models."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.home import HomeError
+from shared.settings import Settings
 from shared.wording import counted
 
 if TYPE_CHECKING:
@@ -16,6 +18,12 @@ Nodes: TypeAlias = Literal[1, 3, 6]
 
 PRIMARIES = 3
 _DIRECTORIES: Mapping[Nodes, str] = {1: "redis", 3: "redis-3", 6: "redis-6"}
+
+
+def postgres_of(settings: Settings, *, name: str = "postgres") -> EmbeddedPostgres:
+    """Return the PostgreSQL of a home, which is made when it is started; by another name, one beside it."""
+    log = settings.home / "logs" / "postgres.log"
+    return EmbeddedPostgres(settings.home / "data" / name, log=log, binaries=settings.postgres_bin)
 
 
 def nodes_at(home: Path) -> Nodes | None:

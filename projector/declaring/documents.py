@@ -96,13 +96,6 @@ class ReadOnly(Exception):
         super().__init__(f"{key.kind} {key.id} is named to be read, and saved")
 
 
-class Fetched(Protocol):
-    """The documents read so far."""
-
-    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
-        """The record, None if there is none or it was not read yet."""
-
-
 class Documents(Protocol):
     """
     The documents that a fold reads and saves.

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, Self, TypeAlias
 
-from projector.declaring.documents import Fetched, Key
+from projector.declaring.documents import Key
 from projector.declaring.errors import EventNotFoldable
-from projector.declaring.plan import NOTHING_FETCHED, Plan, Touched
+from projector.declaring.plan import Plan, Touched
 from projector.declaring.projection import Holds, Projection
 from shared.event_log import RecordedEvent
 from shared.events import Redacted
@@ -95,7 +95,7 @@ class _Router:
         if not self._projection.is_plain(recorded.event) or isinstance(recorded.event, Redacted):
             return self._all
         try:
-            saved, _, versioned = self._projection.plan.touched(recorded, NOTHING_FETCHED)
+            saved, _, versioned = self._projection.plan.touched(recorded)
         except EventNotFoldable:
             return self._all
         found = set[int]()
@@ -113,9 +113,8 @@ class _PlanOfPart(Plan):
         self.__dict__ |= whole.__dict__
         self._holds = holds
 
-    def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
-        touched = super().touched(recorded, fetched)
-        return Touched(*(list(filter(self._holds, keys)) for keys in touched))
+    def touched(self, recorded: RecordedEvent) -> Touched:
+        return Touched(*(list(filter(self._holds, keys)) for keys in super().touched(recorded)))
 
 
 def _part(whole: Projection, holds: Holds) -> Projection:

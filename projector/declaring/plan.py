@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from projector.declaring.documents import Fetched, Key, Kind, Record
+from projector.declaring.documents import Key
 from projector.declaring.errors import EventNotFoldable
 from shared.event_log import RecordedEvent
 from shared.events import Event, Redacted
@@ -15,9 +15,6 @@ E = TypeVar("E", bound=Event)
 
 Touches: TypeAlias = Callable[[E, RecordedEvent], Iterable[Key]]
 """The documents that a reaction touches, by the event alone; see `Kind.by`."""
-
-Follows: TypeAlias = Callable[[E, Fetched], Iterable[Key]]
-"""The documents that a reaction is led to by those already fetched; called again until it names nothing more."""
 
 
 class Touched(NamedTuple):
@@ -43,20 +40,9 @@ class _Touches:
 
     saved: list[Touches[Any]] = field(default_factory=list)
     read: list[Touches[Any]] = field(default_factory=list)
-    followed: list[Follows[Any]] = field(default_factory=list)
 
 
 _NONE = _Touches()
-
-
-class _Nothing:
-    """Documents before any was fetched."""
-
-    def find(self, kind: Kind[Record], id: object) -> Record | None:  # noqa: ARG002 - whatever is asked for
-        return None
-
-
-NOTHING_FETCHED: Fetched = _Nothing()
 
 
 class Plan:
@@ -68,52 +54,38 @@ class Plan:
         """By type of event; of what was redacted, by the name of what it was."""
         self._versioned: dict[str, list[str]] = {}
         """The kinds of records whose version the events of an aggregate move."""
-        self.follows = False
-        """Whether what is fetched may lead to more."""
         self.reads: set[type | str] = set()
         """The events to which a reaction looks at a document that it does not save."""
 
-    def add(
-        self,
-        event: type | str,
-        *,
-        saved: Sequence[Touches[Any]],
-        read: Sequence[Touches[Any]] = (),
-        followed: Follows[Any] | None = None,
-    ) -> None:
+    def add(self, event: type | str, *, saved: Sequence[Touches[Any]], read: Sequence[Touches[Any]]) -> None:
         """Take note of what a reaction touches."""
         touches = self._touches.setdefault(event, _Touches())
         touches.saved += saved
         touches.read += read
         if read:
             self.reads.add(event)
-        if followed:
-            touches.followed.append(followed)
-            self.follows = True
 
     def add_version(self, kind: str, *, by: str) -> None:
         """Take note that every event of an aggregate moves the version of the record of a kind with the same id."""
         self._versioned.setdefault(by, []).append(kind)
 
-    def wanted(self, events: Iterable[RecordedEvent], fetched: Fetched = NOTHING_FETCHED) -> set[Key]:
-        """Every document that the events touch, as far as can be known from what is fetched."""
+    def wanted(self, events: Iterable[RecordedEvent]) -> set[Key]:
+        """Every document that the events touch."""
         wanted = set[Key]()
         for recorded in events:
             with suppress(EventNotFoldable):  # the fold will come to it, and raise
-                wanted.update(*self.touched(recorded, fetched))
+                wanted.update(*self.touched(recorded))
         return wanted
 
-    def touched(self, recorded: RecordedEvent, fetched: Fetched) -> Touched:
+    def touched(self, recorded: RecordedEvent) -> Touched:
         """
-        Every document that the reactions to an event will touch, as far as can be known from what is fetched.
+        Every document that the reactions to an event will touch.
 
-        :raises EventNotFoldable: that cannot be known at all.
+        :raises EventNotFoldable: that cannot be known.
         """
         event, touches = recorded.event, self._of(recorded)
         try:
             saved = _keys(touches.saved, event, recorded)
-            if touches.followed:
-                saved += _keys(touches.followed, event, fetched)
             read = _keys(touches.read, event, recorded) if touches.read else ()
         except Exception as error:
             why = f"what it touches fails with {type(error).__name__}"
@@ -127,7 +99,7 @@ class Plan:
     def functions(self) -> Iterable[Callable[..., Any]]:
         """Everything that was registered."""
         for each in self._touches.values():
-            yield from chain(each.saved, each.read, each.followed)
+            yield from chain(each.saved, each.read)
 
     def _versioned_by(self, recorded: RecordedEvent) -> Sequence[Key]:
         if isinstance(recorded.event, Redacted) or not (kinds := self._versioned.get(recorded.aggregate)):
@@ -140,5 +112,5 @@ class Plan:
         return self._touches.get(event.was if isinstance(event, Redacted) else type(event), _NONE)
 
 
-def _keys(named_by: Iterable[Callable[..., Iterable[Key]]], event: object, beside: object) -> list[Key]:
-    return [key for each in named_by for key in each(event, beside)]
+def _keys(named_by: Iterable[Touches[Any]], event: Any, recorded: RecordedEvent) -> list[Key]:
+    return [key for each in named_by for key in each(event, recorded)]

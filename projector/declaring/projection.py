@@ -13,7 +13,7 @@ from projector.declaring.documents import Documents, Key, Kind, Record
 from projector.declaring.errors import EventNotFoldable
 from projector.declaring.fan_out import FanOut
 from projector.declaring.index_entries import Entry
-from projector.declaring.plan import Follows, Plan, Touches
+from projector.declaring.plan import Plan, Touches
 from projector.declaring.retention import Retention
 from shared.event_log import RecordedEvent, UnknownEvent
 from shared.event_log.ranges import RangedBy
@@ -130,7 +130,6 @@ class Projection:
         *,
         touches: Touches[E] | Sequence[Touches[E]],
         reads: Touches[E] | None = None,
-        follows: Follows[E] | None = None,
     ) -> Registering[E]:
         """
         React to an event; several reactions to one are called in the order in which they stand.
@@ -139,7 +138,7 @@ class Projection:
         :param reads: what it only looks at. If what it saves is parked, so is the event; what it reads may be a state
             of earlier, because events of that document are parked, or of later, because the event was parked itself.
         """
-        return self._registering(event, touches, reads, follows)
+        return self._registering(event, touches, reads)
 
     def on_redacted(
         self,
@@ -273,12 +272,11 @@ class Projection:
         event: type | str,
         touches: Touches[E] | Sequence[Touches[E]],
         reads: Touches[E] | None,
-        follows: Follows[E] | None = None,
     ) -> Registering[E]:
         def register(react: React[E]) -> React[E]:
             self._reactions.setdefault(event, []).append(react)
             saved = [touches] if callable(touches) else touches
-            self.plan.add(event, saved=saved, read=[reads] if reads else (), followed=follows)
+            self.plan.add(event, saved=saved, read=[reads] if reads else ())
             return react
 
         return register

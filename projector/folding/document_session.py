@@ -12,7 +12,6 @@ import msgspec
 from projector.declaring.documents import (
     DocumentMissing,
     Documents,
-    Fetched,
     Key,
     Kind,
     NotPrefetched,
@@ -28,9 +27,6 @@ from projector.folding.parking import Parked, ParkedQueue
 from shared.read_model.envelope import unseal
 from shared.read_model.ordering import IndexRow
 
-Envelopes = Mapping[Key, bytes | None]
-"""Sealed full documents as the store has them; None for what does not exist."""
-
 Source: TypeAlias = Callable[[Key], bytes | None]
 """Gives a sealed full document, None for what does not exist; raises `KeyError` where the store was not asked."""
 
@@ -39,21 +35,6 @@ ELSEWHERE = sys.maxsize
 
 WRITTEN = 2
 """What a document writes beside its entries: itself, and its index row."""
-
-
-class Stored:
-    """The documents as they are in the store: what `touches` is led by."""
-
-    def __init__(self, source: Source, codecs: Mapping[str, DocumentCodec[Any]]) -> None:
-        self._source = source
-        self._codecs = codecs
-
-    def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:
-        try:
-            envelope = self._source(kind.key(id))
-        except KeyError:
-            return None
-        return None if envelope is None else self._codecs[kind.name].record(unseal(envelope))
 
 
 @dataclass(slots=True, eq=False)
@@ -139,7 +120,6 @@ class DocumentSession(Documents):
         """
         self.fan_outs = list(fan_outs)
         self.queue = queue
-        self.stored: Fetched = Stored(source, codecs)
         self.position = 0
         """That of the event being folded: all that is saved is what it makes of the documents."""
         self.weight = 0

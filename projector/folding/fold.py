@@ -255,7 +255,7 @@ class BatchFold:
             if not projection.parks:
                 why = f"{type(error).__name__} in what is folded of it, and nothing may come late here"
                 raise projection.not_foldable(recorded, why) from error
-            documents.queue.fail(self._parked(recorded, self._touched(recorded)), error, again=again)
+            documents.queue.fail(self._parked(recorded, self._plan.touched(recorded)), error, again=again)
             return
         documents.settle()
         if fan_out:
@@ -280,7 +280,7 @@ class BatchFold:
 
         It would write a document that is behind; or read one of which there is no good state, or none that will do.
         """
-        queue, touched = self.documents.queue, self._touched(recorded)
+        queue, touched = self.documents.queue, self._plan.touched(recorded)
         opened = {key: self._open(key, recorded).record for key in touched.all()}
         behind = {key for key in opened if queue.waits(key, before=recorded.position)}
         written = behind.difference(touched.read)
@@ -305,9 +305,6 @@ class BatchFold:
         except NotPrefetched as error:
             why = f"what it touches is never fetched: {error}"
             raise self._projection.not_foldable(recorded, why) from error
-
-    def _touched(self, recorded: RecordedEvent) -> Touched:
-        return self._plan.touched(recorded, self.documents.stored)
 
     def _retry_one(self, parked: Parked, recorded: RecordedEvent) -> None:
         self._projection.require_known(recorded)

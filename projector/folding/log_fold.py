@@ -125,7 +125,6 @@ class LogDocuments(DocumentSession):
             after=0,
             is_indexed_at_the_end=True,
         )
-        self.stored = self
         self._unlisted: set[Document] = set()
         """Those that may stand elsewhere than `_listed` says."""
         self._listed: dict[tuple[str, bytes], set[Document]] = defaultdict(set)

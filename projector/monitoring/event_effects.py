@@ -9,7 +9,6 @@ import msgspec
 from projector.declaring.documents import Key
 from projector.declaring.errors import EventNotFoldable
 from projector.declaring.partitioning import whole_of
-from projector.declaring.plan import NOTHING_FETCHED
 from projector.declaring.projection import Projection
 from projector.folding.parking import Parking
 from projector.store.errors import GenerationDamaged, Superseded
@@ -122,7 +121,7 @@ def _together(effects: Iterable[EventEffect]) -> Iterator[EventEffect]:
 def _touched(projection: Projection, recorded: RecordedEvent) -> Sequence[Key] | None:
     """Return the documents that an event writes; None where that cannot be known."""
     try:
-        touched = projection.plan.touched(recorded, NOTHING_FETCHED)
+        touched = projection.plan.touched(recorded)
     except EventNotFoldable:
         return None
     return sorted({*touched.saved, *touched.versioned})

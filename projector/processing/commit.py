@@ -9,16 +9,12 @@ from projector.declaring.documents import Key
 from projector.declaring.errors import EventNotFoldable
 from projector.declaring.fan_out import RunningFanOut
 from projector.declaring.plan import Plan
-from projector.folding.document_session import Envelopes, Stored
 from projector.folding.fold import MOST_WRITES, Basis, Folded, ProjectionFold
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.store.codec import parking_at
 from projector.store.ports import Commit, ReadModel
 from shared.event_log import RecordedEvent
 from shared.read_model.positions import Checkpoint
-
-ROUNDS = 2
-"""How often a projection may ask for further documents than those that its events name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +68,8 @@ class GenerationWriter:
         :raises EventNotFoldable: the first event can neither be folded nor parked.
         """
         async with self.begin(standing, documents=self.plan.wanted(events)) as opened:
-            envelopes = await self.followed(events, opened.commit.fetched, opened.commit)
             try:
-                folded = self.fold.fold(events, envelopes.__getitem__, opened.basis, most=most)
+                folded = self.fold.fold(events, opened.commit.fetched.__getitem__, opened.basis, most=most)
             except EventNotFoldable:
                 # Another projector may have committed between our reads.
                 await opened.commit.confirm()
@@ -107,22 +102,6 @@ class GenerationWriter:
             parking = parking_at(after, commit.parked, projection=self.fold.projection.name)
             outdated = commit.parked.keys() - {str(after.parked)}
             yield OpenCommit(commit, Basis(after, standing.fan_outs, parking), outdated)
-
-    async def followed(self, events: Sequence[RecordedEvent], fetched: Envelopes, commit: Commit) -> Envelopes:
-        """
-        Return the documents that were fetched, and those that they lead to.
-
-        What is still wanted after the last round, the fold will miss and name.
-        """
-        if not self.plan.follows:
-            return fetched
-        envelopes = dict(fetched)
-        for _ in range(ROUNDS):
-            stored = Stored(envelopes.__getitem__, self.fold.codecs)
-            if not (wanted := self.plan.wanted(events, stored) - envelopes.keys()):
-                break
-            envelopes.update(await commit.fetch(wanted))
-        return envelopes
 
     async def store(self, folded: Folded, opened: OpenCommit) -> None:
         """Apply what was folded, unless it parks too much: what waits behind a failed event counts as well."""

@@ -7,13 +7,11 @@ from typing import Any
 from projector.declaring.documents import Key, Kind
 from projector.declaring.index_entries import OwnedEntry, UniqueEntry
 from projector.folding.batch import Batch
-from projector.folding.document_session import Envelopes
 from projector.folding.fold import Folded
 from projector.folding.parking import Parked
 from projector.processing.commit import GenerationWriter, OpenCommit, Standing
 from projector.processing.fork_check import LogForked
 from projector.store.hints import broken
-from projector.store.ports import Commit
 from projector.store.writes import unique_entries_in
 from shared.event_log import EventFollower, RecordedEvent
 from shared.read_model.envelope import unseal
@@ -36,7 +34,8 @@ async def retry_next(
         if not (parked := opened.basis.parking.due(code)[:limit]):
             return None
         due = await _recorded(parked, reader, projection=projection.name)
-        envelopes = await _prefetch(due, writer, opened.commit)
+        wanted = writer.plan.wanted([recorded for _, recorded in due])
+        envelopes = await opened.commit.fetch(wanted.union(*(each.documents for each, _ in due)))
         batch = writer.fold.batch(envelopes.__getitem__, opened.basis)
         all(batch.retry(*each) for each in due)
         folded = batch.folded()
@@ -59,12 +58,6 @@ async def _recorded(
             raise LogForked(broken(projection, why))
         pairs.append((each, known[each.position]))
     return pairs
-
-
-async def _prefetch(due: Sequence[tuple[Parked, RecordedEvent]], writer: GenerationWriter, commit: Commit) -> Envelopes:
-    events = [recorded for _, recorded in due]
-    wanted = writer.plan.wanted(events) | {key for each, _ in due for key in each.documents}
-    return await writer.followed(events, await commit.fetch(wanted), commit)
 
 
 async def _without_taken_since(folded: Folded, opened: OpenCommit, *, kinds: Sequence[Kind[Any]]) -> Batch:

@@ -96,7 +96,7 @@ def test_every_event_is_projected(event):
     history = History()
     recorded = history.record("any", ANY[UUID], event(**{field.name: ANY[field.type] for field in required}))
 
-    assert [key for projection in PROJECTIONS for key in projection.plan.touched(recorded, {}).saved]
+    assert [key for projection in PROJECTIONS for key in projection.plan.touched(recorded).saved]
 
 
 def test_every_problem_says_what_to_do():

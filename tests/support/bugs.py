@@ -19,7 +19,7 @@ def poisoned(projection: Projection, is_poison: Callable[[RecordedEvent], bool])
     class Poisoned(type(projection)):
         def react(self, recorded, documents):
             super().react(recorded, documents)
-            if is_poison(recorded) and self.plan.touched(recorded, documents).saved:
+            if is_poison(recorded) and self.plan.touched(recorded).saved:
                 raise ValueError(f"planted: {recorded.event}")
 
     return derived(projection, Poisoned)

@@ -13,7 +13,6 @@ from projector.declaring.fan_out import RunningFanOut
 from projector.declaring.index_entries import Entry, SortedEntry, UniqueEntry
 from projector.declaring.projection import Projection
 from projector.folding.batch import Batch
-from projector.folding.document_session import Envelopes
 from projector.folding.fold import MOST_FAN_OUTS, Basis, Folded, ProjectionFold
 from projector.folding.index_changes import Indexer
 from projector.folding.parking import Parking
@@ -53,7 +52,7 @@ def at_once(work: Coroutine[object, object, Result]) -> Result:
 
 def folded(
     events: Sequence[RecordedEvent],
-    envelopes: Envelopes | None = None,
+    envelopes: Mapping[Key, bytes | None] | None = None,
     *,
     projection: Projection = PROFILES,
     after: Checkpoint = START,

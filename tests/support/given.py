@@ -32,7 +32,7 @@ class Given(Documents):
 
     def fold(self, recorded: RecordedEvent) -> None:
         self._named = None
-        self._named = self._projection.plan.touched(recorded, self).all()
+        self._named = self._projection.plan.touched(recorded).all()
         self._projection.react(recorded, self)
         if fan_out := self._projection.fan_out(recorded.event):
             self._fan_out(fan_out)

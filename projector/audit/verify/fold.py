@@ -156,7 +156,7 @@ class Fold(Documents):
         :raises EventNotFoldable: that cannot be known.
         """
         self.projection.require_known(recorded)
-        touched = self.projection.plan.touched(recorded, self)
+        touched = self.projection.plan.touched(recorded)
         return {*touched.saved, *touched.versioned}
 
     def find(self, kind: Kind[Record], id: UUID | str) -> Record | None:

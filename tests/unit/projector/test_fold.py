@@ -5,11 +5,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from projector.declaring.documents import Kind
 from projector.declaring.errors import EventNotFoldable
 from projector.declaring.index_entries import UniqueEntry
 from projector.declaring.projection import Projection
-from projector.folding.document_session import Stored
 from projector.folding.fold import Basis, ProjectionFold
 from projector.folding.parking import Failure, Parked, Parking
 from projector.projections.profiles import PROFILE, REGISTRATION, Registration, profiles
@@ -17,7 +15,7 @@ from projector.projections.stats import DIRECTORY, STATS, stats
 from shared.events import AccountErased, AccountRegistered, AccountSuspended
 from shared.read_model.envelope import unseal
 from shared.read_model.positions import Checkpoint
-from shared.read_model.records import ProfileRecord, StatsRecord
+from shared.read_model.records import StatsRecord
 from tests.support.folding import at_once, cleanly_folded, folded
 from tests.support.histories import DAWN, History, nth_id
 from tests.support.projections import derived
@@ -184,32 +182,6 @@ def test_a_document_that_was_not_fetched_is_missed(history):
     """Even if it does not exist: the store was not asked."""
     with pytest.raises(EventNotFoldable, match=r"registration .* is touched and not named"):
         folded(history.events, {})
-
-
-def test_documents_are_fetched_in_rounds():
-    """What a reaction touches may depend on what was fetched before."""
-    first, second = Kind("first", ProfileRecord), Kind("second", ProfileRecord)
-    two_steps = Projection("two-steps", version=1, documents=(first, second))
-
-    @two_steps.on(
-        AccountRegistered,
-        touches=lambda event, _: [first.key(event.account_id)],
-        follows=lambda event, fetched: [second.key(event.account_id)] if fetched.find(first, event.account_id) else [],
-    )
-    def nothing(*_):
-        pass
-
-    history = History()
-    history.register("ada")
-    envelope = folded(history.events).full[PROFILE.key(nth_id(1))]
-    codecs = ProjectionFold(two_steps).codecs
-
-    wanted = two_steps.plan.wanted(history.events)
-    stored = Stored({first.key(nth_id(1)): envelope}.__getitem__, codecs)
-
-    assert {first.key(nth_id(1))} == wanted
-    assert {first.key(nth_id(1)), second.key(nth_id(1))} == two_steps.plan.wanted(history.events, stored)
-    assert wanted == two_steps.plan.wanted(history.events, Stored({}.__getitem__, codecs))
 
 
 def test_handles_swapped_by_way_of_a_third_lead_to_their_new_owners(history):

@@ -226,4 +226,4 @@ def test_a_profile_update_that_renames_no_person_touches_no_document():
 
     history.update(ada, title="Countess")
 
-    assert groups.plan.touched(history.events[-1], Given(groups)).all() == set()
+    assert groups.plan.touched(history.events[-1]).all() == set()

@@ -19,6 +19,9 @@ from shared.settings import Secret
 ATTEMPT_SECONDS = 600
 """For which a browser may be at the issuer."""
 
+EXCHANGED_AT_ONCE = 20
+"""Codes: a made-up one costs the issuer as much."""
+
 
 class SignInAttempt(NamedTuple):
     """
@@ -71,12 +74,9 @@ class SignedIn(NamedTuple):
 class CodeFlow:
     """The sign-in of browsers at one issuer."""
 
-    def __init__(
-        self, issuer: OpenIdIssuer, client: OpenIdClient, *, http: httpx.AsyncClient, at_once: int = 20
-    ) -> None:
-        """:param at_once: how many codes may be exchanged at a time: a made-up one costs the issuer as much."""
+    def __init__(self, issuer: OpenIdIssuer, client: OpenIdClient, *, http: httpx.AsyncClient) -> None:
         self._issuer, self._client, self._http = issuer, client, http
-        self._in_flight = asyncio.Semaphore(at_once)
+        self._in_flight = asyncio.Semaphore(EXCHANGED_AT_ONCE)
 
     async def address(self, attempt: SignInAttempt, *, redirect_uri: str) -> str:
         """

@@ -9,7 +9,7 @@ import struct
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
@@ -182,10 +182,9 @@ class ReadingPatience:
     :param client: its address and port, as ASGI has them; None where there is none.
     """
 
-    def __init__(self, client: tuple[str, int] | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: tuple[str, int] | None) -> None:
         self._client = client and (client[0], str(client[1]))
-        self._clock = clock
-        self._all_read_at = clock()
+        self._all_read_at = time.monotonic()
         self._connection: socket.socket | None = None
         self._unread = 0
 
@@ -213,9 +212,9 @@ class ReadingPatience:
     def _extend(self, connection: socket.socket) -> None:
         waiting = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0]
         if not waiting:
-            self._all_read_at = self._clock()
+            self._all_read_at = time.monotonic()
             return
-        since = round((self._clock() - self._all_read_at) * 1_000)
+        since = round((time.monotonic() - self._all_read_at) * 1_000)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, since + self._unread)
 
 

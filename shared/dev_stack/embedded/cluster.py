@@ -17,10 +17,9 @@ class ClusterNode(EmbeddedRedis):
 
     name = "Valkey node"
 
-    def __init__(self, directory: Path, *, options: Mapping[str, str] | None = None, **how: Any) -> None:
+    def __init__(self, directory: Path, **how: Any) -> None:
         self.bus_port = free_port()
-        own = {**NODE_SETTINGS, "cluster-port": str(self.bus_port)}
-        super().__init__(directory, options={**own, **(options or {})}, **how)
+        super().__init__(directory, options={**NODE_SETTINGS, "cluster-port": str(self.bus_port)}, **how)
 
     @property
     def address(self) -> Address:

@@ -136,8 +136,8 @@ class ThreadedResolver:
     There are many threads, of its own: a receiver whose name server is silent holds up no other, nor anything else.
     """
 
-    def __init__(self, *, threads: int = 256) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="webhook-names")
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(256, thread_name_prefix="webhook-names")
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)

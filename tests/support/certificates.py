@@ -19,8 +19,8 @@ class Certified(NamedTuple):
     key: Path
 
 
-def certified(directory: Path, address: str = "127.0.0.1") -> Certified:
-    """Make a key and a certificate for a server at an address."""
+def certified(directory: Path) -> Certified:
+    """Make a key and a certificate for a server on this machine."""
     directory.mkdir(parents=True, exist_ok=True)
     made = Certified(directory / "server.crt", directory / "server.key")
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
@@ -34,7 +34,7 @@ def certified(directory: Path, address: str = "127.0.0.1") -> Certified:
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
     made.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))

@@ -21,6 +21,7 @@ HASTE = 1_500
 """The same where one is killed or stands still."""
 
 HOME_SLOT = slot_of(HOME_TAG)
+PRIMARIES = 3
 
 
 class FragileNode(ClusterNode):
@@ -82,8 +83,8 @@ class ValkeyCluster(EmbeddedCluster[FragileNode]):
     def owner(self, slot: int = HOME_SLOT) -> FragileNode:
         return self._at(self.topology().around(slot).owner)
 
-    def replica(self, slot: int = HOME_SLOT) -> FragileNode:
-        return self._at(self.topology().around(slot).replicas[0])
+    def replica(self) -> FragileNode:
+        return self._at(self.topology().around(HOME_SLOT).replicas[0])
 
     def other(self, slot: int = HOME_SLOT) -> FragileNode:
         """A primary that does not own the slot."""
@@ -103,13 +104,11 @@ class ValkeyCluster(EmbeddedCluster[FragileNode]):
 
 
 @contextmanager
-def valkey_cluster(
-    home: Path, *, primaries: int = 3, replicas: bool = False, patience: int = PATIENCE
-) -> Iterator[ValkeyCluster]:
+def valkey_cluster(home: Path, *, replicas: bool = False, patience: int = PATIENCE) -> Iterator[ValkeyCluster]:
     with ExitStack() as stack:
-        count = primaries * (2 if replicas else 1)
+        count = PRIMARIES * (2 if replicas else 1)
         nodes = [stack.enter_context(FragileNode(home / f"node-{nth}", patience=patience)) for nth in range(count)]
-        cluster = ValkeyCluster(home, nodes, primaries)
+        cluster = ValkeyCluster(home, nodes, PRIMARIES)
         cluster.form()
         yield cluster
 

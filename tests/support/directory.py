@@ -83,11 +83,9 @@ CHANGED = (
 """What the change feed has of it."""
 
 
-def member_of(
-    group: records.GroupRecord, record: records.ProfileRecord, *, role: str = "member"
-) -> records.ProfileRecord:
+def member_of(group: records.GroupRecord, record: records.ProfileRecord) -> records.ProfileRecord:
     """Return the record of a person who belongs to a group too."""
-    belongs = records.ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role=role)
+    belongs = records.ProfileGroup(group_id=group.group_id, slug=group.slug, name=group.name, role="member")
     return changed(record, groups=(*record.groups, belongs))
 
 

@@ -31,9 +31,9 @@ async def until(holds: Callable[[], Awaitable[T | None] | T | None], *, seconds:
         return found
 
 
-async def until_here(holds: Callable[[], object], *, seconds: float = SECONDS) -> None:
+async def until_here(holds: Callable[[], object]) -> None:
     """Let all else in this process go on until something holds, however short."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(SECONDS):
         while not holds():  # noqa: ASYNC110 - production tells nobody, and for a test alone it should not
             await asyncio.sleep(0.001)
 

@@ -12,7 +12,6 @@ from projector.adapters.memory.checkpoints import MemoryCheckpoints
 from projector.adapters.memory.store import MemoryStore
 from projector.adapters.redis.checkpoints import RedisCheckpoints
 from projector.adapters.redis.store import store_in_redis
-from projector.declaring.projection import Projection
 from projector.leadership.limits import LeadershipLimits
 from projector.store.inspection import GenerationInspector
 from projector.store.ports import Checkpoints, ReadModel
@@ -30,23 +29,22 @@ LASTING = LeadershipLimits(lease=60.0, shared=60.0)
 
 
 class StoreInMemory:
-    """A store in memory."""
+    """A store in memory, of profiles."""
 
-    def __init__(self, *, projection: Projection = PROFILES) -> None:
-        self._projection = projection
+    def __init__(self) -> None:
         self._store = MemoryStore()
 
     def model(self) -> ReadModel:
-        return store_in_memory(self._store, self._projection).model
+        return store_in_memory(self._store, PROFILES).model
 
     def inspector(self) -> GenerationInspector:
-        return store_in_memory(self._store, self._projection).inspector
+        return store_in_memory(self._store, PROFILES).inspector
 
     def checkpoints(self) -> Checkpoints:
-        return MemoryCheckpoints({self._projection.label: self._store})
+        return MemoryCheckpoints({PROFILES.label: self._store})
 
     async def content(self) -> Held:
-        return held(self._store.content, self._projection)
+        return held(self._store.content)
 
     async def keys(self) -> set[str]:
         return set(self._store.content)
@@ -71,38 +69,34 @@ class StoreInMemory:
 
 
 class StoreInRedis:
-    """A store in Redis, seen through a client of its own; listens to the announcements from its start."""
+    """The same in Redis, seen through a client of its own; listens to the announcements from its start."""
 
-    def __init__(self, client: Redis, *, spy: Redis, projection: Projection = PROFILES) -> None:
+    def __init__(self, client: Redis, *, spy: Redis) -> None:
         self.url: str | None = None
-        self._projection = projection
         self._client = client
         self._spy = spy
         self._ear = spy.pubsub(ignore_subscribe_messages=True)
 
     async def start(self, *, is_sharded: bool) -> None:
         subscribe = self._ear.ssubscribe if is_sharded else self._ear.subscribe
-        await subscribe(HOME.projection(self._projection.name).announce)
+        await subscribe(HOME.projection(PROFILES.name).announce)
         await self._ear.get_message(timeout=5)
 
     async def close(self) -> None:
         await self._ear.aclose()
 
     def model(self) -> ReadModel:
-        return store_in_redis(self._client, self._projection).model
+        return store_in_redis(self._client, PROFILES).model
 
     def inspector(self) -> GenerationInspector:
-        return store_in_redis(self._client, self._projection).inspector
+        return store_in_redis(self._client, PROFILES).inspector
 
     def checkpoints(self) -> Checkpoints:
         assert self.url, "there is no server"
-        return RedisCheckpoints(self.url, {self._projection.label: HOME.projection(self._projection.name)})
+        return RedisCheckpoints(self.url, {PROFILES.label: HOME.projection(PROFILES.name)})
 
     async def content(self) -> Held:
-        return held(
-            {key.decode(): await self._value(key) for key in await self._spy.keys("muster:{0}:*")},
-            self._projection,
-        )
+        return held({key.decode(): await self._value(key) for key in await self._spy.keys("muster:{0}:*")})
 
     async def _value(self, key: bytes) -> object:
         match await self._spy.type(key):

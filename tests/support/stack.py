@@ -145,11 +145,11 @@ class Stack:
     def redis(self) -> Redis:
         return Redis.from_url(located(self.addresses.redis_url))
 
-    def end(self, *, by: signal.Signals = signal.SIGTERM) -> None:
+    def end(self) -> None:
         """Stop it, and make sure that no process and no port is left."""
         forget_home(self.addresses)
         pids = family(self._process.pid)
-        self._process.send_signal(by)
+        self._process.terminate()
         status = self._process.wait(SECONDS)
         assert status == 0, last_words(self.log)
         self._require_no_token_in_logs()

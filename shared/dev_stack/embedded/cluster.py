@@ -17,9 +17,10 @@ class ClusterNode(EmbeddedRedis):
 
     name = "Valkey node"
 
-    def __init__(self, directory: Path, **how: Any) -> None:
+    def __init__(self, directory: Path, *, options: Mapping[str, str] | None = None, **how: Any) -> None:
         self.bus_port = free_port()
-        super().__init__(directory, options={**NODE_SETTINGS, "cluster-port": str(self.bus_port)}, **how)
+        own = {**NODE_SETTINGS, "cluster-port": str(self.bus_port)}
+        super().__init__(directory, options={**own, **(options or {})}, **how)
 
     @property
     def address(self) -> Address:

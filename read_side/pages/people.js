@@ -27,14 +27,22 @@ async function show() {
     if (answer.status === 401) return location.assign(wanted);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (signal.aborted) return;
-    results().replaceWith(page.getElementById("results"));
+    replace(page.getElementById("results"), wanted);
     document.title = page.title;
-    history.replaceState(null, "", wanted);
     news.textContent = results().querySelector("[data-count], .error")?.textContent ?? "";
     tellAges();
   } catch (error) {
     if (error.name !== "AbortError") news.textContent = "The directory does not answer; press Enter to try again.";
   }
+}
+
+// Who has gone on to what was found before stays there, or goes back to where one types.
+function replace(found, wanted) {
+  if (!found) throw new Error("This is no page of the directory.");
+  const { href } = document.activeElement, isWithin = results().contains(document.activeElement);
+  results().replaceWith(found);
+  history.replaceState(null, "", wanted);
+  if (isWithin) ([...found.querySelectorAll(".hit")].find((each) => each.href === href) ?? field).focus();
 }
 
 search.addEventListener("input", () => {
@@ -87,4 +95,5 @@ function tellAges() {
 
 document.documentElement.classList.add("live");
 tellAges();
+if (field.value !== field.defaultValue) show(); // typed before this was there
 setInterval(tellAges, AGE_MILLISECONDS);

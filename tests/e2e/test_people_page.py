@@ -7,13 +7,14 @@ from playwright.async_api import expect
 
 from shared.auth.principal import COMMANDS, EXPORT, PRIVATE, READ
 from shared.text import composed
-from tests.support.browser import SIZES, fits, is_at, stands_out, visited
+from tests.support.browser import SIZES, fits, held, is_at, stands_out, visited
 from tests.support.issuer import Issuer
 from tests.support.patience import not_behind, until
 from tests.support.stack import service
 
 ALL = (READ, PRIVATE, COMMANDS)
 HOSTILE = '"><script>document.title="run"</script>'
+ZOE_ASKED_FOR = re.compile(r"\?q=zoe")
 NOTHING = re.compile(r"^\s*$")
 OLDER = 'by => { Date.now = () => new Date(document.querySelector(".fresh time").dateTime).getTime() + by; }'
 """Sets the clock of a page, until it is left, so that all it shows is as old as that, however slow the machine is."""
@@ -180,6 +181,48 @@ async def test_many_letters_are_one_search(read, browser):
         await page.locator("#q").evaluate(TYPED_AT_ONCE, "zoe.page")
         await expect(page).to_have_url(f"{read}/?q=zoe.page")
     assert [each for each in asked if "?q=" in each] == [f"{read}/?q=zoe.page"]
+
+
+async def test_an_older_answer_never_replaces_a_later_one(read, browser):
+    """It is given up once more is asked."""
+    async with visited(browser, read, scopes=ALL) as page, held(page, ZOE_ASKED_FOR):
+        async with page.expect_request(ZOE_ASKED_FOR):
+            await page.locator("#q").fill("zoe.page")
+        async with page.expect_event("requestfailed", lambda request: ZOE_ASKED_FOR.search(request.url)):
+            await page.locator("#q").fill("amelie.page")
+        await expect(page).to_have_url(f"{read}/?q=amelie.page")
+        await expect(hit(page, "amelie.page")).to_be_visible()
+
+
+async def test_what_is_typed_before_the_script_is_there_is_searched_for(read, browser):
+    async with visited(browser, read, scopes=ALL) as page:
+        async with held(page, "**/people.js"):
+            await page.goto(f"{read}/?tag=pagetest", wait_until="commit")
+            await page.locator("#q").fill("zoe")
+        await expect(page.locator(".people .handle")).to_have_text(["@zoe.page"])
+
+
+@pytest.mark.parametrize(("chosen", "kept"), [("zoe.page", ".hit"), ("amelie.page", "#q")])
+async def test_the_keyboard_stays_in_what_was_found_or_goes_back_to_where_one_types(read, browser, chosen, kept):
+    """The list may become another just when one has gone on to it."""
+    async with visited(browser, read, scopes=ALL) as page:
+        await page.goto(f"{read}/?tag=pagetest")
+        async with held(page, ZOE_ASKED_FOR):
+            async with page.expect_request(ZOE_ASKED_FOR):
+                await page.locator("#q").fill("zoe")
+            await hit(page, chosen).focus()
+        await expect(page.locator(".people .handle")).to_have_text(["@zoe.page"])
+        await expect(page.locator(kept)).to_be_focused()
+
+
+async def test_an_answer_that_is_no_page_of_ours_changes_nothing_but_is_told(read, browser):
+    """A proxy answers for an API that is away."""
+    async with visited(browser, read, scopes=ALL, may_complain=("502",)) as page:
+        await page.goto(f"{read}/?tag=pagetest")
+        await page.route(ZOE_ASKED_FOR, lambda route: route.fulfill(status=502, body="Bad gateway"))
+        await page.locator("#q").fill("zoe")
+        await expect(page.locator("#news")).to_contain_text("does not answer")
+        await expect(page.locator(".people > li")).to_have_count(len(PEOPLE))
 
 
 async def test_a_person_is_registered_changed_and_suspended(read, browser):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -112,6 +113,7 @@ async def _late(route: Route) -> None:
 
 
 async def _forget(page: Page) -> None:
+    await page.unroute_all()
     await page.evaluate("localStorage.clear()")
     await page.context.clear_cookies()
     await page.context.clear_permissions()
@@ -126,6 +128,22 @@ async def browser(chromium: str) -> AsyncIterator[Pages]:
         started = await playwright.chromium.launch(executable_path=chromium, args=as_root)
         yield Pages(started)
         await started.close()
+
+
+@asynccontextmanager
+async def held(page: Page, url: str | re.Pattern[str]) -> AsyncIterator[None]:
+    """Requests of a page for that come through in the end only."""
+    ended = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await ended.wait()
+        await route.fallback()
+
+    await page.route(url, hold)
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 async def is_at(page: Page, heading: str) -> None:

@@ -1,5 +1,6 @@
 """The ops page in a browser: on a real projector, under load, by keyboard, and when things go wrong."""
 
+import json
 import re
 
 import httpx
@@ -11,7 +12,7 @@ from shared.read_model.envelope import seal, unseal
 from shared.read_model.keys import HOME
 from shared.text import composed
 from tests.support.access import cookie_policy
-from tests.support.browser import fits, is_at, is_live, stands_out, tab_to, visited
+from tests.support.browser import fits, held, is_at, is_live, stands_out, tab_to, visited
 from tests.support.event_streams import first, followed
 from tests.support.load import REGISTRATIONS, Load
 from tests.support.patience import until
@@ -301,6 +302,46 @@ async def test_without_a_script_a_button_leads_to_a_page_that_asks(browser, pois
         await page.get_by_label("Reason, which is kept").fill("cyd is a test")
         await page.get_by_role("button", name="Skip").click()
         await expect(page.locator("section:has(#parked) .result")).to_have_text(re.compile("^Skip: done"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [(None, "something is parked still"), ("another was faster", "Refused: another was faster.")]
+)
+async def test_an_answer_that_comes_late_leaves_another_question_as_it_is(browser, poisoned, reason, said):
+    """It is told beside its button, be it good or bad."""
+    async with visited(browser, poisoned, may_complain=(REFUSED,)) as page:
+        await is_live(page)
+        if reason:
+            problem = {"title": "Refused", "detail": reason}
+            await page.route("**/retry", lambda route: route.fulfill(status=409, json=problem))
+        first_parked = page.locator("#parked-shown li").first
+        async with held(page, "**/retry"):
+            async with page.expect_request("**/retry"):
+                await first_parked.get_by_role("button", name="Retry").click()
+                await page.click("#question-yes")
+            await page.keyboard.press("Escape")
+            await first_parked.get_by_role("button", name="Skip").click()
+            await page.fill("#reason", "bob is a test")
+        await expect(first_parked.locator(".result")).to_contain_text(said)
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await expect(page.locator("#reason")).to_have_value("bob is a test")
+        await expect(page.locator("#question-problem")).to_be_empty()
+        await expect(page.locator("#question-yes")).to_be_enabled()
+
+
+async def test_a_link_keeps_the_focus_when_what_it_stands_in_is_shown_anew(browser, showcase):
+    """In a part of the page, a second after it was reached by keyboard."""
+    async with visited(browser, showcase) as page:
+        stream = f"{showcase}/status/events"
+        shown = '<p>Anew</p><a href="events/977">977</a> <a href="events/1040077">1,040,077</a>'
+        anew = f"event: page\ndata: {json.dumps({'parked-shown': shown})}\n\n"
+        await page.route(stream, lambda route: route.fulfill(content_type="text/event-stream", body=anew))
+        async with held(page, stream):
+            await page.reload()
+            link = page.locator("#parked-shown").get_by_role("link", name="1,040,077")
+            await link.first.focus()
+        await expect(page.locator("#parked-shown")).to_contain_text("Anew")
+        await expect(link).to_be_focused()
 
 
 async def test_an_event_that_is_parked_is_seen_at_a_glance_retried_and_skipped(browser, poisoned):

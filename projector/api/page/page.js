@@ -63,10 +63,13 @@ function lacksRows(status) {
 }
 
 function showParts(parts) {
-  const { id: focused, dataset: { place } } = document.activeElement ?? document.body;
+  const { id: focused, href, dataset: { place } } = document.activeElement ?? document.body;
+  const part = document.activeElement?.closest("[id]")?.id;
   for (const [id, html] of Object.entries(parts)) if (element(id)) element(id).innerHTML = html;
   showResult();
-  if (focused && document.activeElement?.id !== focused) focus(focused, place);
+  if (document.activeElement !== document.body) return;
+  if (focused) focus(focused, place);
+  else if (href) [...element(part)?.querySelectorAll("a") ?? []].find((each) => each.href === href)?.focus();
 }
 
 // A button that has gone leaves the focus to what it stood under.
@@ -117,25 +120,34 @@ function ask(button) {
   element("question-force").textContent = button.force;
   element("question-yes").textContent = button.title.replace("?", "");
   element("question-problem").textContent = "";
+  element("question-yes").disabled = false;
   const wanted = button.fields.split(" ");
   for (const each of form.querySelectorAll("[data-field]")) each.hidden = !wanted.includes(each.dataset.field);
   form.reason.required = wanted.includes("reason");
   question.showModal();
 }
 
+// The answer may come when the question was closed, or another is asked: that stays as it is.
 async function order() {
+  const ordered = asked;
+  const isAsked = () => question.open && asked === ordered;
   element("question-yes").disabled = true;
   element("question-problem").textContent = "";
   try {
-    result = { ...asked, said: outcome(await send()) };
-    element("news").textContent = `${result.title.replace("?", "")}: ${result.said}.`;
-    showResult();
-    question.close();
+    tellResult(ordered, outcome(await send()));
+    if (isAsked()) question.close();
   } catch (error) {
-    element("question-problem").textContent = error.message;
+    if (isAsked()) element("question-problem").textContent = error.message;
+    else tellResult(ordered, error.message.replace(/\.$/, ""));
   } finally {
-    element("question-yes").disabled = false;
+    if (isAsked()) element("question-yes").disabled = false;
   }
+}
+
+function tellResult(ordered, said) {
+  result = { ...ordered, said };
+  element("news").textContent = `${result.title.replace("?", "")}: ${said}.`;
+  showResult();
 }
 
 // Beside the button, or under the heading of its section once the button has gone.

@@ -1,6 +1,7 @@
 """More is asked than can be done, or asked very slowly: everybody is told within seconds, and nobody else notices."""
 
 import asyncio
+import math
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -189,15 +190,16 @@ def half_open(url: str, said: bytes) -> socket.socket:
 
 
 async def hammered(url: str, *, name: str) -> list[Timed]:
-    """What clients are answered who ask again and again, whatever they are told; each asks once at least."""
-    end, opening = time.monotonic() + LOAD_SECONDS, asyncio.Semaphore(OPENING)
+    """What clients are answered who ask again and again, whatever they are told, until all have done so for a while."""
+    opening, ends = asyncio.Semaphore(OPENING), [math.inf] * CLIENTS
 
     async def client(nth: int) -> list[Timed]:
         async with opening:
             connection = await RawConnection.open(url, headers_for(url))
+        ends[nth] = time.monotonic() + LOAD_SECONDS
+        answers: list[Timed] = []
         with closing(connection):
-            answers = [await timed(connection, f"{name}.{nth}.0")]
-            while time.monotonic() < end:
+            while time.monotonic() < max(ends):
                 answers.append(await timed(connection, f"{name}.{nth}.{len(answers)}"))
         return answers
 

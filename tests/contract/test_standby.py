@@ -231,7 +231,7 @@ async def test_a_primary_at_rest_is_not_waited_for(primary, standby):
         position = append(connection)
         connection.execute("select pg_switch_wal()")
 
-    async with log_on(primary, standby, seconds=2.0).connect() as reader:
+    async with log_on(primary, standby).connect() as reader:
         with capture_logs() as logged:
             assert await replayed(reader, after=position - 1) == [position]
 
@@ -246,7 +246,7 @@ async def test_a_primary_that_has_flushed_half_a_record_is_not_waited_for(primar
         other.execute("select pg_logical_emit_message(false, 'muster', repeat('x', 20000))")
         await until(lambda: _ends_in_a_record(primary))
 
-        async with log_on(primary, standby, seconds=2.0).connect() as reader:
+        async with log_on(primary, standby).connect() as reader:
             with capture_logs() as logged:
                 assert await replayed(reader, after=position - 1) == [position]
 

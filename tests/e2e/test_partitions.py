@@ -42,7 +42,7 @@ PLACES = (
     pytest.param(("cluster", 12), marks=pytest.mark.soak),
 )
 MANY = pytest.param(("cluster", 48), marks=pytest.mark.soak)
-"""Partitions: those of each projection that is rebuilt take minutes."""
+"""Partitions; where parts of a projection are rebuilt one by one, these take minutes."""
 
 
 def name_of(place):
@@ -255,6 +255,7 @@ def positions(stack, *, after):
         return [position for (position,) in rows]
 
 
+@with_many
 async def test_another_number_of_partitions_is_gone_over_to_and_back_beside_readers(stack, divided):
     """
     By a projector beside one that was started with the former number; no reader fails, and none goes back.
@@ -348,6 +349,7 @@ class Lists:
                 await self._answered.wait()
 
 
+@with_many
 async def test_nobody_who_reads_notices_another_version(stack, divided):
     """The next release rebuilds all parts; they go live together, and back, while all parts are asked for lists."""
     settings = divided.projectors.settings | {"MUSTER_REBUILD": "auto"}

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 import structlog
 
-from projector.adapters.processes.protocol import Done, Ended, Said, Waiting, Worked, Wrote, encode, failed
+from projector.adapters.processes.protocol import AllDone, Ended, Said, Waiting, Worked, Wrote, encode, failed
 from projector.processing.filling import Piece, RangeOrder, RangeOutcome
 from projector.services import reading_on
 from shared.observability import logging as telemetry
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> None:
             log.critical("the filling of generations has ended with a defect", exc_info=error)
         conversation.say(said)
     else:
-        conversation.say(Done())
+        conversation.say(AllDone())
 
 
 async def _fill(counts: Sequence[Partitions], settings: Settings, conversation: Conversation) -> None:

@@ -14,7 +14,7 @@ UNREAD = "the log was read to its end, but not for it"
 
 
 @dataclass(eq=False, slots=True)
-class Share:
+class ReadingShare:
     """A range, and how it is to be filled."""
 
     label: str
@@ -39,7 +39,7 @@ class Share:
 class SharesHere:
     """Ranges that are wanted in this process; see `Shares`."""
 
-    def __init__(self, shares: Iterable[Share]) -> None:
+    def __init__(self, shares: Iterable[ReadingShare]) -> None:
         self._shares = {each.label: each for each in shares}
         self.orders: Mapping[str, RangeOrder] = {label: each.order for label, each in self._shares.items()}
 
@@ -68,7 +68,7 @@ class SharesHere:
         for each in self._shares.values():
             each.end(why)
 
-    async def _heard(self, share: Share, piece: Piece) -> None:
+    async def _heard(self, share: ReadingShare, piece: Piece) -> None:
         if share.outcome.done():
             return
         try:
@@ -132,12 +132,12 @@ class SharedReading:
         self._reading = reading
         self._events = events
         self._gather = gather
-        self._waiting: list[Share] = []
-        self._under_way: dict[asyncio.Task[None], Sequence[Share]] = {}
+        self._waiting: list[ReadingShare] = []
+        self._under_way: dict[asyncio.Task[None], Sequence[ReadingShare]] = {}
         self._beginning: asyncio.Task[None] | None = None
         self._came = 0.0
 
-    async def fill(self, share: Share) -> RangeOutcome:
+    async def fill(self, share: ReadingShare) -> RangeOutcome:
         """See `RangeFiller`."""
         self._waiting.append(share)
         self._came = asyncio.get_running_loop().time()
@@ -159,7 +159,7 @@ class SharedReading:
             else:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
 
-    def _next(self, free: int) -> Sequence[Share]:
+    def _next(self, free: int) -> Sequence[ReadingShare]:
         """Take what the next of so many readings can have, of those that wait: neighbours are alike."""
         self._waiting.sort(key=lambda each: each.label)
         most, size, taken = -(-len(self._waiting) // free), 0.0, 0
@@ -171,12 +171,12 @@ class SharedReading:
         shares, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return shares
 
-    def _read_for(self, shares: Sequence[Share]) -> None:
+    def _read_for(self, shares: Sequence[ReadingShare]) -> None:
         task = asyncio.create_task(SharesHere(shares).read_by(self._reading))
         self._under_way[task] = shares
         task.add_done_callback(self._under_way.pop)
 
-    async def _leave(self, share: Share) -> None:
+    async def _leave(self, share: ReadingShare) -> None:
         """Wait for the end of what nothing wants any more."""
         if share in self._waiting:
             self._waiting.remove(share)
@@ -210,4 +210,4 @@ class SharingFiller:
     async def fill(self, order: RangeOrder, *, turn: Turn, report: Report) -> RangeOutcome:
         size = order.until / (self._partitions * order.of)
         async with self._asked.kept():
-            return await self._shared.fill(Share(self._label, order, turn, report, size))
+            return await self._shared.fill(ReadingShare(self._label, order, turn, report, size))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from projector.adapters.processes.protocol import Done, Ended, Failed, Said, Waiting, Worked, decode, encode
+from projector.adapters.processes.protocol import AllDone, Ended, Failed, Said, Waiting, Worked, decode, encode
 from projector.processing.filling import RangeOrder, Shares
 from shared.errors import Unavailable
 from shared.runtime.exit_with_parent import ending_with_parent
@@ -77,7 +77,7 @@ class _Conversation:
                     self._shares.end(label, outcome)
                 case Failed(label=label) as failed:
                     self._shares.end(label, failed.error())
-                case Done():
+                case AllDone():
                     return
 
     async def _let_write(self, label: str) -> None:

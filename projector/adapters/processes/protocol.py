@@ -49,11 +49,11 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         return KINDS.get(self.kind, RuntimeError)(self.message)
 
 
-class Done(msgspec.Struct, frozen=True, tag=True):
+class AllDone(msgspec.Struct, frozen=True, tag="Done"):
     """It has nothing more to do."""
 
 
-Said: TypeAlias = Worked | Waiting | Wrote | Ended | Failed | Done
+Said: TypeAlias = Worked | Waiting | Wrote | Ended | Failed | AllDone
 
 KINDS: Mapping[str, type[Exception]] = {
     each.__name__: each for each in (Superseded, Unavailable, TooManyParked, Unsound)

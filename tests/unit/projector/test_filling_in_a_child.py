@@ -11,7 +11,7 @@ from projector.adapters.processes.filler import ReadingInChild
 from projector.adapters.processes.protocol import failed
 from projector.processing.circuit_breaker import TooManyParked
 from projector.processing.filling import Piece, RangeOrder, RangeOutcome
-from projector.rebuilding.shared_reading import LoneReading, Share, SharesHere
+from projector.rebuilding.shared_reading import LoneReading, ReadingShare, SharesHere
 from projector.store.errors import GenerationDamaged, Superseded
 from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Checkpoint
@@ -159,7 +159,7 @@ def shares(*labels):
     async def report(_):
         pass
 
-    return {label: Share(label, ORDER, Turns().take, report) for label in labels}
+    return {label: ReadingShare(label, ORDER, Turns().take, report) for label in labels}
 
 
 async def test_one_that_cannot_go_on_with_a_range_goes_on_with_the_others():

@@ -1,8 +1,9 @@
 """Servers that stand in for one another: a Valkey with a replica and sentinels, a PostgreSQL with a standby."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ They promote no replica that had stopped to follow ten times as long before.
 
 PATIENCE: Mapping[str, int] = {"down-after-milliseconds": 30_000, "failover-timeout": 180_000}
 """Their own: a server of a busy machine is not taken for gone, and a replica that follows no more is left alone."""
+OFTEN: Mapping[str, int] = {"info-period": 500, "publish-period": 200}
+"""Milliseconds after which they ask servers, and tell the others, anew; the defaults are 10 seconds and 2."""
 
 
 class EmbeddedSentinel(EmbeddedRedis):
@@ -109,12 +112,16 @@ def replicated_redis(home: Path) -> Iterator[ReplicatedRedis]:
     with ExitStack() as stack:
         for name in ("master", "replica"):
             share_password(home / name)
-        master = stack.enter_context(EmbeddedRedis(home / "master", options={"masterauth": PASSWORD}))
-        follows = {"masterauth": PASSWORD, "replicaof": f"127.0.0.1 {master.port}"}
+        options = {"masterauth": PASSWORD, "repl-diskless-sync-delay": "0"}  # there are no more replicas to wait for
+        master = stack.enter_context(EmbeddedRedis(home / "master", options=options))
+        follows = {**options, "replicaof": f"127.0.0.1 {master.port}"}
         replica = stack.enter_context(EmbeddedRedis(home / "replica", options=follows))
         sentinels = [
             stack.enter_context(EmbeddedSentinel(home / f"sentinel-{nth}", watches=master)) for nth in range(3)
         ]
+        for each in sentinels:
+            with client_of(each) as redis:
+                redis.execute_command("SENTINEL", "DEBUG", *chain.from_iterable(OFTEN.items()))
         yield ReplicatedRedis(master, replica, sentinels)
 
 
@@ -138,8 +145,9 @@ def _follows(replica: EmbeddedRedis, port: int) -> bool:
 
 
 def _is_master(server: EmbeddedRedis) -> bool:
-    with client_of(server) as redis:
+    with suppress(ConnectionLost), client_of(server) as redis:  # it hangs up when it is promoted, too
         return bool(redis.role()[0] == "master")
+    return False
 
 
 def _knows_all(sentinel: EmbeddedSentinel, port: int) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from shared.cli.commands import COMMANDS
 from shared.cli.main import main
 from shared.dev_stack.supervisor import MusterProcess
+from shared.private_files import make_private_directory
 from shared.runtime.exit_with_parent import exit_with_parent
 from shared.server.serving import serve
 from shared.settings import Settings
@@ -120,6 +121,7 @@ def call_up(*arguments: str) -> None:
     """Be `muster up`, whose processes are forked from it in their turn."""
 
     def relaunch(process: MusterProcess) -> None:
+        make_private_directory(process.log.parent)
         command, streams = (process.name, *process._arguments), (NOTHING, process.log, process.log)
         process._process = Fork(call_muster, *command, streams=streams, context=_CHILDREN, **process._environ)
 

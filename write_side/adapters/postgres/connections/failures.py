@@ -33,6 +33,7 @@ _BY_CONSTRAINT: dict[str, type[Exception]] = {
     "event_log_versions_are_unique": StaleAggregate,
 }
 _GIVEN_UP = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
+_NOT_MIGRATED = (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable)
 
 
 @contextmanager
@@ -64,6 +65,8 @@ def _translation(error: DBAPIError | psycopg.Error) -> Exception:
         return Contention(type(cause).__name__)
     if isinstance(cause, AWAY):
         return Unavailable(type(cause).__name__)
+    if isinstance(cause, _NOT_MIGRATED):
+        return Unavailable("the database lacks what this release writes: run `muster migrate`")
     return error
 
 

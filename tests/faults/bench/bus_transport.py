@@ -5,6 +5,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -29,7 +30,7 @@ class BusTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, url: str, *, shards: int) -> None:
-        self._redis = connect(url, timeouts=PATIENT)
+        self._connected = partial(connect, url, timeouts=PATIENT)
         self._shards = shards
         self._answers: defaultdict[str, asyncio.Future[Any]] = defaultdict(asyncio.Future)
         self._sent: set[str] = set()
@@ -41,13 +42,13 @@ class BusTransport(httpx.AsyncBaseTransport):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Read answers meanwhile."""
-        follower = asyncio.create_task(self._follow())
-        try:
-            yield
-        finally:
-            follower.cancel()
-            await asyncio.wait([follower])
-            await self._redis.aclose()
+        async with self._connected() as self._redis:
+            follower = asyncio.create_task(self._follow())
+            try:
+                yield
+            finally:
+                follower.cancel()
+                await asyncio.wait([follower])
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """:raises httpx.ConnectError: the server did not say that it took the message."""
@@ -70,7 +71,7 @@ class BusTransport(httpx.AsyncBaseTransport):
 
     async def faults(self) -> tuple[list[str], list[str]]:
         """What is lost, and what is there twice, once all load has ended."""
-        async with self._redis:  # opened anew, since the load closed it
+        async with self._connected() as self._redis:
             await until(self._is_empty)
             answered, dead = await self._messages_in(ANSWERS), await self._messages_in(DEAD_LETTERS)
         lost = [f"message {each} has no answer" for each in self._sent - answered.keys()]

@@ -1,12 +1,14 @@
 """Clients that change the directory while things break, and remember what they were promised."""
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -34,6 +36,7 @@ EVERYTHING: Mapping[str, int] = {
 }
 """What clients send, by how often: what some of it needs, they make first."""
 
+_NUMBERS = itertools.count()
 AT_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """When commands are carried out is the server's to say."""
 
@@ -139,6 +142,8 @@ class Load:
     false: list[str] = field(default_factory=list)
     done: int = 0
     """Commands whose outcome is known."""
+    _number: int = field(default_factory=partial(next, _NUMBERS))
+    """Of all loads: names and keys of another one with the same seed would be taken on a stack that they share."""
     _started: int = 0
     _sending: int = 0
     _enough: bool = False
@@ -202,7 +207,7 @@ class Load:
             self._started += 1
             self._sending += 1
             self._notify()
-            await self._send_one(f"p{self.seed}.{number}.{self._started}", hand)
+            await self._send_one(f"p{self.seed}.{self._number}.{number}.{self._started}", hand)
             self._sending -= 1
             self.done += 1
             self._notify()

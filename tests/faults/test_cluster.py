@@ -20,7 +20,7 @@ from tests.faults.operator import Operator
 from tests.faults.under_load import seconds_until, serving_again, under_load
 from tests.support.cluster import FragileNode, ValkeyCluster, valkey_cluster
 from tests.support.commands import muster
-from tests.support.patience import SECONDS, until
+from tests.support.patience import SECONDS, until, wait_until
 from tests.support.processes import frozen
 from tests.support.replicas import PASSWORD, checkpoint_on
 from tests.support.sessions import log_held
@@ -65,6 +65,8 @@ def test_commands_look_at_every_node(nodes, stack_on_cluster):
     muster(home, "run", "register-account", *fields).check_returncode()
     key = next(f"{{{tag}}}" for tag in map(str, count()) if nodes.owner(slot_of(tag)) is other)
     other.call("SET", key, address)
+    # Nodes tell each other now and then how far a replica is, and name none of which they have not heard that.
+    wait_until(lambda: len(nodes.topology().nodes) == len(nodes.nodes))
 
     doctor = muster(home, "doctor")
     found = muster(home, "erase", "@eva", "--yes", "--prove")

@@ -73,9 +73,14 @@ class ValkeyCluster(EmbeddedCluster[FragileNode]):
     @contextmanager
     def in_haste(self) -> Iterator[None]:
         """Have nodes believe soon that another is gone, but for those that start meanwhile."""
-        self._wait(HASTE)
+        self.be_patient(HASTE)
         yield
-        self._wait(PATIENCE)
+        self.be_patient(PATIENCE)
+
+    def be_patient(self, milliseconds: int) -> None:
+        """Have nodes that run wait so long for another before they believe that it is gone."""
+        for each in self.nodes:
+            each.call("CONFIG", "SET", NODE_TIMEOUT, milliseconds)
 
     def topology(self) -> Topology:
         return topology_of(ClusterUrl.parse(self.url))
@@ -95,10 +100,6 @@ class ValkeyCluster(EmbeddedCluster[FragileNode]):
         self.owner(slot).call("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", to.id)
         wait_until(lambda: all(_owner_known_to(each, slot) == to.address for each in self.nodes))
 
-    def _wait(self, patience: int) -> None:
-        for each in self.nodes:
-            each.call("CONFIG", "SET", NODE_TIMEOUT, patience)
-
     def _at(self, address: Address) -> FragileNode:
         return next(each for each in self.nodes if each.address == address)
 
@@ -109,7 +110,9 @@ def valkey_cluster(home: Path, *, replicas: bool = False, patience: int = PATIEN
         count = PRIMARIES * (2 if replicas else 1)
         nodes = [stack.enter_context(FragileNode(home / f"node-{nth}", patience=patience)) for nth in range(count)]
         cluster = ValkeyCluster(home, nodes, PRIMARIES)
+        cluster.be_patient(HASTE)  # so often they hear of each other
         cluster.form()
+        cluster.be_patient(patience)
         yield cluster
 
 

@@ -108,6 +108,8 @@ class MasterConnection(Connection):
         super().__init__(**options)
         self.locator = locator
         self._late: asyncio.TimerHandle | None = None
+        self._blocked = 0.0
+        """Seconds for which the command that was sent may wait for what is to come: so long silence is no sign."""
         locator.know(self)
 
     async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
@@ -131,9 +133,15 @@ class MasterConnection(Connection):
         if role not in {b"master", "master"}:
             raise ConnectionLost(f"{self.host}:{self.port} is no master")
 
+    async def send_command(self, *args: Any, **options: Any) -> None:
+        if args[0] == "XREAD" and b"BLOCK" in args:
+            self._blocked = int(args[args.index(b"BLOCK") + 1]) / 1_000
+        await super().send_command(*args, **options)
+
     async def read_response(self, *args: Any, **options: Any) -> Any:
+        blocked, self._blocked = self._blocked, 0.0
         if "timeout" not in options:  # else silence is an answer
-            self._late = asyncio.get_running_loop().call_later(PATIENCE, self._note_late)
+            self._late = asyncio.get_running_loop().call_later(PATIENCE + blocked, self._note_late)
         try:
             return await super().read_response(*args, **options)
         except NOT_SERVED as error:

@@ -186,6 +186,21 @@ async def test_a_read_hangs_on_where_no_other_node_has_the_slot(cluster, client)
     await connection.disconnect()
 
 
+async def test_nobody_is_suspected_while_a_command_waits_as_long_as_it_says(cluster, client, monkeypatch):
+    """Of a server that is well nothing is asked beside it; one that is silent for longer is suspected."""
+    locator, suspected = client.connection_pool.connection_kwargs["locator"], []
+    monkeypatch.setattr(locator, "suspect", lambda: suspected.append("suspected"))
+
+    assert not await client.xread({f"{KEY}:stream": "0-0"}, block=round(3_000 * PATIENCE))
+    while_it_waited = list(suspected)
+    with frozen({cluster.owner().pid}):
+        read = asyncio.create_task(client.xread({f"{KEY}:stream": "0-0"}, block=round(1_000 * PATIENCE)))
+        await asyncio.wait([read], timeout=3 * PATIENCE)
+    await read
+
+    assert (while_it_waited, set(suspected)) == ([], {"suspected"})
+
+
 class Heard:
     """Stands for the readers that wait."""
 

@@ -47,12 +47,12 @@ from projector.processing.processor import Feed
 from projector.projections.registry import PROJECTIONS, layout_of, projections_keeping
 from projector.projections.stats import stats
 from projector.rebuilding.comparison import Comparer, ComparisonLimits
-from projector.rebuilding.fillers import Fillers
+from projector.rebuilding.filling.fillers import Fillers
+from projector.rebuilding.filling.log_filler import FillingLimits
+from projector.rebuilding.filling.range_filler import FoldingReading
 from projector.rebuilding.layout_wish import Wish
 from projector.rebuilding.layouts import LayoutLimits, LayoutReconciler
-from projector.rebuilding.log_filler import FillingLimits
 from projector.rebuilding.parts import Parts
-from projector.rebuilding.range_filler import FoldingReading
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers
 from projector.store.layouts import LayoutRecord

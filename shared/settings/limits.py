@@ -30,7 +30,7 @@ COMPONENTS: tuple[str, ...] = (
     "projector.processing.limits:ThrottleLimits",
     "projector.rebuilding.comparison:ComparisonLimits",
     "projector.rebuilding.layouts:LayoutLimits",
-    "projector.rebuilding.log_filler:FillingLimits",
+    "projector.rebuilding.filling.log_filler:FillingLimits",
     "read_side.adapters.httpx.commands:CommandSenderLimits",
     "read_side.adapters.list_query:ListLimits",
     "read_side.adapters.redis.limits:RedisReadLimits",

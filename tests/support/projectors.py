@@ -29,7 +29,7 @@ from projector.processing.progress import ProjectionProgress, ProjectionState
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
 from projector.rebuilding.comparison import Comparer
-from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.filling.log_filler import FillingLimits, LogFiller
 from projector.rebuilding.parts import Parts
 from projector.rebuilding.reconciler import Reconciler
 from projector.rebuilding.reconcilers import Reconcilers

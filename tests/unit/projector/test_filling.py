@@ -17,7 +17,7 @@ from projector.processing.limits import BreakerLimits
 from projector.processing.progress import ProjectionState
 from projector.projections.profiles import profiles
 from projector.projections.registry import PROJECTIONS
-from projector.rebuilding.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.filling.log_filler import FillingLimits, LogFiller
 from projector.store.errors import Superseded
 from projector.store.transitions import begun
 from shared.errors import Unavailable
@@ -200,7 +200,7 @@ def test_one_that_was_killed_is_begun_anew_where_it_would_end_otherwise(change, 
         case "erased":
             history.erase(nth_id(1))
         case "code":
-            monkeypatch.setattr("projector.rebuilding.log_filler.code_version", lambda _: "another")
+            monkeypatch.setattr("projector.rebuilding.filling.log_filler.code_version", lambda _: "another")
         case _:
             history.events[-1] = msgspec.structs.replace(history.events[-1], event_id=nth_id(99))
     filling.log = MemoryEventLog()

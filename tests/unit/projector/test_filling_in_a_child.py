@@ -11,7 +11,7 @@ from projector.adapters.processes.filler import ReadingInChild
 from projector.adapters.processes.protocol import failed
 from projector.processing.circuit_breaker import TooManyParked
 from projector.processing.filling import Piece, RangeOrder, RangeOutcome
-from projector.rebuilding.shared_reading import LoneReading, ReadingShare, SharesHere
+from projector.rebuilding.filling.shared_reading import LoneReading, ReadingShare, SharesHere
 from projector.store.errors import GenerationDamaged, Superseded
 from shared.errors import Unavailable, Unsound
 from shared.read_model.positions import Checkpoint

@@ -10,8 +10,8 @@ from projector.adapters.memory.store import MemoryStore
 from projector.processing.filling import RangeOutcome
 from projector.processing.limits import BreakerLimits
 from projector.projections.registry import PROJECTIONS, layout_of
-from projector.rebuilding.fillers import Fillers
-from projector.rebuilding.log_filler import FillingLimits
+from projector.rebuilding.filling.fillers import Fillers
+from projector.rebuilding.filling.log_filler import FillingLimits
 from projector.store.errors import Superseded
 from shared.errors import Unavailable
 from shared.event_log import MemoryEventLog

@@ -7,9 +7,9 @@ from functools import partial
 from projector.declaring.partitioning import RouteToLabels
 from projector.processing.filling import Filler, Reading
 from projector.processing.limits import BreakerLimits
-from projector.rebuilding.log_filler import FillingLimits, LogFiller
-from projector.rebuilding.range_filler import FoldingReading
-from projector.rebuilding.shared_reading import LoneReading, SharedReading, SharingFiller
+from projector.rebuilding.filling.log_filler import FillingLimits, LogFiller
+from projector.rebuilding.filling.range_filler import FoldingReading
+from projector.rebuilding.filling.shared_reading import LoneReading, SharedReading, SharingFiller
 from projector.store.ports import ProjectionStore
 from shared.event_log import EventLog
 from shared.event_log.adapters.shared_session import SharedSessionLog

@@ -10,9 +10,9 @@ from projector.folding.code_version import code_version
 from projector.processing.circuit_breaker import CircuitBreaker
 from projector.processing.filling import Piece, RangeFiller, RangeOrder, Report
 from projector.processing.limits import BreakerLimits
-from projector.rebuilding.fill_writer import FillWriter
-from projector.rebuilding.range_filler import FoldingReading
-from projector.rebuilding.shared_reading import LoneReading
+from projector.rebuilding.filling.fill_writer import FillWriter
+from projector.rebuilding.filling.range_filler import FoldingReading
+from projector.rebuilding.filling.shared_reading import LoneReading
 from projector.store.errors import Superseded
 from projector.store.generations import Survey
 from projector.store.ports import ProjectionStore

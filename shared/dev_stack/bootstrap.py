@@ -25,8 +25,8 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 """What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
-SHARED_OUT = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
-"""How pytest runs all tests: in one process more than two cores, as tests often wait, each with its own servers."""
+SHARED_OUT = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+"""How pytest runs all tests: in twice as many processes as two cores, as tests often wait, each with its own servers."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
 REPORT_SECONDS = 3.0
 """The pause between two lines about an installation."""

@@ -144,7 +144,7 @@ def test_all_tests_are_shared_out_among_processes(call, clone):
     """Named tests run in one process, where a debugger can stop."""
     ran = call("test")
 
-    assert ran.stdout == f"pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder in {clone}\n"
+    assert ran.stdout == f"pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder in {clone}\n"
 
 
 def test_bench_runs_in_the_clone_with_what_tests_need(call, environ, clone):

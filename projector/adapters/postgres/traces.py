@@ -41,7 +41,7 @@ STAYS = frozenset({"event_log.aggregate_id", "command_log.outcome_id", "webhooks
 
 
 class PostgresTraces:
-    """Opens a connection for each query, which nothing waits for."""
+    """Opens a connection for each question, which nothing waits for: to ask all tables takes a transaction for each."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -64,19 +64,22 @@ class PostgresTraces:
         return [msgspec.json.decode(data) for (data,) in await self._all(_ABOUT, {"account": account_id})]
 
     async def events_about_others(self, account_id: UUID) -> AsyncIterator[Sequence[str]]:
-        async for rows in self._portions(_OTHERS, {"account": account_id}):
-            yield [text for row in rows for text in row]
+        async with self._connected() as connection:
+            async for rows in _portions(connection, _OTHERS, {"account": account_id}):
+                yield [text for row in rows for text in row]
 
     async def texts(self) -> AsyncIterator[tuple[str, Sequence[str | bytes]]]:
-        for schema, table, column, type_ in await self._columns():
-            if type_ != "uuid":
-                async for texts in self._texts(schema, table, column, type_):
-                    yield f"{table}.{column}", texts
+        async with self._connected() as connection:
+            for schema, table, column, type_ in await self._columns():
+                if type_ != "uuid":
+                    async for texts in _texts(connection, schema, table, column, type_):
+                        yield f"{table}.{column}", texts
 
     async def mentions(self, account_id: UUID) -> AsyncIterator[tuple[str, int]]:
-        for schema, table, column, type_ in await self._columns():
-            if type_ == "uuid" and f"{table}.{column}" not in STAYS:
-                yield f"{table}.{column}", await self._count(schema, table, column, account_id)
+        async with self._connected() as connection:
+            for schema, table, column, type_ in await self._columns():
+                if type_ == "uuid" and f"{table}.{column}" not in STAYS:
+                    yield f"{table}.{column}", await _count(connection, schema, table, column, account_id)
 
     async def is_to_be_written_to(self, account_id: UUID) -> bool:
         [(found,)] = await self._all(_DELIVERIES, {"account": account_id})
@@ -85,31 +88,9 @@ class PostgresTraces:
     async def _columns(self) -> list[tuple[str, str, str, str]]:
         return await self._all(_COLUMNS)
 
-    async def _texts(self, schema: str, table: str, column: str, type_: str) -> AsyncIterator[Sequence[str | bytes]]:
-        form = sql.SQL("{}") if type_ == "bytea" else sql.SQL("{}::text")
-        value = sql.Identifier(column)
-        query = sql.SQL("select {} from {} where {} is not null").format(
-            form.format(value), sql.Identifier(schema, table), value
-        )
-        async for rows in self._portions(query):
-            yield [_decoded(text) for (text,) in rows]
-
-    async def _count(self, schema: str, table: str, column: str, account_id: UUID) -> int:
-        query = sql.SQL("select count(*) from {} where {} = %(account)s").format(
-            sql.Identifier(schema, table), sql.Identifier(column)
-        )
-        [(count,)] = await self._all(query, {"account": account_id})
-        return int(count)
-
     async def _all(self, query: Query, parameters: Mapping[str, Any] | None = None) -> list[Any]:
         async with self._connected() as connection:
             return await (await connection.execute(query, parameters)).fetchall()
-
-    async def _portions(self, query: Query, parameters: Mapping[str, Any] | None = None) -> AsyncIterator[list[Any]]:
-        async with self._connected() as connection, connection.cursor("portions") as cursor:
-            await cursor.execute(query, parameters)
-            while rows := await cursor.fetchmany(PORTION):
-                yield rows
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
@@ -117,6 +98,36 @@ class PostgresTraces:
             await connection.set_read_only(True)
             with reachable():
                 yield connection
+
+
+async def _texts(
+    connection: psycopg.AsyncConnection, schema: str, table: str, column: str, type_: str
+) -> AsyncIterator[Sequence[str | bytes]]:
+    form = sql.SQL("{}") if type_ == "bytea" else sql.SQL("{}::text")
+    value = sql.Identifier(column)
+    query = sql.SQL("select {} from {} where {} is not null").format(
+        form.format(value), sql.Identifier(schema, table), value
+    )
+    async for rows in _portions(connection, query):
+        yield [_decoded(text) for (text,) in rows]
+
+
+async def _count(connection: psycopg.AsyncConnection, schema: str, table: str, column: str, account_id: UUID) -> int:
+    query = sql.SQL("select count(*) from {} where {} = %(account)s").format(
+        sql.Identifier(schema, table), sql.Identifier(column)
+    )
+    async with connection.transaction():
+        [(count,)] = await (await connection.execute(query, {"account": account_id})).fetchall()
+    return int(count)
+
+
+async def _portions(
+    connection: psycopg.AsyncConnection, query: Query, parameters: Mapping[str, Any] | None = None
+) -> AsyncIterator[list[Any]]:
+    async with connection.transaction(), connection.cursor("portions") as cursor:
+        await cursor.execute(query, parameters)
+        while rows := await cursor.fetchmany(PORTION):
+            yield rows
 
 
 def _decoded(stored: str | bytes) -> str | bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis.configuration import storage_directory
 
 from tests.support.pages import ROOT, Example, examples_of, is_as_shown, outputs
 from tests.support.stack import environment, running_stack
@@ -126,10 +127,11 @@ class Copy:
 
     def run(self, *command):
         """Run a tool of ours in the copy; returns its status and what it printed."""
+        ours = str(storage_directory().path)  # with the tables of Unicode, or hypothesis would make them anew for 2 s
         run = subprocess.run(
             [sys.executable, "-m", *command] if command[0] == "pytest" else [_tool(command[0]), *command[1:]],
             cwd=self.code,
-            env=environment(PYTHONPATH=str(self.code)),
+            env=environment(PYTHONPATH=str(self.code), HYPOTHESIS_STORAGE_DIRECTORY=ours),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

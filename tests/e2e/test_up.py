@@ -27,14 +27,14 @@ OF_TESTS = {"up.log", "up.out"}
 
 @pytest.fixture
 def up(tmp_path):
-    """Start `muster up` with a umask; whatever still runs at the end is killed."""
+    """Start `muster up`, which may have a umask; whatever still runs at the end is killed."""
     (home := tmp_path / "home").mkdir()
     started = []
 
-    def start(*arguments, umask):
+    def start(*arguments, umask=0o022, **options):
         before = os.umask(umask)
         try:
-            started.append(Stack(home, *arguments))
+            started.append(Stack(home, *arguments, **options))
         finally:
             os.umask(before)
         return started[-1]
@@ -126,7 +126,7 @@ def test_a_demo_fills_a_new_home_and_whatever_is_killed_comes_back(up):
     stack.crash()
 
     subprocess.run(["chmod", "-R", "go+rX", stack.home], check=True)
-    again = up("--demo", umask=0o022)
+    again = up("--demo", is_forked=True)
     unchanged = "demo: there are people already, so nothing was changed; --home DIR names a new home\n"
     wait_until(lambda: unchanged in again.log.read_text())
     assert open_to_others(stack.home) <= OF_TESTS

@@ -10,16 +10,26 @@ from pathlib import Path
 from tests.support.patience import SECONDS
 
 
-def running_processes() -> list[tuple[int, int, str]]:
-    """Id, parent and command line of all that run; those that only wait to be reaped run no more."""
-    return [row for each in Path("/proc").glob("[0-9]*") if (row := _running(each))]
+def parents() -> dict[int, int]:
+    """Whose child each is of all that run; those that only wait to be reaped run no more."""
+    told = {int(pid): _parent(pid) for pid in os.listdir("/proc") if pid.isdecimal()}  # noqa: PTH208 - as below
+    return {pid: parent for pid, parent in told.items() if parent is not None}
+
+
+def command_line(pid: int) -> str:
+    """And the name, which says of a fork what it is; of a process that has ended, nothing."""
+    try:
+        called = _told(pid, "cmdline") + _told(pid, "comm")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return os.fsdecode(called).replace("\0", " ")
 
 
 def family(pid: int) -> set[int]:
     """A process and all that descend from it."""
     found = {pid}
-    rows = running_processes()
-    while children := {each for each, parent, _ in rows if parent in found} - found:
+    rows = parents().items()
+    while children := {each for each, parent in rows if parent in found} - found:
         found |= children
     return found
 
@@ -44,8 +54,8 @@ def kill(pids: Iterable[int]) -> None:
 def require_gone(pids: set[int]) -> None:
     """What was killed along with its parent may take a moment."""
     deadline = time.monotonic() + SECONDS
-    while left := [row for row in running_processes() if row[0] in pids]:
-        assert time.monotonic() < deadline, left
+    while left := parents().keys() & pids:
+        assert time.monotonic() < deadline, [*map(command_line, left)]
         time.sleep(0.05)  # what could notify was their parent
 
 
@@ -63,11 +73,15 @@ def _state(pid: int) -> str:
         return "X"
 
 
-def _running(process: Path) -> tuple[int, int, str] | None:
-    """What `proc(5)` tells of one process; it may end meanwhile. Its name, in brackets, may hold anything."""
+def _parent(pid: str) -> int | None:
+    """As `proc(5)` tells it; the process may end meanwhile. Its name, in brackets, may hold anything."""
     with suppress(FileNotFoundError, ProcessLookupError):
-        state, parent, *_ = (process / "stat").read_bytes().rpartition(b")")[2].split()
-        if state != b"Z":
-            called = (process / "cmdline").read_bytes() + (process / "comm").read_bytes()
-            return int(process.name), int(parent), os.fsdecode(called).replace("\0", " ")
+        state, parent, _ = _told(pid, "stat").rpartition(b")")[2].split(None, 2)
+        return None if state == b"Z" else int(parent)
     return None
+
+
+def _told(pid: int | str, file: str) -> bytes:
+    """Not by a `Path`, which takes longer than the kernel: all processes are asked for again and again."""
+    with open(f"/proc/{pid}/{file}", "rb", buffering=0) as told:  # noqa: PTH123
+        return told.read()

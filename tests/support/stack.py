@@ -30,7 +30,7 @@ from tests.support.access import forget_home, headers_for, register_home
 from tests.support.databases import with_data
 from tests.support.forks import NOTHING, Fork, call_muster, call_up
 from tests.support.patience import SECONDS, answers, until, wait_until
-from tests.support.processes import family, frozen, require_gone, running_processes
+from tests.support.processes import command_line, family, frozen, parents, require_gone
 
 MUSTER = [sys.executable, console_script()]
 FORKING_UP = [sys.executable, "-P", "-m", "tests.support.forking_up"]
@@ -102,9 +102,11 @@ class Stack:
 
     def pid(self, child: Child) -> int | None:
         """The process that the supervisor itself started; None while there is none."""
-        for pid, parent, arguments in running_processes():
-            if parent == self._process.pid and child in arguments and "exit_with_parent.py" not in arguments:
-                return pid
+        for pid, parent in parents().items():
+            if parent == self._process.pid:
+                called = command_line(pid)
+                if child in called and "exit_with_parent.py" not in called:
+                    return pid
         return None
 
     def kill(self, child: Child) -> int:

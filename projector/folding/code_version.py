@@ -1,7 +1,7 @@
 """Which code folds: kept with what it could not fold, so that other code tries again."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -25,14 +25,17 @@ def code_version(projection: Projection) -> str:
 @cache
 def _release_and_digest(declared: Sequence[str]) -> str:
     """:param declared: the modules in which a projection is, wherever they are: all its parts have the same."""
-    digest = blake2b(digest_size=4)
-    for source in _sources(declared):
-        digest.update(source.read_bytes())
+    digest = _digest_of_packages().copy()
+    for source in declared:
+        digest.update(Path(source).read_bytes())
     return f"{version('muster')}.{digest.hexdigest()}"
 
 
-def _sources(declared: Sequence[str]) -> Iterator[Path]:
-    """These, and all that they may rely on."""
-    yield from map(Path, declared)
+@cache
+def _digest_of_packages() -> blake2b:
+    """What all projections may rely on, which is read once for all."""
+    digest = blake2b(digest_size=4)
     for package in (projector, shared):
-        yield from sorted(Path(str(package.__file__)).parent.rglob("*.py"))
+        for source in sorted(Path(str(package.__file__)).parent.rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest

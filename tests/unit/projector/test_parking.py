@@ -450,6 +450,6 @@ def test_all_parts_of_a_projection_are_one_code(monkeypatch):
     """Its sources are read once for all of them."""
     first, *others = divided(profiles, Partitions(3)).parts
     name = code_version(first)
-    monkeypatch.setattr("projector.folding.code_version._sources", lambda _: pytest.fail("they were read again"))
+    monkeypatch.setattr("projector.folding.code_version.Path", lambda _: pytest.fail("they were read again"))
 
     assert {code_version(each) for each in others} == {name}

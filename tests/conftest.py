@@ -4,6 +4,7 @@ import gc
 import re
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from functools import cache, lru_cache
 from os import environ
 from pathlib import Path
@@ -177,8 +178,9 @@ def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: EmbeddedPostgres) -> Databases:
-    return Databases(postgres)
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    with closing(Databases(postgres)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
@@ -64,7 +64,8 @@ def receiver(replaying):
 
 @pytest.fixture(scope="module")
 def databases_of_the_pair(primary):
-    return Databases(primary)
+    with closing(Databases(primary)) as made:
+        yield made
 
 
 @pytest.fixture

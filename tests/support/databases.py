@@ -59,7 +59,7 @@ class Databases:
     def __init__(self, server: EmbeddedPostgres) -> None:
         self._server = server
         self._numbers = count(1)
-        self._empty: list[str] = []
+        self._empty: list[tuple[str, psycopg.Connection]] = []
         self._on_server(f"create database {TEMPLATE}")
         migrate(database_at(server, TEMPLATE))
         with psycopg.connect(database_at(server, TEMPLATE)) as connection:
@@ -70,26 +70,31 @@ class Databases:
     @contextmanager
     def lent(self) -> Iterator[str]:
         """The URL of a database that nobody else uses meanwhile."""
-        name = self._empty.pop() if self._empty else self._made()
+        name, ours = self._empty.pop() if self._empty else self._made()
         yield database_at(self._server, name)
-        if self._is_as_it_was(name):
-            self._empty.append(name)
+        if self._is_as_it_was(ours):
+            self._empty.append((name, ours))
         else:
+            ours.close()
             self._on_server(f"drop database if exists {name} with (force)")
 
-    def _made(self) -> str:
+    def close(self) -> None:
+        for _, ours in self._empty:
+            ours.close()
+
+    def _made(self) -> tuple[str, psycopg.Connection]:
+        """Return a database, and what empties it: each new connection would read the whole schema again."""
         name = f"test_{next(self._numbers)}"
         self._on_server(f"create database {name} template {TEMPLATE}")
-        return name
+        return name, psycopg.connect(database_at(self._server, name), autocommit=True, prepare_threshold=None)
 
-    def _is_as_it_was(self, name: str) -> bool:
+    def _is_as_it_was(self, ours: psycopg.Connection) -> bool:
         try:
-            with psycopg.connect(database_at(self._server, name), autocommit=True) as connection:
-                connection.execute(OTHERS_ENDED)
-                if connection.execute(SCHEMA).fetchone() != self._schema:
-                    return False
-                connection.execute(EMPTY)
-                connection.execute(FROM_THE_BEGINNING)
+            ours.execute(OTHERS_ENDED)
+            if ours.execute(SCHEMA).fetchone() != self._schema:
+                return False
+            ours.execute(EMPTY)
+            ours.execute(FROM_THE_BEGINNING)
         except psycopg.Error:
             return False
         return True

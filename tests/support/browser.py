@@ -117,7 +117,8 @@ async def _forget(page: Page) -> None:
     await page.evaluate("localStorage.clear()")
     await page.context.clear_cookies()
     await page.context.clear_permissions()
-    await page.goto("about:blank")
+    await page.evaluate("location.replace('about:blank')")  # led there by the browser, it would leave its process
+    await page.wait_for_url("about:blank")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS, DEVELOPMENT = "requirements-clone.lock", "requirements-dev.lock"
 """What every command of a clone needs, `up` and `seed` among them; what its tests and its linters need besides."""
 SHARED_OUT = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
-"""How pytest runs all tests: in twice as many processes as two cores, as tests often wait, each with its own servers."""
+"""In how many processes pytest runs all tests: two a core of two, as tests often wait, each with its own servers."""
 LINTERS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports", "--no-cache"))
 REPORT_SECONDS = 3.0
 """The pause between two lines about an installation."""

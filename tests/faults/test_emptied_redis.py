@@ -22,7 +22,7 @@ async def test_an_emptied_redis_is_503_until_it_is_filled_again(mortal_stack):
     Filling takes milliseconds; once it is held up before its end, so that many read meanwhile.
     """
     await mortal_stack.ready()
-    before = Load(mortal_stack.addresses.write, seed=220, clients=CLIENTS, commands=200, kinds=REGISTRATIONS, pause=0)
+    before = Load(mortal_stack.addresses.write, seed=220, clients=CLIENTS, commands=60, kinds=REGISTRATIONS, pause=0)
     await before.run()
     await assert_people_are_found(mortal_stack.addresses.read, before.accepted, position=before.position)
     load = Load(mortal_stack.addresses.write, seed=221)

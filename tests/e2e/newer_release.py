@@ -1,9 +1,10 @@
-"""The program of the next release: `profiles` has another version, and does the same. To import it is to be it."""
+"""The program of the next release: `profiles` has another version, and does the same."""
 
 from projector.projections.profiles import profiles
-from shared.cli.main import main
+from tests.support.forks import call_muster
 
-profiles.version += 1  # also in the processes that it starts, which import it under another name
 
-if __name__ == "__main__":
-    main()
+def call_newer_muster(*arguments: str) -> None:
+    """Be it; what it starts is forked from it, and so of that release as well."""
+    profiles.version += 1
+    call_muster(*arguments)

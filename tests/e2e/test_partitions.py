@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from shared.read_model.partitions import Partitions
 from shared.redis.location import key_holders, located
 from shared.runtime.tasks import Tasks
 from shared.urls.servers import is_cluster_url
+from tests.e2e.newer_release import call_newer_muster
 from tests.support.announcements import announced, out_of_order
 from tests.support.cluster import valkey_cluster
 from tests.support.commands import muster
@@ -30,7 +30,6 @@ from tests.support.readers import Readers
 from tests.support.sharing_projectors import Projectors, projectors_on
 from tests.support.stack import service
 
-NEWER_MUSTER = [sys.executable, "-m", "tests.e2e.newer_release"]
 PROFILE_SORTS = ("display_name", "-display_name", "handle", "created_at", "-updated_at")
 GROUP_SORTS = ("name", "-name", "slug", "member_count", "-created_at")
 
@@ -353,7 +352,7 @@ class Lists:
 async def test_nobody_who_reads_notices_another_version(stack, divided):
     """The next release rebuilds all parts; they go live together, and back, while all parts are asked for lists."""
     settings = divided.projectors.settings | {"MUSTER_REBUILD": "auto"}
-    newer = service("project", divided.folder / "newer.log", program=NEWER_MUSTER, **settings)
+    newer = service("project", divided.folder / "newer.log", call=call_newer_muster, **settings)
     load = Load(stack.addresses.write, seed=5 + divided.partitions, kinds=EVERYTHING, clients=2, pause=0.8)
     lists = Lists(divided.read)
     async with load.running(), lists.asked(), newer as (ops, _), client_at(ops) as operator:

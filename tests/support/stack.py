@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -234,12 +234,19 @@ def mortal_stack() -> Iterator[Stack]:
 
 @asynccontextmanager
 async def service(
-    name: str, log: Path, *, program: Sequence[str] | None = None, within: float = SECONDS, **variables: str
+    name: str,
+    log: Path,
+    *,
+    program: Sequence[str] | None = None,
+    call: Callable[..., None] = call_muster,
+    within: float = SECONDS,
+    **variables: str,
 ) -> AsyncIterator[tuple[str, int]]:
     """
     One of Muster's processes beside a stack; gives its URL and its process id.
 
-    :param program: what to start, of another release or to be measured; else it is forked.
+    :param program: what to start, to be measured; else it is forked.
+    :param call: what the fork carries out, of another release.
     :param within: seconds, to be ready.
     :param variables: its settings; it lets everybody in unless they say otherwise.
     """
@@ -248,7 +255,7 @@ async def service(
     if program:
         process = _started([*program, *arguments], log, log, environ)
     else:
-        process = Fork(call_muster, *arguments, streams=(NOTHING, log, log), **environ)
+        process = Fork(call, *arguments, streams=(NOTHING, log, log), **environ)
     url = f"http://127.0.0.1:{port}"
     try:
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -1,6 +1,7 @@
 """Ops pages with what seldom happens, on adapters in memory, for `serve` in a process of their own."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -17,12 +18,19 @@ from projector.projections.groups import groups
 from projector.projections.stats import stats
 from shared.auth.setup import admit_everyone
 from shared.clock import SystemClock
+from shared.settings import Settings
 from tests.support.bugs import of_account, poisoned
 from tests.support.folding import PROFILES
 from tests.support.histories import nth_id
-from tests.support.projectors import Surroundings, register_on, with_people
+from tests.support.projectors import HASTE, Surroundings, register_on, with_people
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+AS_SERVED = {
+    "clock": SystemClock(),
+    "limits": replace(HASTE, poll=0.05),
+    "settings": Settings.load({"MUSTER_LIMITS": "monitoring.interval=0.1"}),
+}
+"""At rest while nothing happens: else a page is shown anew a hundred times a second."""
 LIVE, NEW, OLD = (f"01a2{number}e9251a837456a37e46f1d484711c" for number in (1, 2, 3))
 SAMPLES = [
     {"kind": "profile", "id": f"01a2{n:04}-1a83-7456-a37e-46f1d484711c", "difference": difference, "fields": fields}
@@ -170,7 +178,7 @@ def shows_everything():
     around = Surroundings()
 
     def register(registry):
-        register_on(registry, around, clock=SystemClock())
+        register_on(registry, around, **AS_SERVED)
         hour = LastHour(MemoryTimelineStore(*an_hour(datetime.now(UTC))))
         history = StatusHistory(Board(), parked=Parked(), deliveries=DELIVERIES, hour=hour, clock=SystemClock())
         registry.register_value(StatusHistory, history)
@@ -189,7 +197,7 @@ def create_poisoned():
     projections = (profiles, groups, stats)
     return projector_app(
         admit_everyone,
-        lambda registry: register_on(registry, around, clock=SystemClock(), projections=projections),
+        lambda registry: register_on(registry, around, projections=projections, **AS_SERVED),
     )
 
 

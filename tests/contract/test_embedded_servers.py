@@ -26,7 +26,6 @@ from tests.support.databases import with_data
 from tests.support.genuine_redis import redis_binary
 from tests.support.patience import SECONDS
 
-
 postgres = partial(EmbeddedPostgres, durable=False)
 valkey = partial(EmbeddedRedis, fsync="no")
 

@@ -32,6 +32,8 @@ from tests.support.projectors import store_in_memory
 PATIENT = VerifyLimits(portion=3)
 IMPATIENT = VerifyLimits(portion=3, retry=0.0, erasure=0.02, fan_out=0.0, pause=0.0)
 """Where nothing goes on with a fan-out."""
+STILL = replace(IMPATIENT, erasure=0.0)
+"""Where nothing goes on at all."""
 
 PROFILES = HOME.projection("profiles").generation("g1")
 GROUPS = HOME.projection("groups").generation("g1")
@@ -187,7 +189,7 @@ class LiveGeneration(Generation):
 
     def verify(self, *, repair: bool = False) -> Verified:
         log = log_of(self.events)
-        return asyncio.run(verify(self.hand, log, self.projection, limits=IMPATIENT, repair=repair))
+        return asyncio.run(verify(self.hand, log, self.projection, limits=STILL, repair=repair))
 
     def verify_meanwhile(self, step: Callable[[], None], *, kind: type[Meanwhile] = Meanwhile) -> Verified:
         """Verify while the projector takes a step before each look."""

@@ -93,8 +93,8 @@ def test_without_a_session_a_line_takes_the_token_of_the_shell(stack):
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_a_read_is_tried_on_its_page(stack, browser, javascript):
     """As who is signed in; what is typed is text, and part of no other address."""
-    async with visited(browser, stack.addresses.read, scopes=(READ,), script=javascript, may_complain=("404",)) as page:
-        await page.goto(f"{stack.addresses.read}/docs/get_profile_by_handle")
+    options = {"scopes": (READ,), "script": javascript, "may_complain": ("404",)}
+    async with visited(browser, stack.addresses.read, path="docs/get_profile_by_handle", **options) as page:
         await page.locator("#of-handle").fill('../stats"><script>alert(1)</script>')
         await page.get_by_role("button", name="Read").click()
         await expect(page.get_by_label("The answer")).to_contain_text("profile-not-found")

@@ -406,8 +406,7 @@ async def test_the_log_is_browsed_and_shows_what_is_private_to_whom_may_see_it(s
         await expect(page.get_by_text(composed(HOSTILE))).to_be_visible()
         await expect(page).to_have_title(f"Muster: event {person['position']}")
         await stands_out(page)
-    async with visited(browser, f"{stack.addresses.ops}", **options) as page:
-        await page.goto(f"{stack.addresses.ops}/events/{person['position']}")
+    async with visited(browser, stack.addresses.ops, path=f"events/{person['position']}", **options) as page:
         await is_at(page, f"Event {person['position']:,}: profile-created")
         await expect(page.get_by_text("display_name")).to_be_visible()
         await expect(page.get_by_text("run")).to_have_count(0)

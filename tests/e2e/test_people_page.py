@@ -98,8 +98,7 @@ async def test_a_page_says_how_old_it_is(read, browser):
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_names_are_text_and_nothing_runs(read, browser, javascript):
     """Each is whole, and none spills over what stands beside it."""
-    async with visited(browser, f"{read}", scopes=ALL, script=javascript) as page:
-        await page.goto(f"{read}/?tag=pagetest")
+    async with visited(browser, read, path="?tag=pagetest", scopes=ALL, script=javascript) as page:
         for _, name, _ in PEOPLE:
             await expect(page.locator(".people .name").get_by_text(composed(name), exact=True)).to_be_visible()
         await expect(page).to_have_title("People")
@@ -109,8 +108,7 @@ async def test_names_are_text_and_nothing_runs(read, browser, javascript):
 
 async def test_without_a_script_everything_is_there(read, browser):
     """The search, by its button; paging and filters, as links; and how fresh it is."""
-    async with visited(browser, read, scopes=(READ,), script=False) as page:
-        await page.goto(f"{read}/?tag=pagetest&limit=2")
+    async with visited(browser, read, path="?tag=pagetest&limit=2", scopes=(READ,), script=False) as page:
         await expect(page.locator(".people > li")).to_have_count(2)
         await page.get_by_role("link", name="Next page").click()
         await expect(page.locator(".people > li")).to_have_count(len(PEOPLE) - 2)
@@ -205,8 +203,7 @@ async def test_what_is_typed_before_the_script_is_there_is_searched_for(read, br
 @pytest.mark.parametrize(("chosen", "kept"), [("zoe.page", ".hit"), ("amelie.page", "#q")])
 async def test_the_keyboard_stays_in_what_was_found_or_goes_back_to_where_one_types(read, browser, chosen, kept):
     """The list may become another just when one has gone on to it."""
-    async with visited(browser, read, scopes=ALL) as page:
-        await page.goto(f"{read}/?tag=pagetest")
+    async with visited(browser, read, path="?tag=pagetest", scopes=ALL) as page:
         async with held(page, ZOE_ASKED_FOR):
             async with page.expect_request(ZOE_ASKED_FOR):
                 await page.locator("#q").fill("zoe")
@@ -217,8 +214,7 @@ async def test_the_keyboard_stays_in_what_was_found_or_goes_back_to_where_one_ty
 
 async def test_an_answer_that_is_no_page_of_ours_changes_nothing_but_is_told(read, browser):
     """A proxy answers for an API that is away."""
-    async with visited(browser, read, scopes=ALL, may_complain=("502",)) as page:
-        await page.goto(f"{read}/?tag=pagetest")
+    async with visited(browser, read, path="?tag=pagetest", scopes=ALL, may_complain=("502",)) as page:
         await page.route(ZOE_ASKED_FOR, lambda route: route.fulfill(status=502, body="Bad gateway"))
         await page.locator("#q").fill("zoe")
         await expect(page.locator("#news")).to_contain_text("does not answer")
@@ -267,8 +263,8 @@ async def test_a_person_is_registered_changed_and_suspended(read, browser):
 
 async def test_of_two_who_edit_the_second_sees_what_the_first_has_saved(stack, read, browser):
     """And decides, without a script too."""
-    async with visited(browser, read, scopes=ALL, may_complain=("412",), script=False) as page:
-        await page.goto(f"{read}/people/amelie.page?edit=1")
+    options = {"scopes": ALL, "may_complain": ("412",), "script": False}
+    async with visited(browser, read, path="people/amelie.page?edit=1", **options) as page:
         await page.locator("#edit-title").fill("Mine")
         async with stack.client(stack.addresses.write) as write, stack.client(read) as client:
             theirs = await done(write, "update-profile", account="@amelie.page", title="Theirs")

@@ -57,12 +57,16 @@ def headers_for(url: str) -> dict[str, str]:
     return {} if home is None else bearing((home / TOKEN).read_text().strip())
 
 
-def cookie_policy(url: str, *scopes: str) -> str:
-    """Where a browser comes in to a page, that for operators if no scopes are given: by a link, where it has to."""
+def cookie_policy(url: str, *scopes: str, next: str = "") -> str:
+    """
+    Where a browser comes in to a page, that for operators if no scopes are given: by a link, where it has to.
+
+    :param next: which page it is, relative to the root of the API.
+    """
     home = _HOMES.get(urlsplit(url).netloc)
     if home is None:
-        return url
+        return f"{url}/{next}"
     scopes = scopes or TO_OPS_PAGE
     return sign_in_link(
-        url, scopes=scopes, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster"
+        url, scopes=scopes, key=KeyDirectory(home / "keys").newest(), subject="browser", audience="muster", next=next
     )

@@ -172,6 +172,7 @@ async def visited(
     browser: Pages,
     url: str,
     *,
+    path: str = "",
     scopes: tuple[str, ...] = (),
     may_complain: tuple[str, ...] = (),
     **options: Any,
@@ -179,6 +180,7 @@ async def visited(
     """
     The page as it is shown; in the end nothing was amiss with it.
 
+    :param path: which one of the API that is there, relative to its root.
     :param scopes: what it may do at the people page; without any it is the ops page.
     :param may_complain: what may stand in the console all the same, in part.
     :param options: of `Pages.lent`.
@@ -192,7 +194,7 @@ async def visited(
     async with browser.lent(**options) as page:
         for event, hear in listeners.items():
             page.on(event, hear)
-        await page.goto(cookie_policy(url, *scopes))
+        await page.goto(cookie_policy(url, *scopes, next=path))
         yield page
         await fits(page)
         for event, hear in listeners.items():

@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-from shared.redis.masters import Locator, Options, master_options
+from shared.redis.masters import DRIVER, Locator, Options, master_options
 from shared.urls.servers import Address, ClusterUrl
 
 HOME_TAG = "0"
@@ -160,4 +160,4 @@ def asking_options(url: ClusterUrl, node: Address) -> Options:
     """Return how a node is asked who owns what."""
     timeouts = {"socket_timeout": NODE_SECONDS, "socket_connect_timeout": NODE_SECONDS}
     asking = {**timeouts, **node._asdict(), "ssl": url.is_secure, "decode_responses": True}
-    return {**master_options(url.server(node)), **asking}
+    return {**DRIVER, **master_options(url.server(node)), **asking}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from redis.asyncio.connection import Connection, parse_url
 
 from shared.redis.cluster import HOME_TAG, SlotOwner, slot_of, topology_of
-from shared.redis.masters import Locator, MasterConnection, Options, SecureMasterConnection, master_options
+from shared.redis.masters import DRIVER, Locator, MasterConnection, Options, SecureMasterConnection, master_options
 from shared.redis.sentinels import Sentinels, master_of
 from shared.urls.servers import ClusterUrl, SentinelUrl, is_cluster_url, is_sentinel_url
 
@@ -24,7 +24,7 @@ def connection_options(url: str, *, tag: str = HOME_TAG) -> Options:
     if is_cluster_url(url):
         cluster = ClusterUrl.parse(url)
         return _options(cluster.server(cluster.nodes[0]), SlotOwner(cluster, tag=tag), is_secure=cluster.is_secure)
-    return {"connection_class": Connection, **parse_url(url)}
+    return {"connection_class": Connection, **DRIVER, **parse_url(url)}
 
 
 def located(url: str, *, tag: str = HOME_TAG) -> str:
@@ -69,4 +69,4 @@ def key_holders(url: str) -> KeyHolders:
 
 def _options(url: str, locator: Locator, *, is_secure: bool) -> Options:
     kind = SecureMasterConnection if is_secure else MasterConnection
-    return {**master_options(url), "connection_class": kind, "locator": locator}
+    return {**DRIVER, **master_options(url), "connection_class": kind, "locator": locator}

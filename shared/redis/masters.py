@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.driver_info import DriverInfo
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TimedOut
@@ -16,6 +17,9 @@ from shared.redis.replies import NOT_SERVED, PATIENCE, not_served
 from shared.urls.servers import Address
 
 Options = dict[str, Any]
+
+DRIVER: Options = {"driver_info": DriverInfo()}
+"""Made once: redis-py would look up for each connection which version it is, for half a millisecond."""
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.retry import Retry as SyncRetry
 
-from shared.redis.masters import Locator, Options, master_options
+from shared.redis.masters import DRIVER, Locator, Options, master_options
 from shared.urls.servers import Address, SentinelUrl
 
 ASK_SECONDS = 1.0
@@ -62,7 +62,7 @@ class Sentinels(Locator):
 
 def _options(url: SentinelUrl, sentinel: Address) -> Options:
     timeouts = {"socket_timeout": ASK_SECONDS, "socket_connect_timeout": ASK_SECONDS}
-    return {**sentinel_options(url), **timeouts, **sentinel._asdict(), "decode_responses": True}
+    return {**DRIVER, **sentinel_options(url), **timeouts, **sentinel._asdict(), "decode_responses": True}
 
 
 def _no_master(url: SentinelUrl) -> str:

@@ -1,7 +1,6 @@
 """`muster backup` of what runs, `muster restore` into another home, and what is refused."""
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,10 @@ import httpx
 import pytest
 
 from tests.support.commands import muster
+from tests.support.forks import NOTHING, Fork, call_muster
 from tests.support.patience import wait_until
 from tests.support.people import registration
-from tests.support.stack import MUSTER, Stack, environment
+from tests.support.stack import Stack, environment
 
 LISTS = ("/profiles?q=backup&status=any&limit=200", "/groups?q=backup&limit=200")
 
@@ -46,9 +46,8 @@ def backup(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def killed(home: Path, backup: Path) -> bool:
     """Whether a restore was killed in its middle; one that nobody saw begin may have ended."""
-    process = subprocess.Popen(
-        [*MUSTER, "restore", str(backup)], env=environment(MUSTER_HOME=str(home)), stderr=subprocess.DEVNULL
-    )
+    streams = (NOTHING, NOTHING, NOTHING)
+    process = Fork(call_muster, "restore", str(backup), streams=streams, **environment(MUSTER_HOME=str(home)))
     wait_until(lambda: (home / "data" / "postgres.unfinished").exists() or process.poll() is not None)
     process.kill()
     process.wait()

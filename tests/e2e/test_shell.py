@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import muster
-from tests.support.patience import SECONDS, until
-from tests.support.stack import MUSTER, environment
+from tests.support.forks import NOTHING, Fork, call_muster
+from tests.support.patience import until, wait_until
+from tests.support.stack import environment
 
 EVA = {"email": "eva.shell@example.org", "handle": "eva.shell", "display_name": "Eva Shell"}
 FIELDS = [f"{name}={value}" for name, value in EVA.items()]
@@ -128,50 +128,42 @@ async def test_a_shell_completes_people_and_groups(stack, eva, tmp_path):
     assert completed("get", "@eva.s") == ["@eva.shell"]
 
 
-def test_changes_are_printed_as_they_come(stack, eva):
+@pytest.fixture
+def watch(stack, eva, tmp_path):
+    """Have changes of a person printed, each time by another process; each is ended as from the keyboard."""
+    started = []
+
+    def start(*options):
+        out = tmp_path / f"watched-{len(started)}"
+        environ, arguments = environment(MUSTER_HOME=str(stack.home)), ("watch", "--account", eva["id"], *options)
+        started.append(Fork(call_muster, *arguments, streams=(NOTHING, out, NOTHING), **environ))
+        return out
+
+    yield start
+    for each in started:
+        each.send_signal(signal.SIGINT)
+    assert {each.wait() for each in started} == {130}
+
+
+def first_line(out):
+    return out.exists() and "\n" in (text := out.read_text()) and text.splitlines()[0]
+
+
+def test_changes_are_printed_as_they_come(watch):
     """From a position on, or from now; a line for people, a CloudEvent for programs."""
-    watching = [
-        subprocess.Popen(
-            [*MUSTER, "watch", "--account", eva["id"], *options],
-            env=environment(MUSTER_HOME=str(stack.home)),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for options in (["--after", "0"], ["--after", "0", "--json"])
-    ]
-    try:
-        lines = [each.stdout.readline() for each in watching]
-    finally:
-        for each in watching:
-            each.send_signal(signal.SIGINT)
-            each.wait(SECONDS)
-            each.stdout.close()
+    watched = [watch("--after", "0"), watch("--after", "0", "--json")]
+    lines = [wait_until(lambda each=each: first_line(each)) for each in watched]
 
     assert " account-registered profiles/" in lines[0]
     assert json.loads(lines[1])["type"] == "account-registered"
-    assert [each.returncode for each in watching] == [130, 130]
 
 
-def test_what_was_changed_before_is_not_watched(stack, eva):
+async def test_what_was_changed_before_is_not_watched(stack, eva, watch):
     """Without a position it begins now."""
-    with subprocess.Popen(
-        [*MUSTER, "watch", "--account", eva["id"]],
-        env=environment(MUSTER_HOME=str(stack.home)),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as watching:
-        titles = iter(range(1, 1_000))
-        ended = threading.Event()
+    titles, out = iter(range(1, 1_000)), watch()
 
-        def change():
-            while not ended.wait(0.2):
-                muster(stack.home, "run", "update-profile", f"account={eva['id']}", f"title={next(titles)}")
+    def printed():
+        muster(stack.home, "run", "update-profile", f"account={eva['id']}", f"title={next(titles)}")
+        return first_line(out)
 
-        changing = threading.Thread(target=change)
-        changing.start()
-        line = watching.stdout.readline()
-        ended.set()
-        changing.join()
-        watching.send_signal(signal.SIGINT)
-
-    assert " profile-updated " in line
+    assert " profile-updated " in await until(printed)

@@ -29,7 +29,7 @@ from shared.dev_stack.supervisor import MusterProcess, Supervisor
 from shared.http_clients import http_client
 from shared.private_files import UMASK, close_to_others, write_private
 from shared.runtime.retry import poll
-from shared.server.serving import PortTakenError, require_free
+from shared.server.ports import PortTakenError, require_free
 from shared.settings import ADDRESSES, ENVIRONMENT, Addresses, Settings, variable
 from shared.wording import counted
 

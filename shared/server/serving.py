@@ -1,10 +1,8 @@
 """Serve HTTP: granian in front, the ASGI application in workers of their own."""
 
-import errno
 import importlib
 import os
 import resource
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,21 +18,14 @@ from shared.observability import tracing
 from shared.observability.metrics import SharedMetrics, metrics_of
 from shared.runtime.exit_with_parent import exit_with_parent
 from shared.runtime.garbage import search_seldom, search_while_serving
-from shared.runtime.retry import wait_until
 from shared.server.limits import ServerLimits
+from shared.server.ports import PortTakenError, require_free
 from shared.server.reloading import ReloadingServer
 from shared.server.sockets import HeardClients, terminate_absent_clients
 from shared.settings import Settings
 
 FEWEST_CONNECTIONS = 64
 """Fewer serve no one well: every client keeps some."""
-
-RELEASE_SECONDS = 1.0
-"""How long the kernel may take to free the port of a process that was killed."""
-
-
-class PortTakenError(Exception):
-    """Another process listens at the address of this one."""
 
 
 def serve(target: str, settings: Settings, *, host: str, port: int, service: str, workers: int = 1) -> None:
@@ -60,33 +51,6 @@ def serve(target: str, settings: Settings, *, host: str, port: int, service: str
     with metrics_of(workers) as metrics:
         server = _server(target, host=host, port=port, workers=workers, limits=limits, metrics=metrics)
         server.serve(target_loader=partial(load, metrics=metrics), wrap_loader=False)
-
-
-def require_free(host: str, port: int, *, patience: float = RELEASE_SECONDS) -> None:
-    """
-    Return once the port is free.
-
-    Granian shares its port with every other process that asks (SO_REUSEPORT): two servers would answer in turns.
-
-    :raises PortTakenError: it is still taken after `patience` seconds.
-    """
-    if not wait_until(lambda: not _is_taken(host, port), within=patience):
-        raise PortTakenError(
-            f"port {port} on {host} is taken: stop the process that listens there, or choose another port"
-        )
-
-
-def _is_taken(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are no obstacle
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            return True
-    return False
 
 
 def _server(

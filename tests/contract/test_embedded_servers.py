@@ -20,7 +20,7 @@ from shared.dev_stack.embedded.postgres import EmbeddedPostgres
 from shared.dev_stack.embedded.redis import EmbeddedRedis
 from shared.dev_stack.embedded.server import free_port
 from shared.runtime.exit_with_parent import ending_with_parent
-from shared.server.serving import require_free
+from shared.server.ports import require_free
 from tests.hostile.variables import ANY_PATH
 from tests.support.databases import with_data
 from tests.support.genuine_redis import redis_binary

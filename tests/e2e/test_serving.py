@@ -22,7 +22,7 @@ import pytest
 
 from shared.dev_stack.embedded.server import free_port
 from shared.server.limits import ServerLimits
-from shared.server.serving import require_free
+from shared.server.ports import require_free
 from tests.support.examples import examples
 
 ROOT = Path(__file__).parents[2]

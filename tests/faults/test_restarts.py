@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 
-from shared.server.serving import PortTakenError, require_free
+from shared.server.ports import PortTakenError, require_free
 from tests.faults.under_load import under_load
 from tests.support.announcements import announced, out_of_order
 from tests.support.patience import until

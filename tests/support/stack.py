@@ -23,7 +23,7 @@ from shared.dev_stack.supervisor import console_script
 from shared.postgres.arguments import connect_arguments
 from shared.redis.location import located
 from shared.runtime.exit_with_parent import ending_with_parent
-from shared.server.serving import require_free
+from shared.server.ports import require_free
 from shared.settings import ADDRESSES, read_addresses
 from shared.urls.servers import ClusterUrl, is_cluster_url
 from tests.support.access import forget_home, headers_for, register_home

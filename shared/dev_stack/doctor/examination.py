@@ -21,7 +21,7 @@ from shared.dev_stack.embedded.programs import (
 )
 from shared.http_clients import http_client
 from shared.private_files import OTHERS
-from shared.server.serving import PortTakenError, require_free
+from shared.server.ports import PortTakenError, require_free
 from shared.settings import Settings, masked
 from shared.wording import counted
 

@@ -117,5 +117,5 @@ def valkey_cluster(home: Path, *, replicas: bool = False, patience: int = PATIEN
 
 
 def _owner_known_to(node: FragileNode, slot: int) -> Address:
-    info, slots = node.call("CLUSTER", "INFO"), node.call("CLUSTER", "SLOTS")
+    info, slots = node.member.calls(("CLUSTER", "INFO"), ("CLUSTER", "SLOTS"))
     return Topology.read(info, slots, asked=node.address).around(slot).owner

@@ -78,8 +78,13 @@ class ClusterMember:
         return cls(url.server(node), Address(socket.gethostbyname(node.host), node.port), node.port + BUS)
 
     def call(self, *command: str | int) -> Any:
+        [reply] = self.calls(command)
+        return reply
+
+    def calls(self, *commands: Sequence[str | int]) -> Sequence[Any]:
+        """Send several commands, one after the other, on one connection."""
         with redis.Redis.from_url(self.url, decode_responses=True) as client:
-            return client.execute_command(*command)
+            return [client.execute_command(*command) for command in commands]
 
     def known(self) -> Sequence[KnownNode]:
         """Return all that it knows of, itself among them."""
@@ -109,12 +114,13 @@ class ClusterMember:
 
     def sees_all_well(self, ids: Collection[str], *, primaries: int) -> bool:
         """Return whether all slots have owners and all nodes are there; a replica, whether it follows, too."""
+        well = ("cluster_state:ok", f"cluster_slots_ok:{SLOTS}\r\n", f"cluster_size:{primaries}\r\n")
         try:
-            info, role, is_linked = self.call("CLUSTER", "INFO"), self.call("ROLE"), self.is_linked_to(ids)
+            info, role = self.calls(("CLUSTER", "INFO"), ("ROLE",))
+            follows = role[0] == "master" or role[3] == "connected"
+            return follows and all(each in info for each in well) and self.is_linked_to(ids)
         except RedisError:  # it is starting, or hangs up as it becomes a replica
             return False
-        well = ("cluster_state:ok", f"cluster_slots_ok:{SLOTS}\r\n", f"cluster_size:{primaries}\r\n")
-        return is_linked and all(each in info for each in well) and (role[0] == "master" or role[3] == "connected")
 
 
 def form(members: Sequence[ClusterMember], *, primaries: int) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.headerregistry import Address
-from email.utils import parseaddr
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from shared.urls.http import is_loopback
 from shared.urls.parameters import one_of, require_parameters, text
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
 
 _PORTS = {"smtp": 587, "smtps": 465}
 """RFC 8314: with STARTTLS, and with TLS from the first byte."""
@@ -96,8 +97,11 @@ def parse_sender(text: str) -> str:
     return text
 
 
-def sender_of(text: str) -> Address:
+def sender_of(text: str) -> "Address":
     """:raises ValueError: it is no address."""
+    from email.headerregistry import Address  # noqa: PLC0415 - nor all of e-mail to start a command
+    from email.utils import parseaddr  # noqa: PLC0415 - likewise
+
     name, address = parseaddr(text)
     user, at, domain = address.rpartition("@")
     if not (user and at and domain) or not text.isprintable() or not address.isascii():

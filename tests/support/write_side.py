@@ -184,9 +184,8 @@ async def postgres_write_side(
 
 async def race(write_side: WriteSide, *racers: Awaitable[Any]) -> list[Any]:
     """Await all at once, and return answers and exceptions. No racer has a start because its connection is open."""
-    await asyncio.gather(
-        *(write_side.units.answer_to(context("warm-up")) for _ in range(2 * TRANSACTION_LIMITS.connections))
-    )
+    warm_ups = min(len(racers), TRANSACTION_LIMITS.connections)
+    await asyncio.gather(*(write_side.units.answer_to(context("warm-up")) for _ in range(2 * warm_ups)))
     return await asyncio.gather(*racers, return_exceptions=True)
 
 

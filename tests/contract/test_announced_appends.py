@@ -149,11 +149,14 @@ class InterruptedReader(PostgresEventReader):
         super().__init__(connection, EVENT_LOG_LIMITS, POSTGRES_LIMITS, source=lambda: nullcontext(connection))
         self.meanwhile = meanwhile
 
-    async def _one(self, query):
-        value = await super()._one(query)
-        while self.meanwhile:
-            self.meanwhile.pop(0)()
-        return value
+    async def _carried_out(self, *statements):
+        """One by one: where they travel together, each has a snapshot of its own as well."""
+        rows = []
+        for nth, each in enumerate(statements):
+            while nth and self.meanwhile:
+                self.meanwhile.pop(0)()
+            rows += await super()._carried_out(each)
+        return rows
 
 
 async def test_what_is_appended_between_two_steps_of_a_read_is_not_skipped(database_url, connect):
@@ -167,6 +170,8 @@ async def test_what_is_appended_between_two_steps_of_a_read_is_not_skipped(datab
     async with connected(database_url, autocommit=True) as connection:
         meanwhile = [lambda: append(late), lambda: append(writer), writer.commit]
         assert await positions(InterruptedReader(connection, meanwhile)) == [before]
+
+    assert not meanwhile
 
 
 async def test_an_early_transaction_id_means_nothing(reader, connect):

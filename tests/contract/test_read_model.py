@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from structlog.testing import capture_logs
 
 from projector.adapters.redis.server_check import ServerCheck
+from projector.adapters.redis.store import store_in_redis
 from projector.declaring.index_entries import SortedEntry, UniqueEntry
 from projector.folding.batch import Batch
 from projector.projections.profiles import profiles
@@ -484,6 +485,23 @@ async def test_a_connection_that_is_lost_before_the_commit_writes_nothing(server
         assert await store.content() == {}
         assert Checkpoint() == (await model.survey()).checkpoint
         await fold_all(model, history.events)
+        assert await cleanly_folded(history.events) == await store.content()
+
+
+async def test_a_commit_whose_answer_is_lost_is_there_as_a_whole(server, history):
+    """With the checkpoint that says so, which no reader and no other writer may find missing."""
+    proxy = Proxy(server.url)
+    async with on_a_server(server) as store, proxy.running(), connect(proxy.url) as client:
+        await begin(store.model())
+        async with store_in_redis(client, PROFILES).model.commit("g1", expected=Checkpoint()) as commit:
+            batch = await prepared(commit, history)
+            proxy.loses = lambda said: b"QUEUED" in said and proxy.cut() > 0
+
+            with pytest.raises((Superseded, Unavailable)):
+                await commit.apply(batch)
+
+        assert proxy.lost
+        assert (await store.model().survey()).checkpoint == batch.checkpoint
         assert await cleanly_folded(history.events) == await store.content()
 
 

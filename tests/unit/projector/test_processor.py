@@ -265,6 +265,19 @@ async def test_a_projection_stops_while_the_store_may_evict(around):
         await until_state(projector, ProjectionState.RUNNING)
 
 
+async def test_a_projection_that_is_fed_stops_once_the_store_may_evict(around, history):
+    projector = projector_on(around)
+    async with running(projector):
+        await until_state(projector, ProjectionState.RUNNING)
+        around.store.evicts = True
+        history.register("dan")
+        around.tell()
+
+        await until_state(projector, ProjectionState.STOPPED)
+
+        assert "evict" in projector.progress.error
+
+
 async def test_a_damaged_generation_is_not_fed(around, history):
     """A rebuild, as the message says, replaces it."""
     await run_until(projector_on(around), ProjectionState.RUNNING)

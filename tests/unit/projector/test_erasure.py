@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from projector.folding.parking import Skip
 from projector.projections.activity import activity
 from projector.projections.groups import groups
 from projector.projections.registry import PROJECTIONS
@@ -19,8 +20,8 @@ from shared.read_model.envelope import unseal
 from shared.read_model.records import StatsRecord
 from tests.support.bugs import bugs, of_account, poisoned, unrevising
 from tests.support.examples import examples
-from tests.support.folding import PROFILES, Generation, as_read, as_served
-from tests.support.histories import History
+from tests.support.folding import PROFILES, Generation, as_read, as_served, at_once
+from tests.support.histories import DAWN, History
 from tests.support.projections import PARKING
 from tests.unit.projector.random_histories import Step, members, people, steps
 
@@ -222,6 +223,27 @@ def test_a_fan_out_that_fails_on_a_record_does_not_keep_it():
 
     assert str(account) not in everything(generation)
     assert generation.parking.events == ()
+
+
+def test_what_was_skipped_of_a_person_goes_with_them():
+    """It names their record, and what an operator wrote about it."""
+    history = History()
+    ada, account = history.register("ada"), history.register("zebedee")
+    for each in (ada, account):
+        history.update(each, title="Dr")
+    generation = Generation(history.events)
+    fails = poisoned(PROFILES, lambda recorded: getattr(recorded.event, "title", None) == "Dr")
+    generation.fold(fails)
+    for each in (ada, account):
+        at_once(generation.ask(generation.parking.to_be_skipped(str(each), Skip(reason="why", by="olga", at=DAWN))))
+        generation.fold(fails)
+
+    history.erase(account)
+    generation.events = history.events
+    generation.fold()
+
+    [left] = generation.parking.skipped
+    assert [key.id for key in left.documents] == [str(ada)]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)

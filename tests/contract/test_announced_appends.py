@@ -20,6 +20,7 @@ from shared.event_log.adapters.postgres import (
 )
 from shared.postgres.arguments import POSTGRES_LIMITS
 from shared.postgres.connection import connected
+from tests.support.write_side import ANDRE, postgres_write_side
 from write_side.adapters.postgres.connections.notifier import PostgresNotifier
 from write_side.cli.webhooks import position_of_now
 
@@ -375,6 +376,14 @@ async def test_the_bell_wakes_a_reader(database_url, reader):
     passing_on.cancel()
     assert (notified, again) == (True, False)
     assert CHANNEL == "muster_events"
+
+
+async def test_a_commit_alone_rings_the_bell(database_url):
+    rung = []
+    async with postgres_write_side(database_url, notify=lambda: rung.append(True)) as alone:
+        await alone.run("register-account", **ANDRE)
+
+    assert rung == [True]
 
 
 async def test_who_waits_leaves_an_answer_to_who_asked_for_it(reader):

@@ -1,7 +1,7 @@
 """The write side on any of its adapters, as tests talk to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -166,13 +166,17 @@ def memory_write_side() -> WriteSide:
 
 @asynccontextmanager
 async def postgres_write_side(
-    url: str, *, limits: TransactionLimits = TRANSACTION_LIMITS, grouped: bool = False
+    url: str,
+    *,
+    limits: TransactionLimits = TRANSACTION_LIMITS,
+    grouped: bool = False,
+    notify: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[WriteSide]:
     clock = SettableClock()
     engine = create_engine(url, allow_unsafe=True, limits=limits)
     transactions = PostgresTransactions(engine, limits=limits)
     ports = {"transactions": transactions, "command_log": CommandLog(clock=clock)}
-    alone = PostgresUnitsOfWork(**ports, notify=lambda: None)
+    alone = PostgresUnitsOfWork(**ports, notify=notify)
     units = GroupedUnitsOfWork(**ports, alone=alone) if grouped else alone
     side = WriteSide(units=units, log=PostgresEventLog(url, allow_unsafe=True), clock=clock)
     try:

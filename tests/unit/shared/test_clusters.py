@@ -6,6 +6,7 @@ from inspect import isfunction
 import pytest
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from shared.dev_stack.embedded.cluster_forming import ClusterMember
 from shared.read_model.keys import HOME, GenerationKeys, Keyspace, ProjectionKeys
 from shared.redis.cluster import HOME_TAG, SlotOwner, Topology, asking_options, slot_of
 from shared.redis.location import connection_options
@@ -163,3 +164,44 @@ async def test_a_connection_that_is_lost_while_it_is_asked_has_it_asked_once_mor
     monkeypatch.setattr(clients._nodes, "ask", ask)
 
     assert [await clients.node_of("a") for _ in range(3)] == [ASKED, *[Address("two", 7002)] * 2]
+
+
+PRIMARY = "a 10.0.0.1:7001@17001 master - 0 0 1 connected 0-16383"
+REPLICA = "b 10.0.0.2:7002@17002 myself,slave a 0 0 1 connected"
+ALL_WELL = {
+    ("CLUSTER", "INFO"): "cluster_state:ok\r\ncluster_slots_ok:16384\r\ncluster_size:1\r\n",
+    ("CLUSTER", "NODES"): f"{PRIMARY}\n{REPLICA}\n",
+}
+
+
+def a_replica_sees_all_well(answers, *, link="connected"):
+    given = {**answers, ("ROLE",): ["slave", "10.0.0.1", 7001, link, 42]}
+
+    class Answering(ClusterMember):
+        def calls(self, *commands):
+            return [given[command] for command in commands]
+
+    node = Answering("redis://10.0.0.2:7002", Address("10.0.0.2", 7002), 17002)
+    return node.sees_all_well(["a", "b"], primaries=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "well", "not_yet"),
+    [
+        (("CLUSTER", "INFO"), "cluster_state:ok", "cluster_state:fail"),
+        (("CLUSTER", "INFO"), "cluster_slots_ok:16384", "cluster_slots_ok:16383"),
+        (("CLUSTER", "INFO"), "cluster_size:1", "cluster_size:2"),
+        (("CLUSTER", "NODES"), f"{PRIMARY}\n", ""),
+        (("CLUSTER", "NODES"), "master", "master,fail?"),
+        (("CLUSTER", "NODES"), "1 connected 0", "1 disconnected 0"),
+    ],
+)
+def test_not_all_is_well_with_a_cluster_of_which_one_thing_is_not(command, well, not_yet):
+    assert well in ALL_WELL[command]
+    assert a_replica_sees_all_well(ALL_WELL)
+
+    assert not a_replica_sees_all_well({**ALL_WELL, command: ALL_WELL[command].replace(well, not_yet)})
+
+
+def test_not_all_is_well_while_a_replica_does_not_follow():
+    assert not a_replica_sees_all_well(ALL_WELL, link="sync")

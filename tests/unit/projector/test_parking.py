@@ -1,6 +1,7 @@
 """An event that cannot be folded holds up the documents it would write, and nothing else."""
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from projector.declaring.partitioning import divided
 from projector.declaring.projection import Projection
+from projector.folding import code_version as naming
 from projector.folding.code_version import code_version
 from projector.folding.fold import ProjectionFold
 from projector.folding.parking import Skip
@@ -444,6 +446,22 @@ def test_other_code_has_another_name():
     assert code_version(PROFILES) == code_version(derived(PROFILES, Projection))
     assert code_version(PROFILES) != code_version(other)
     assert code_version(PROFILES).startswith(f"{PROFILES.version}+")
+
+
+@pytest.mark.parametrize("package", ["projector", "shared"])
+def test_a_fix_beside_a_projection_is_other_code_too(monkeypatch, tmp_path, package):
+    """Wherever it is in the packages on which a projection may rely."""
+    for kept in ("_release_and_digest", "_digest_of_packages"):
+        monkeypatch.setattr(naming, kept, getattr(naming, kept).__wrapped__)
+    monkeypatch.setattr(naming, package, SimpleNamespace(__file__=tmp_path / "__init__.py"))
+    source = tmp_path / "room" / "module.py"
+    source.parent.mkdir()
+    source.write_text("wrong")
+    before = code_version(PROFILES)
+
+    source.write_text("right")
+
+    assert code_version(PROFILES) != before
 
 
 def test_all_parts_of_a_projection_are_one_code(monkeypatch):

@@ -1,5 +1,7 @@
 """An erased person is gone from real servers: from a live read model, an older one that comes back, and a new one."""
 
+from uuid import uuid4
+
 import psycopg
 import pytest
 
@@ -206,6 +208,18 @@ async def test_bytes_in_a_table_are_read_as_text_where_they_are_one(database_url
     found = {text async for place, texts in traces if place == "copies.note" for text in texts}
 
     assert found == {"Grüße", packed}
+
+
+async def test_an_id_in_a_table_is_counted(database_url):
+    """Whichever table it is, but where ids are to stay."""
+    account, other = uuid4(), uuid4()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("create table copies (whose uuid)")
+        connection.execute("insert into copies values (%s), (%s), (%s)", [account, account, other])
+
+    found = {place: count async for place, count in PostgresTraces(database_url).mentions(account) if count}
+
+    assert found == {"copies.whose": 2}
 
 
 async def test_what_cannot_be_read_proves_nothing(client, monkeypatch):

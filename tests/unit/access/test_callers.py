@@ -68,6 +68,20 @@ class TestWhoMaySeeOnlyWhatEverybodyMay:
         fields = [[each["data"]["fields"] for each in answer.json()["items"]] for answer in (less, more)]
         assert fields[0] == fields[1]
 
+    async def test_is_sent_no_values_as_they_change(self, clients, authentication, monkeypatch):
+        client, public, private = clients
+        monkeypatch.setattr(authentication, "stands", lambda _: False)  # the stream ends behind what there is
+
+        less, more = [await client.get("/changes/stream", headers=headers) for headers in (public, private)]
+
+        less, more = [
+            [json.loads(line.removeprefix("data:")) for line in answer.text.splitlines() if line.startswith("data:")]
+            for answer in (less, more)
+        ]
+        assert not any("values" in each["data"] for each in less)
+        assert all("values" in each["data"] for each in more)
+        assert [each["data"]["fields"] for each in less] == [each["data"]["fields"] for each in more] != []
+
     @pytest.mark.parametrize("by", [{"emails": ["ada@example.org"]}, {"external_ids": ["books/notes:G"]}])
     async def test_looks_nobody_up_by_what_is_private(self, clients, by):
         """Nor does the answer show whether there is such a person."""

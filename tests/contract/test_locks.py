@@ -151,6 +151,20 @@ async def test_an_erasure_waits_for_all_that_rely_on_the_account(write_side, ses
     assert len(erased.groups) == 1
 
 
+async def test_an_erasure_waits_for_the_deletion_of_a_group(write_side, session, waits):
+    """And finds what is left then: otherwise it would be stale, as often as a group is deleted meanwhile."""
+    await write_side.run("add-group-member", group="ssaf", account="@ada")
+    await session.execute("delete from memberships")
+
+    async with write_side.units.under(context("erase-account")) as uow:
+        account = await uow.accounts.get_exclusive(ADA)
+        looking = asyncio.create_task(uow.memberships.all_of(account))
+
+        assert await waits(looking)
+        await session.commit()
+        assert await looking == []
+
+
 @pytest.mark.parametrize(("command", "fields"), [("delete-group", {}), ("update-group", {"slug": "farms"})])
 async def test_nobody_overtakes_who_waits_for_a_group(write_side, waits, command, fields):
     """However many go on being added: a later one is added later, if there is still a group to be added to."""
